@@ -1,0 +1,133 @@
+"""Shared by all tests: one PostgreSQL for the run, a migrated template, a clone for each module, real nodes on top."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tongban.kernel.clock import SetClock
+from tongban.kernel.node import Node
+from tongban.kernel.settings import Settings
+from tongban.main import migrate
+from tongban.main.postgres import Postgres
+
+TEMPLATE = "tongban_template"
+_server: Postgres | None = None
+_folder: Path | None = None
+# real public codes of public bodies stand here only as shapes; the demo's own codes are invented (deploy/demo)
+NAMES = {"cn": ("国家节点（演示）", "hub", ()), "mps": ("公安部（演示）", "ministry", ()), "samr": ("市场监管总局（演示）", "ministry", ()),
+         "500000": ("重庆市", "province", ("50",)), "510000": ("四川省", "province", ("51",))}  # fmt: skip
+
+
+async def _prepare(server: Postgres) -> None:
+    await server.ready()
+    connection = await asyncpg.connect(server.url())
+    await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    await connection.close()
+    await asyncio.to_thread(migrate.upgrade, server.url(TEMPLATE))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller starts the server and makes the template; workers find its address in the environment."""
+    global _server, _folder  # noqa: PLW0603
+    if hasattr(config, "workerinput") or os.environ.get("TONGBAN_TEST_SERVER") or config.option.collectonly:
+        return
+    _folder = Path(tempfile.mkdtemp(prefix="tongban-test-"))
+    _folder.chmod(0o755)
+    _server = Postgres(_folder / "pg", durable=False)
+    _server.start()
+    asyncio.run(_prepare(_server))
+    os.environ["TONGBAN_TEST_SERVER"] = _server.url("{database}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _server is not None and not hasattr(config, "workerinput"):
+        _server.stop()
+        os.environ.pop("TONGBAN_TEST_SERVER", None)
+        if _folder is not None:
+            shutil.rmtree(_folder, ignore_errors=True)
+
+
+def server_url(database: str) -> str:
+    return os.environ["TONGBAN_TEST_SERVER"].replace("{database}", database)
+
+
+@pytest.fixture(scope="module")
+async def new_database() -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Makes a fresh migrated database and gives its URL; all are dropped after the module."""
+    made: list[str] = []
+
+    async def make() -> str:
+        name = f"t_{uuid.uuid4().hex[:16]}"
+        connection = await asyncpg.connect(server_url("postgres"))
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+        finally:
+            await connection.close()
+        made.append(name)
+        return server_url(name)
+
+    yield make
+    connection = await asyncpg.connect(server_url("postgres"))
+    for name in made:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def make_node(
+    new_database: Callable[[], Awaitable[str]], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Callable[..., Awaitable[Node]]]:
+    """`await make_node("510000", clock=…, **settings)`: a real node with its own database and keys."""
+    async with AsyncExitStack() as stack:
+
+        async def make(node_id: str = "500000", *, clock: Any = None, **more: Any) -> Node:
+            name, role, divisions = NAMES.get(node_id, (node_id, "province", (node_id[:2],)))
+            settings = Settings(
+                **{
+                    "node": node_id, "name": name, "role": role, "divisions": divisions,
+                    "base_url": f"http://{node_id}.localhost:8100", "database_url": await new_database(),
+                    "data_dir": tmp_path_factory.mktemp(node_id), "organisation": "11100000000013338W", "demo": True, **more,
+                }
+            )  # fmt: skip
+            return await stack.enter_async_context(Node.open(settings, clock=clock))
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+async def node(make_node: Callable[..., Awaitable[Node]]) -> Node:
+    """The province 500000 重庆 with a real clock. One database for the module."""
+    return await make_node("500000")
+
+
+@pytest.fixture
+async def tx(node: Node) -> AsyncIterator[Any]:
+    """A transaction on the module's node that is rolled back after the test."""
+
+    class Undo(Exception):
+        pass
+
+    try:
+        async with node.db.transaction() as connection:
+            yield connection
+            raise Undo
+    except Undo:
+        pass
+
+
+@pytest.fixture
+def set_clock() -> SetClock:
+    """Wednesday 2026-11-18, 10:00 China time; `.move(timedelta(...))`."""
+    return SetClock(datetime(2026, 11, 18, 2, 0, tzinfo=UTC))

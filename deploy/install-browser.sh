@@ -1,0 +1,15 @@
+#!/bin/sh
+# Debian's Chromium, CJK fonts and zbar for the browser tests. Says plainly what cannot be installed; never fails a build.
+missing=""
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+fc-list 2>/dev/null | grep -qi cjk || missing="$missing fonts-noto-cjk"
+ldconfig -p 2>/dev/null | grep -q libzbar || missing="$missing libzbar0"
+ldconfig -p 2>/dev/null | grep -q 'libcrypto.so.3' || missing="$missing libssl3"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  apt-get update -qq >/dev/null 2>&1
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null 2>&1 && exit 0
+fi
+echo "Not installed and not installable here:$missing. Browser tests that need them will be skipped and named."
+exit 0

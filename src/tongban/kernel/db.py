@@ -1,0 +1,98 @@
+"""Database 数据库: one pool, one place where transactions open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+from tongban.kernel.log import log, log_failure
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Tx = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
+else:
+    Tx = asyncpg.Connection
+
+_json = msgspec.json.Encoder()
+
+
+async def _prepare(connection: asyncpg.Connection[Any]) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=lambda value: _json.encode(value).decode(), decoder=msgspec.json.decode, schema="pg_catalog"
+    )
+    await connection.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
+
+
+class Database:
+    """The node's PostgreSQL (节点数据库). Verbs get a `Tx` and never commit; doors open the transaction here.
+
+    jsonb columns take and give Python values, uuid columns take and give str, timestamptz is aware UTC.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Any], url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    async def open(cls, url: str, *, size: int = 10) -> Database:
+        """Connect; raises OSError or asyncpg's errors when the server cannot be reached."""
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=size, init=_prepare, command_timeout=30, max_inactive_connection_lifetime=120
+        )
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """One business transaction (事务): commits at the end, rolls back on any exception."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """A connection for looking without touching (只读): each statement sees what is committed."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+    async def listen(self, channel: str, heard: Callable[[str], None], stop: asyncio.Event) -> None:
+        """Call `heard` with each NOTIFY payload on `channel` until `stop` is set; reconnects by itself.
+
+        Only a wake-up: whoever listens also looks by the clock (architecture.md 14).
+        """
+        while not stop.is_set():
+            try:
+                connection = await asyncpg.connect(self.url)
+                try:
+                    await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
+                    heard("*")
+                    gone = asyncio.Event()
+                    connection.add_termination_listener(lambda _c, gone=gone: gone.set())
+                    await _first(stop.wait(), gone.wait())
+                finally:
+                    await connection.close(timeout=2)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log_failure("kernel.listen_lost", error)
+                await _first(stop.wait(), asyncio.sleep(1))
+        log("kernel.listen_ended")
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(one) for one in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def ring(tx: Tx, bell: str) -> None:
+    """Wake whoever waits for `bell` in any process of this node, at commit (敲钟)."""
+    await tx.execute("SELECT pg_notify('tongban_bell', $1)", bell)
