@@ -1,0 +1,163 @@
+"""One node's HTTP server and its clocks 应用: every room's doors, letters, calls, jobs and clocks around one Node."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.response import Response
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from tongban import federation, identity, notifications, service_apps, ui
+from tongban.kernel import jobs
+from tongban.kernel.actor import Actor
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+from tongban.main import rooms
+
+MAX_BODY = 12 * 1024 * 1024
+STAFF_LINKS = (
+    ui.StaffLink("办件", "/desk", "list"),
+    ui.StaffLink("打印取件", "/desk/prints", "print"),
+    ui.StaffLink("应用", "/staff/apps", "grid"),
+    ui.StaffLink("差评处置", "/staff/reviews", "star"),
+    ui.StaffLink("节点与信件", "/staff/nodes", "nodes"),
+    ui.StaffLink("清单与代码", "/staff/reference", "book"),
+)
+
+
+async def provide_node(state: State) -> Node:
+    """The node every handler is given (本节点)."""
+    node: Node = state.node
+    return node
+
+
+async def provide_actor(request: Request[Any, Any, Any], node: Node) -> Actor:
+    """Who asks, from the cookies of this request (办事的人); the frame of the page reads it from the request's state."""
+    actor = await identity.resolve(node, request.cookies, path=request.url.path)
+    request.state["actor"] = actor
+    if actor.kind == "citizen" and request.method == "GET":
+        async with node.db.reading() as tx:
+            request.state["unread"] = await notifications.unread(tx, actor.subject)
+    return actor
+
+
+@get("/health", opt={"plain": True})
+async def health(node: Node) -> Response[Any]:
+    """Whether this node can serve: its database answers a real query (健康检查)."""
+    async with node.db.reading() as tx:
+        await tx.fetchval("SELECT 1")
+    return Response({"node": node.id, "ok": True}, headers={"Cache-Control": "no-store"})
+
+
+@get("/metrics")
+async def metrics() -> Response[bytes]:
+    """Figures for the operator's monitoring, Prometheus text (指标)."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def counted(node: Node) -> Any:
+    """Middleware: a trace id for each request, and visits, errors and milliseconds for each service app (计数)."""
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            scope.setdefault("state", {})["trace"] = secrets.token_hex(8)
+            started = time.perf_counter()
+            status = 500
+
+            async def watched(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            try:
+                await app(scope, receive, watched)
+            finally:
+                spent = (time.perf_counter() - started) * 1000
+                service_apps.count(node, path=scope["path"], channel="h5", status=status, ms=spent)
+
+        return serve
+
+    return wrap
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    """Start the clocks, the job worker and the bell; end them all at shutdown."""
+    node: Node = app.state.node
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(node.db.listen("tongban_bell", node.bell.ring, stop)),
+        asyncio.create_task(jobs.work(node, rooms.job_handlers(), stop)),
+        *(asyncio.create_task(jobs.turn(node, clock, stop)) for clock in rooms.clocks()),
+    ]
+    log("main.started", node=node.id, port=node.settings.bind_port)
+    try:
+        yield
+    finally:
+        stop.set()
+        node.bell.ring("*")
+        _, late = await asyncio.wait(tasks, timeout=3)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        log("main.stopped", node=node.id)
+
+
+def build_app(node: Node, *, clocks: bool = True) -> Litestar:
+    """The node as an ASGI application (应用). `clocks=False` leaves out everything that runs by itself, for tests."""
+    federation.register(rooms.letters(), rooms.calls())
+    app = Litestar(
+        route_handlers=[health, metrics, *_doors(node)],
+        dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
+        state=State({"node": node}),
+        exception_handlers=ui.exception_handlers,
+        before_send=[ui.before_send],
+        middleware=[counted(node)],
+        lifespan=[_running] if clocks else [],
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    ui.wire(app, _wiring(node))
+    return app
+
+
+def _doors(node: Node) -> list[Any]:
+    """All routes; doors under /demo/ and /dev/ exist on demo nodes only."""
+    found = rooms.routes()
+    if node.settings.demo:
+        return found
+    return [one for one in found if not _demo_only(one)]
+
+
+def _demo_only(handler: Any) -> bool:
+    paths = getattr(handler, "paths", None) or {getattr(handler, "path", "")}
+    return any(path.startswith(("/demo/", "/dev/")) for path in paths)
+
+
+def _wiring(node: Node) -> ui.Wiring:
+    settings = node.settings
+    return ui.Wiring(
+        secret=node.keys.secret("form-token"),
+        site=settings.name,
+        place=(settings.divisions[0].ljust(6, "0") if settings.divisions else ""),
+        base_url=settings.base_url,
+        organiser=settings.name,
+        demo=settings.demo,
+        staff_links=STAFF_LINKS,
+        form_action=lambda: federation.origins(node),
+    )

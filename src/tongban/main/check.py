@@ -1,0 +1,83 @@
+"""`tongban check` and `tongban log verify` 自查: does what is here work, and is the log what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import typer
+
+from tongban import catalogue, transparency
+from tongban.kernel.gm import Sm2PrivateKey
+from tongban.kernel.node import Node
+from tongban.kernel.settings import CODE_ROOT, Settings
+
+
+def demo_settings(folder: Path, node: str) -> Settings:
+    """The settings a node of the running demo was started with. Exits with a sentence when there are none."""
+    path = folder / node / "node.json"
+    if not path.exists():
+        typer.echo(f"There is no demo node {node} under {folder}. Start the demo with `make demo`.", err=True)
+        raise typer.Exit(2)
+    return msgspec.json.decode(path.read_bytes(), type=Settings, dec_hook=lambda _kind, value: Path(value))
+
+
+async def verify_log(settings: Settings) -> int:
+    """Recompute the node's log (核对存证). Prints one line; 0 when it is whole, 1 with the place where it is not."""
+    async with Node.open(settings) as node, node.db.reading() as tx:
+        report = await transparency.verify_log(tx)
+    typer.echo(f"{settings.node}: {report.sentence}")
+    return 0 if report.whole else 1
+
+
+async def run(settings: Settings | None, items: Path | None) -> int:
+    """All checks, a line each with `ok` or what to do (自查). 0 when all are ok."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("SM3", _sm3), ("SM2", _sm2), ("items", lambda: _items(items or CODE_ROOT / "items")),
+    ]  # fmt: skip
+    bad = 0
+    for name, one in checks:
+        try:
+            typer.echo(f"ok    {name:<10} {await asyncio.to_thread(one)}")
+        except Exception as error:  # noqa: BLE001  every kind of trouble is shown to the operator in one line
+            bad += 1
+            typer.echo(f"wrong {name:<10} {type(error).__name__}: {error}")
+    if settings is not None:
+        bad += await _node(settings)
+    return 1 if bad else 0
+
+
+def _sm3() -> str:
+    if hashlib.new("sm3", b"abc").hexdigest()[:8] != "66c7f0f4":
+        raise ValueError("SM3 gives a wrong digest for `abc`: this OpenSSL cannot be used")
+    return "system OpenSSL"
+
+
+def _sm2() -> str:
+    key = Sm2PrivateKey.generate()
+    if not key.public.verify(b"check", key.sign(b"check")):
+        raise ValueError("SM2 does not verify its own signature: install libssl3")
+    return "signs and verifies"
+
+
+def _items(folder: Path) -> str:
+    definitions = catalogue.load_folder(folder)
+    errors = [one for item in definitions for one in catalogue.findings(item) if one.severity == "error"]
+    if errors:
+        first = errors[0]
+        raise ValueError(f"{len(errors)} errors in {folder}; first: {first.rule} at {first.where}: {first.what} {first.fix}")
+    return f"{len(definitions)} definitions, no errors"
+
+
+async def _node(settings: Settings) -> int:
+    try:
+        async with Node.open(settings) as node, node.db.reading() as tx:
+            revision = await tx.fetchval("SELECT version_num FROM alembic_version")
+        typer.echo(f"ok    {'database':<10} at revision {revision}")
+    except Exception as error:  # noqa: BLE001  shown to the operator in one line
+        typer.echo(f"wrong {'database':<10} {type(error).__name__}: {error}")
+        return 1
+    return 0

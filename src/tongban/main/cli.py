@@ -1,0 +1,173 @@
+"""The command line 命令行: `tongban --help` tells a stranger what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+
+from tongban import __version__
+from tongban.kernel import settings as node_settings
+from tongban.kernel.settings import Settings, SettingsError
+
+app = typer.Typer(
+    help="tongban 通办: a government-services platform, one node or a nation of them.", no_args_is_help=True, add_completion=False
+)
+demo_app = typer.Typer(
+    help="Five nodes on this computer: a hub, two ministries, 重庆 and 四川, with invented people.", invoke_without_command=True
+)
+log_app = typer.Typer(help="The append-only log of what a node did.", no_args_is_help=True)
+app.add_typer(demo_app, name="demo")
+app.add_typer(log_app, name="log")
+
+DEMO_FOLDER = node_settings.CODE_ROOT / ".demo"
+Folder = Annotated[Path, typer.Option("--folder", help="Where the demo keeps its data.")]
+SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The node's settings file (deploy/nodes/*.toml).")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tongban {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """tongban 通办: a government-services platform, one node or a nation of them."""
+
+
+@demo_app.callback()
+def demo(
+    context: typer.Context,
+    folder: Folder = DEMO_FOLDER,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data of earlier runs first.")] = False,
+) -> None:
+    """Run the demo nation until Ctrl-C. Prints addresses and people, then a line that begins with `ready`."""
+    context.obj = folder
+    if context.invoked_subcommand is not None:
+        return
+    from tongban.main.demo.run import run
+
+    uvloop.run(run(folder, fresh=fresh))
+
+
+@demo_app.command()
+def stop(context: typer.Context, node: Annotated[str, typer.Argument(help="Node id, for example 510000.")]) -> None:
+    """Stop one node of the running demo; it stays stopped until `start`."""
+    _control(context, "stop", node)
+
+
+@demo_app.command()
+def start(context: typer.Context, node: Annotated[str, typer.Argument(help="Node id.")]) -> None:
+    """Start a stopped node of the running demo."""
+    _control(context, "start", node)
+
+
+@demo_app.command()
+def kill(context: typer.Context, node: Annotated[str, typer.Argument(help="Node id.")]) -> None:
+    """kill -9 one node of the running demo; it is started again at once."""
+    _control(context, "kill", node)
+
+
+def _control(context: typer.Context, verb: str, node: str) -> None:
+    from tongban.main.demo import control
+
+    folder: Path = context.obj
+    try:
+        answer = asyncio.run(control.ask(folder.resolve() / "control", verb, node))
+    except control.ControlError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(answer)
+    if not answer.endswith("done"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def node(
+    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file, TOML.")] = None,
+    settings_json: Annotated[Path | None, typer.Option("--settings-json", hidden=True)] = None,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database to the newest revision first.")] = False,
+) -> None:
+    """Run one node until Ctrl-C or SIGTERM."""
+    from tongban.main import serve
+
+    if settings_json is not None:
+        chosen = msgspec.json.decode(settings_json.read_bytes(), type=Settings, dec_hook=lambda _kind, value: Path(value))
+    elif settings is not None:
+        chosen = _load(settings)
+    else:
+        typer.echo("Give the node's settings: tongban node --settings deploy/nodes/510000.toml", err=True)
+        raise typer.Exit(2)
+    if migrate:
+        from tongban.main import migrate as migrations
+
+        migrations.upgrade(chosen.database_url)
+    uvloop.run(serve.serve(chosen))
+
+
+def _load(path: Path) -> Settings:
+    try:
+        return node_settings.load(path)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def tour(
+    folder: Folder = DEMO_FOLDER,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")] = False,
+    times: Annotated[int, typer.Option("--times", min=1, help="Run the story this many times.")] = 1,
+) -> None:
+    """Drive the whole story over HTTP against the running demo; stops with code 1 at the first thing that does not hold."""
+    from tongban.main.demo import tour as story
+
+    code = asyncio.run(story.run(folder.resolve(), as_json=json, times=times))
+    raise typer.Exit(code)
+
+
+@log_app.command()
+def verify(
+    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="The node's settings file.")] = None,
+    demo_node: Annotated[str, typer.Option("--demo", help="A node of the running demo instead, for example 510000.")] = "",
+    folder: Folder = DEMO_FOLDER,
+) -> None:
+    """Recompute the log from its rows and name an edited, deleted or reordered one. Exit code 1 when something is wrong."""
+    from tongban.main import check
+
+    if settings is not None:
+        chosen = _load(settings)
+    elif demo_node:
+        chosen = check.demo_settings(folder.resolve(), demo_node)
+    else:
+        typer.echo("Give --settings FILE, or --demo NODE for a node of the running demo.", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(asyncio.run(check.verify_log(chosen)))
+
+
+@app.command()
+def check(
+    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="Also check this node's settings, database and keys.")] = None,
+    items: Annotated[Path | None, typer.Option("--items", help="Folder of item definitions to check.")] = None,
+) -> None:
+    """Check that this computer can run a node: cryptography, fonts, item definitions; with --settings also that node."""
+    from tongban.main import check as checks
+
+    raise typer.Exit(asyncio.run(checks.run(_load(settings) if settings else None, items)))
+
+
+def main() -> None:
+    """Entry point; a broken pipe is no error of ours."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

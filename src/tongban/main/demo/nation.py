@@ -1,0 +1,225 @@
+"""The nation 演示国: starts PostgreSQL and the nodes, admits them to the hub, keeps them running, ends them together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from tongban.kernel import settings as node_settings
+from tongban.kernel.settings import CODE_ROOT, Settings
+from tongban.main import migrate
+from tongban.main.demo import control
+from tongban.main.demo.admission import admit, prepare_hub
+from tongban.main.postgres import Postgres
+
+ORDER = ("cn", "mps", "samr", "500000", "510000")
+_TEMPLATE = "tongban_template"
+_START_SECONDS = 60
+
+
+class NationError(Exception):
+    """The demo could not be started; the message says which node and where its log is."""
+
+
+class Member(msgspec.Struct):
+    """One node of the demo as a process (一个节点进程)."""
+
+    settings: Settings
+    process: asyncio.subprocess.Process | None = None
+    wanted: bool = True
+    watcher: asyncio.Task[None] | None = None
+
+
+class Nation:
+    """Five nodes (or those asked for) from `deploy/nodes`, their data under `folder` (演示国).
+
+    `say` gets a sentence for each step. `port_base` moves all ports, so that several nations can run side by side.
+    """
+
+    def __init__(
+        self, folder: Path, *, nodes: tuple[str, ...] = ORDER, port_base: int | None = None, durable: bool = True,
+        say: Callable[[str], None] = print, environment: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.folder = folder.resolve()
+        self.say = say
+        self.postgres = Postgres(self.folder / "postgres", durable=durable)
+        self.environment = environment or {}
+        self.members = {one: Member(self._settings(one, port_base)) for one in nodes}
+        self._server: asyncio.Server | None = None
+        self._closing = False
+
+    def _settings(self, node: str, port_base: int | None) -> Settings:
+        read = node_settings.load(CODE_ROOT / "deploy" / "nodes" / f"{node}.toml")
+        port = read.bind_port if port_base is None else port_base + ORDER.index(node)
+        return msgspec.structs.replace(
+            read, bind_port=port, base_url=f"http://{node}.localhost:{port}", connect=f"127.0.0.1:{port}",
+            database_url=self.postgres.url(f"tongban_{node}"), data_dir=self.folder / node, log_json=True,
+        )  # fmt: skip
+
+    def settings(self, node: str) -> Settings:
+        """The settings a member runs with."""
+        return self.members[node].settings
+
+    @property
+    def socket(self) -> Path:
+        """Where `tongban demo stop|start|kill` reaches a running demo."""
+        return self.folder / "control"
+
+    async def start(self) -> None:
+        """Database, migrations, hub, admission of the others, all nodes. Raises NationError, PostgresError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.say("starting PostgreSQL …")
+        self.postgres.start()
+        await self.postgres.ready()
+        await self._databases()
+        hub = self.members[next(iter(self.members))].settings
+        await prepare_hub(hub)
+        self.say(f"starting {hub.node} {hub.name} …")
+        await self._start(hub.node)
+        for node in self.members:
+            if node == hub.node:
+                continue
+            await admit(hub, self.settings(node), self.say)
+        await asyncio.gather(*(self._start(node) for node in self.members if node != hub.node))
+        self._server = await control.listen(self.socket, self._command)
+
+    async def _databases(self) -> None:
+        connection = await asyncpg.connect(self.postgres.url())
+        try:
+            have = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
+            for node in self.members:
+                if f"tongban_{node}" in have:
+                    await asyncio.to_thread(migrate.upgrade, self.settings(node).database_url)
+                    continue
+                if _TEMPLATE not in have:
+                    self.say("making the tables …")
+                    await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+                    await asyncio.to_thread(migrate.upgrade, self.postgres.url(_TEMPLATE))
+                    have.add(_TEMPLATE)
+                await connection.execute(f'CREATE DATABASE "tongban_{node}" TEMPLATE {_TEMPLATE}')
+            if _TEMPLATE in have:
+                await connection.execute(f"DROP DATABASE {_TEMPLATE}")
+        finally:
+            await connection.close()
+
+    async def _start(self, node: str) -> None:
+        """Start one node as a process and wait until it says `ready`."""
+        member = self.members[node]
+        member.wanted = True
+        folder = member.settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "node.json"
+        config.write_bytes(msgspec.json.encode(_plain(member.settings)))
+        log_file = (folder / "node.log").open("ab")
+        try:
+            member.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tongban.main.cli", "node", "--settings-json", str(config),
+                stdout=asyncio.subprocess.PIPE, stderr=log_file, stdin=asyncio.subprocess.DEVNULL,
+                preexec_fn=_end_with_parent, env={**os.environ, **self.environment}, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            log_file.close()
+        out = member.process.stdout
+        if out is None:
+            raise NationError(f"{node}: no standard output")
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                line = b""
+                while line.strip() != b"ready":
+                    line = await out.readline()
+                    if not line:
+                        raise NationError(f"{node} ended while starting; its log is {folder / 'node.log'}")
+        except TimeoutError:
+            raise NationError(f"{node} was not ready in {_START_SECONDS} s; its log is {folder / 'node.log'}") from None
+        member.watcher = asyncio.create_task(self._watch(node, member.process))
+
+    async def _watch(self, node: str, process: asyncio.subprocess.Process) -> None:
+        """A node that dies is started again, as a service manager would; one that was stopped stays so."""
+        status = await process.wait()
+        member = self.members[node]
+        if self._closing or not member.wanted or member.process is not process:
+            return
+        self.say(f"{node} ended ({status}); starting it again …")
+        with contextlib.suppress(NationError):
+            await self._start(node)
+
+    async def stop(self, node: str) -> None:
+        """Stop one node cleanly and leave it stopped."""
+        member = self.members[node]
+        member.wanted = False
+        if member.process is not None and member.process.returncode is None:
+            member.process.terminate()
+            try:
+                async with asyncio.timeout(15):
+                    await member.process.wait()
+            except TimeoutError:
+                member.process.kill()
+                await member.process.wait()
+
+    async def kill(self, node: str, *, again: bool = True) -> None:
+        """kill -9 one node; with `again` it is started again by the watcher and this waits for it."""
+        member = self.members[node]
+        member.wanted = again
+        process, watcher = member.process, member.watcher
+        if process is None or process.returncode is not None:
+            return
+        process.kill()
+        await process.wait()
+        if again and watcher is not None:
+            await watcher
+
+    async def start_again(self, node: str) -> None:
+        """Start a stopped node."""
+        member = self.members[node]
+        if member.process is None or member.process.returncode is not None:
+            await self._start(node)
+
+    async def _command(self, verb: str, node: str) -> str:
+        if node not in self.members:
+            return f"no node {node}; there are {', '.join(self.members)}"
+        try:
+            if verb == "stop":
+                await self.stop(node)
+            elif verb == "start":
+                await self.start_again(node)
+            elif verb == "kill":
+                await self.kill(node)
+            else:
+                return "say stop, start or kill"
+        except NationError as error:
+            return str(error)
+        return f"{verb} {node}: done"
+
+    async def close(self) -> None:
+        """End all nodes, then the database."""
+        self._closing = True
+        if self._server is not None:
+            self._server.close()
+            self.socket.unlink(missing_ok=True)
+        await asyncio.gather(*(self.stop(node) for node in reversed(self.members)), return_exceptions=True)
+        await asyncio.to_thread(self.postgres.stop)
+
+    def wipe(self) -> None:
+        """Delete all data of the demo; only when nothing of it runs."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _plain(settings: Settings) -> dict[str, object]:
+    return {
+        field.name: str(value) if isinstance(value := getattr(settings, field.name), Path) else value
+        for field in msgspec.structs.fields(Settings)
+    }
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

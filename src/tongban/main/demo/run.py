@@ -1,0 +1,66 @@
+"""`tongban demo` 运行演示国: start all, print where and who, wait for Ctrl-C or SIGTERM, end all."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from tongban.kernel.settings import CODE_ROOT
+from tongban.main.demo.nation import Nation, NationError
+from tongban.main.postgres import PostgresError
+
+PEOPLE = CODE_ROOT / "deploy" / "demo" / "people.yaml"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def run(folder: Path, *, fresh: bool = False) -> None:
+    """Run the demo nation until a signal ends it. Exit code 1 with a sentence when it cannot start."""
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    nation = Nation(folder, say=_say)
+    if fresh:
+        nation.wipe()
+    started = time.monotonic()
+    starting = asyncio.create_task(nation.start())
+    waiting = asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            _describe(nation)
+            _say(f"ready in {time.monotonic() - started:.0f} s: open {nation.settings('500000').base_url}/ — Ctrl-C ends all")
+            await waiting
+        else:
+            starting.cancel()
+        _say("stopping …")
+    except (NationError, PostgresError) as error:
+        _say(f"The demo could not start: {error}")
+        raise SystemExit(1) from None
+    finally:
+        await nation.close()
+
+
+def _describe(nation: Nation) -> None:
+    _say("")
+    for node, member in nation.members.items():
+        _say(f"  {member.settings.base_url:<34} {node:<8} {member.settings.name}")
+    _say("")
+    people = yaml.safe_load(PEOPLE.read_text("utf-8"))
+    _say("  Invented people (演示), sign in with name and number; the code is shown on the page:")
+    for person in people.get("citizens", [])[:6]:
+        _say(f"    {person['name']:<6} {person['number']}  {person.get('phone', ''):<12} {person.get('note', '')}")
+    _say("  Invented staff, sign in at /staff/login with a demo certificate (演示证书):")
+    for member in people.get("staff", [])[:14]:
+        _say(f"    {member.get('node', ''):<8} {member['name']:<6} {member.get('title', '')}")
+    _say("")

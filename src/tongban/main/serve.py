@@ -1,0 +1,36 @@
+"""Run one node in this process 运行节点: uvicorn on uvloop; ends cleanly on Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from tongban.kernel import log as logging
+from tongban.kernel.node import Node
+from tongban.kernel.settings import Settings
+from tongban.main.app import build_app
+from tongban.main.set_up import set_up
+
+
+class _Server(uvicorn.Server):
+    """Says `ready` on standard output when the port answers, so that whoever started us need not ask."""
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup()
+        if self.started:
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop (运行). The caller's loop is used; returns when all is closed."""
+    logging.set_up(json=settings.log_json)
+    async with Node.open(settings) as node:
+        await set_up(node)
+        config = uvicorn.Config(
+            build_app(node), host=settings.bind_host, port=settings.bind_port, http="httptools", loop="uvloop",
+            lifespan="on", access_log=False, log_level="warning", server_header=False, timeout_keep_alive=75,
+            timeout_graceful_shutdown=4, backlog=2048,
+        )  # fmt: skip
+        await _Server(config).serve()
