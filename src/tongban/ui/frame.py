@@ -1,0 +1,141 @@
+"""Frame 页面框架: what every page knows about who looks, where, through which channel and in which mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request
+
+from tongban.kernel.actor import NOBODY, Actor
+from tongban.ui.wiring import StaffLink, wiring
+
+MODE_COOKIE = "tb_mode"
+SIZE_COOKIE = "tb_size"
+CHANNEL_COOKIE = "tb_channel"
+PLACE_COOKIE = "tb_place"
+
+MODES = ("", "elder")
+CHANNELS = ("h5", "webview", "kiosk")
+SIZES = (100, 115, 130, 150, 175, 200)
+
+
+class Frame(msgspec.Struct):
+    """The frame of one page (页面框架); templates read it as `frame`.
+
+    `mode` is "" or "elder"; `channel` is h5, webview or kiosk (PC is h5 at 1024 px and more, by CSS); `size` is the
+    text size in per cent; `place` a division code; `path` the address without host, safe to come back to.
+    Reading `token_field` makes the page personal: it sets the browser's form cookie and forbids shared caching.
+    """
+
+    path: str
+    mode: str
+    channel: str
+    size: int
+    place: str
+    place_name: str
+    site: str
+    organiser: str
+    filing: str
+    hotline: str
+    demo: bool
+    name: str
+    signed_in: bool
+    staff: bool
+    unit: str
+    unread: int
+    staff_links: tuple[StaffLink, ...]
+    issue: Callable[[], str]
+    token_used: bool = False
+
+    @property
+    def elder(self) -> bool:
+        """Whether the page is in elder mode (长辈版)."""
+        return self.mode == "elder"
+
+    @property
+    def you(self) -> str:
+        """How the page addresses the reader: 你, or 您 in elder mode (ux.md 5)."""
+        return "您" if self.elder else "你"
+
+    @property
+    def bigger(self) -> int:
+        """The next larger text size in per cent, or the same at the end."""
+        return SIZES[min(SIZES.index(self.size) + 1, len(SIZES) - 1)]
+
+    @property
+    def smaller(self) -> int:
+        """The next smaller text size in per cent, or the same at the end."""
+        return SIZES[max(SIZES.index(self.size) - 1, 0)]
+
+    @property
+    def sign_in_href(self) -> str:
+        """The sign-in page that comes back here."""
+        return "/login?next=" + quote(self.path, safe="/")
+
+    @property
+    def token_field(self) -> str:
+        """The hidden field every posting form carries (synchroniser token 防伪令牌)."""
+        self.token_used = True
+        return f'<input type="hidden" name="tb_token" value="{self.issue()}">'
+
+
+def size_of(text: str) -> int:
+    """The allowed text size nearest to what was asked in per cent, 100 when it is no number."""
+    wanted = int(text) if text.isdigit() and len(text) < 4 else 100
+    return min(SIZES, key=lambda one: abs(one - wanted))
+
+
+def scale_of(text: str) -> int:
+    """A container's text factor (`?fs=1.4`, mini-programs) as an allowed size in per cent."""
+    try:
+        return size_of(str(round(float(text) * 100)))
+    except ValueError:
+        return 100
+
+
+def path_of(request: Request[Any, Any, Any]) -> str:
+    """The address of this page without host; for a POST, the path alone."""
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    path = quote(request.scope["path"], safe="/~@:+,;=")
+    return f"{path}?{query}" if query and request.method == "GET" else path
+
+
+def actor_of(request: Request[Any, Any, Any]) -> Actor:
+    """Who asks, as main put it into the request's state; nobody when it did not."""
+    found = request.scope.get("state", {}).get("actor")
+    return found if isinstance(found, Actor) else NOBODY
+
+
+def frame(request: Request[Any, Any, Any], issue: Callable[[], str]) -> Frame:
+    """The frame of this request (页面框架): cookies and parameters, unknown values read as the plain ones."""
+    wired = wiring(request)
+    actor = actor_of(request)
+    cookies, query = request.cookies, request.query_params
+    channel = query.get("channel") or cookies.get(CHANNEL_COOKIE, "h5")
+    mode = cookies.get(MODE_COOKIE, "")
+    size = scale_of(query["fs"]) if "fs" in query else size_of(cookies.get(SIZE_COOKIE, "100"))
+    place = cookies.get(PLACE_COOKIE, "")
+    place = place if place.isdigit() and len(place) == 6 else wired.place
+    return Frame(
+        path=path_of(request),
+        mode=mode if mode in MODES else "",
+        channel=channel if channel in CHANNELS else "h5",
+        size=size,
+        place=place,
+        place_name=wired.place_name(place) if place else "",
+        site=wired.site,
+        organiser=wired.organiser,
+        filing=wired.filing,
+        hotline=wired.hotline,
+        demo=wired.demo,
+        name=actor.name.reveal() if actor.name is not None else "",
+        signed_in=actor.kind == "citizen",
+        staff=actor.kind == "staff",
+        unit=actor.unit,
+        unread=int(request.scope.get("state", {}).get("unread", 0)),
+        staff_links=wired.staff_links,
+        issue=issue,
+    )

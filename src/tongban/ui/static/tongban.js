@@ -1,0 +1,160 @@
+// Progressive parts of every page. Nothing here is needed to finish an errand: see ux.md 6.1.
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// The error summary takes the focus, so that a screen reader says it first.
+const summary = document.querySelector("[data-focus]");
+if (summary) summary.focus();
+
+// Copy a number 复制
+for (const button of $$("[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", async () => {
+    const words = button.querySelector("span");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      words.textContent = "复制好了";
+    } catch {
+      words.textContent = "请长按复制";
+    }
+    setTimeout(() => { words.textContent = "复制"; }, 4000);
+  });
+}
+
+// One submission a page 防重复提交: the server takes a second one safely, this only saves the wait.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "1";
+  const button = event.submitter;
+  if (!button || form.id === "display") return;
+  button.setAttribute("aria-busy", "true");
+  const wide = button.classList.contains("btn");
+  if (wide) {
+    button.dataset.words = button.innerHTML;
+    button.textContent = button.dataset.busy || "正在提交";
+  }
+});
+addEventListener("pageshow", (event) => {
+  for (const form of $$("form[data-sent]")) delete form.dataset.sent;
+  for (const button of $$("[aria-busy]")) {
+    button.removeAttribute("aria-busy");
+    if (button.dataset.words) button.innerHTML = button.dataset.words;
+  }
+  // a page that must not be seen again (a code, a form already sent) is asked for anew after Back
+  if (event.persisted && document.querySelector("[data-fresh],[data-countdown]")) location.reload();
+});
+
+// The window is not looked at: hide the code 切走就遮住
+const guarded = $$("[data-hide-on-blur]");
+const cover = (hidden) => { for (const one of guarded) one.classList.toggle("covered", hidden); };
+if (guarded.length) {
+  document.addEventListener("visibilitychange", () => cover(document.hidden));
+  addEventListener("blur", () => cover(true));
+  addEventListener("focus", () => cover(false));
+}
+
+// Count-down to the next code 倒计时; said aloud only when the code changes. It counts from the page's own arrival.
+for (const box of $$("[data-countdown]")) {
+  const whole = Number(box.dataset.countdown);
+  const bar = box.querySelector("i");
+  const left = box.querySelector("[data-left]");
+  const began = performance.now();
+  const tick = () => {
+    const rest = Math.max(0, Math.ceil(whole - (performance.now() - began) / 1000));
+    left.textContent = rest;
+    if (bar) bar.style.width = `${(100 * rest) / whole}%`;
+    if (rest > 0) return;
+    clearInterval(timer);
+    if (!box.dataset.renew) return;
+    if (document.hidden) document.addEventListener("visibilitychange", () => location.replace(box.dataset.renew), { once: true });
+    else location.replace(box.dataset.renew);
+  };
+  const timer = setInterval(tick, 250);
+  tick();
+}
+for (const one of $$("[data-clock]")) {
+  const said = one.textContent.trim().split(":").map(Number);
+  let offset = 0;
+  if (said.length === 3 && said.every(Number.isFinite)) {
+    const now = new Date();
+    const here = now.getHours() * 3600 + now.getMinutes() * 60 + now.getSeconds();
+    offset = (said[0] * 3600 + said[1] * 60 + said[2] - here) * 1000;
+  }
+  setInterval(() => {
+    const now = new Date(Date.now() + offset);
+    one.textContent = [now.getHours(), now.getMinutes(), now.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+  }, reduced ? 5000 : 1000);
+}
+// Keep the screen on while a code shows 屏幕常亮
+if (guarded.length && navigator.wakeLock) navigator.wakeLock.request("screen").catch(() => {});
+
+// Read aloud 朗读: the main content in order, a sentence at a time, never by itself.
+const voice = window.speechSynthesis;
+const skip = "script,style,noscript,[hidden],[aria-hidden=true],.cta,.vh.no-read";
+function sentences(root) {
+  const found = [];
+  const blocks = $$("h1,h2,h3,p,li,dt,dd,legend,label,td,th,figcaption", root);
+  const leaves = blocks.filter((one) => !one.closest(skip) && !blocks.some((other) => other !== one && one.contains(other)));
+  for (const one of leaves) {
+    const digits = one.dataset.digits;
+    const text = digits ? [...digits].join(" ") : one.textContent.replace(/\s+/g, " ").trim();
+    if (text) found.push([one, text]);
+  }
+  return found;
+}
+function read(button) {
+  if (voice.speaking) { voice.cancel(); return; }
+  const words = button.querySelector("span") || button;
+  const first = words.textContent;
+  const only = button.dataset.read && document.querySelector(button.dataset.read);
+  const queue = only ? [[only, only.dataset.digits ? [...only.dataset.digits].join(" ") : only.textContent]] : sentences(document.querySelector("main"));
+  button.setAttribute("aria-pressed", "true");
+  const stop = () => { button.setAttribute("aria-pressed", "false"); words.textContent = first; };
+  if (words !== button) words.textContent = "停";
+  const next = () => {
+    const [one, text] = queue.shift() || [];
+    if (!one) { stop(); return; }
+    const said = new SpeechSynthesisUtterance(text);
+    said.lang = "zh-CN";
+    said.rate = document.documentElement.dataset.mode === "elder" ? 0.85 : 1;
+    said.onstart = () => one.classList.add("reading");
+    said.onend = () => { one.classList.remove("reading"); next(); };
+    said.onerror = () => { one.classList.remove("reading"); queue.length = 0; stop(); };
+    voice.speak(said);
+  };
+  next();
+}
+if (voice) {
+  for (const button of $$("[data-read]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => read(button));
+  }
+  addEventListener("pagehide", () => voice.cancel());
+}
+
+// Elder mode says a choice back 复述
+for (const echo of $$("[data-echo]")) {
+  const group = document.getElementsByName(echo.dataset.echo);
+  for (const one of group) one.addEventListener("change", () => {
+    echo.hidden = false;
+    echo.querySelector("b").textContent = one.closest("label").textContent.trim();
+  });
+}
+
+// A clerk's clear screen 自动清屏
+for (const one of $$("[data-leave]")) setTimeout(() => location.replace(one.dataset.leave), Number(one.dataset.after || 30) * 1000);
+
+// Staff keys 快捷键: "/" to the search box, data-key on a link or button
+if (document.documentElement.dataset.channel === "staff") {
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+    const one = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!one) return;
+    event.preventDefault();
+    if (one.matches("input:not([type=radio],[type=checkbox]),textarea,select")) one.focus(); else one.click();
+  });
+}
