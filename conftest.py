@@ -122,7 +122,7 @@ async def tx(node: Node) -> AsyncIterator[Any]:
     try:
         async with node.db.transaction() as connection:
             yield connection
-            raise Undo
+            raise Undo  # noqa: TRY301
     except Undo:
         pass
 

@@ -36,7 +36,7 @@ class HttpClient:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """aiohttp's session; opened at first use inside the running loop."""
+        """Aiohttp's session; opened at first use inside the running loop."""
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(resolver=_Resolver(), limit=400, limit_per_host=200, ttl_dns_cache=30)
             self._session = aiohttp.ClientSession(

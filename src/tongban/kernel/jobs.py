@@ -81,7 +81,7 @@ def _register(queue: PgQueuer, node: Node, name: str, handler: Handler) -> None:
     async def run(job: Job) -> None:
         try:
             await handler(node, msgspec.json.decode(job.payload or b"{}"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever the verb met, it is logged and the job is tried again
             log_failure("kernel.job_failed", error, job=name, attempts=job.attempts)
             # the queue's tables keep this text: a type is no personal data, arguments might be
             raise RuntimeError(type(error).__name__) from None

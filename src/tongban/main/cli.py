@@ -39,7 +39,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
-    """tongban 通办: a government-services platform, one node or a nation of them."""
+    """Tongban 通办: a government-services platform, one node or a nation of them."""
 
 
 @demo_app.callback()
@@ -71,7 +71,7 @@ def start(context: typer.Context, node: Annotated[str, typer.Argument(help="Node
 
 @demo_app.command()
 def kill(context: typer.Context, node: Annotated[str, typer.Argument(help="Node id.")]) -> None:
-    """kill -9 one node of the running demo; it is started again at once."""
+    """Kill -9 one node of the running demo; it is started again at once."""
     _control(context, "kill", node)
 
 

@@ -89,7 +89,7 @@ class Postgres:
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with log_path.open("ab") as log_file:
-            self._process = subprocess.Popen(  # noqa: S603  our own binary, our own words
+            self._process = subprocess.Popen(  # noqa: S603, PLW1509  our own binary, our own words; the hook only makes system calls
                 command, stdout=log_file, stderr=log_file, stdin=subprocess.DEVNULL,
                 preexec_fn=_become(self._user), cwd="/", start_new_session=True, env=_environment(),
             )  # fmt: skip
@@ -129,7 +129,7 @@ class Postgres:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _initdb(self, bin_folder: Path) -> None:
-        done = subprocess.run(  # noqa: S603  our own binary, our own words
+        done = subprocess.run(  # noqa: S603, PLW1509  as in `start`
             [str(bin_folder / "initdb"), "-D", str(self.folder), "-U", "postgres", "--auth=trust", "-E", "UTF8",
              "--locale=C.UTF-8", "--no-instructions", *([] if self.durable else ["--no-sync"])],
             preexec_fn=_become(self._user), cwd="/", capture_output=True, check=False, env=_environment(),
@@ -212,7 +212,7 @@ def _readable_binaries(user: pwd.struct_passwd | None) -> Path:
     source = folder.parent
     target = Path("/var/tmp") / f"tongban-pg-{hashlib.sha256(str(source).encode()).hexdigest()[:10]}"  # noqa: S108  fixed, root-owned
     if not (target / "bin" / "postgres").exists():
-        part = Path(tempfile.mkdtemp(prefix="tongban-pg-", dir="/var/tmp"))  # noqa: S108
+        part = Path(tempfile.mkdtemp(prefix="tongban-pg-", dir="/var/tmp"))
         shutil.copytree(source, part / "pg", symlinks=True)
         part.chmod(0o755)
         with contextlib.suppress(OSError):

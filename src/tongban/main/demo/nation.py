@@ -167,7 +167,7 @@ class Nation:
                 await member.process.wait()
 
     async def kill(self, node: str, *, again: bool = True) -> None:
-        """kill -9 one node; with `again` it is started again by the watcher and this waits for it."""
+        """Kill -9 one node; with `again` it is started again by the watcher and this waits for it."""
         member = self.members[node]
         member.wanted = again
         process, watcher = member.process, member.watcher
