@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
-from pgqueuer import AsyncpgDriver, DatabaseRetryEntrypointExecutor, Job, PgQueuer, Queries
+from pgqueuer import AsyncpgDriver, DatabaseRetryEntrypointExecutor, Job, PgQueuer
 
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log, log_failure
@@ -39,10 +39,16 @@ async def enqueue(tx: Tx, name: str, payload: Payload, *, after: timedelta | Non
 
     `name` is `room.verb` and must be in some room's JOBS; `once` drops the job when one of that key is waiting.
     """
-    queries = Queries(AsyncpgDriver(cast("asyncpg.Connection[Any]", tx)))
-    await queries.enqueue(
-        [name], [msgspec.json.encode(payload)], [0], [after], [once], on_conflict="skip" if once else "raise"
-    )  # type: ignore[call-overload]
+    # plain SQL, not the library's call: that one writes headers as text, which our connections' jsonb codec wraps again
+    await tx.execute(
+        """WITH job AS (
+             INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
+             VALUES (0, $1, $2, now() + COALESCE($3::interval, interval '0'), $4, 'queued')
+             ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+             RETURNING id)
+           INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority) SELECT id, 'queued', $1, 0 FROM job""",
+        name, msgspec.json.encode(payload), after, once,
+    )  # fmt: skip
 
 
 async def work(node: Node, handlers: dict[str, Handler], stop: asyncio.Event) -> None:
@@ -63,7 +69,7 @@ async def work(node: Node, handlers: dict[str, Handler], stop: asyncio.Event) ->
                 await queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10)
             finally:
                 ending.cancel()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except Exception as error:  # noqa: BLE001  the worker must come back whatever ended it; it is logged
             log_failure("kernel.jobs_interrupted", error)
             await _pause(stop, 2)
         finally:

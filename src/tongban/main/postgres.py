@@ -89,9 +89,10 @@ class Postgres:
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with log_path.open("ab") as log_file:
-            self._process = subprocess.Popen(  # noqa: S603, PLW1509  our own binary, our own words; the hook only makes system calls
+            self._process = subprocess.Popen(  # noqa: S603  our own binary, our own words; the hook only makes system calls
                 command, stdout=log_file, stderr=log_file, stdin=subprocess.DEVNULL,
-                preexec_fn=_become(self._user), cwd="/", start_new_session=True, env=_environment(),
+                preexec_fn=_become(self._user),  # noqa: PLW1509  the hook only makes system calls
+                cwd="/", start_new_session=True, env=_environment(),
             )  # fmt: skip
 
     async def ready(self, seconds: float = 30) -> None:
@@ -129,7 +130,7 @@ class Postgres:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _initdb(self, bin_folder: Path) -> None:
-        done = subprocess.run(  # noqa: S603, PLW1509  as in `start`
+        done = subprocess.run(  # noqa: S603  our own binary, our own words
             [str(bin_folder / "initdb"), "-D", str(self.folder), "-U", "postgres", "--auth=trust", "-E", "UTF8",
              "--locale=C.UTF-8", "--no-instructions", *([] if self.durable else ["--no-sync"])],
             preexec_fn=_become(self._user), cwd="/", capture_output=True, check=False, env=_environment(),

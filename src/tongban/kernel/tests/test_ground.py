@@ -1,0 +1,147 @@
+"""The ground: transactions, bells, jobs, settings, logs, actors."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tongban.kernel import jobs, log
+from tongban.kernel import settings as node_settings
+from tongban.kernel.actor import Actor, Assignment
+from tongban.kernel.bell import Bell
+from tongban.kernel.db import ring
+from tongban.kernel.errors import LevelNeeded, NotAllowed, SignInNeeded, StaffNeeded
+from tongban.kernel.ids import uuid7
+
+
+async def test_a_transaction_that_fails_leaves_nothing(node):
+    class Broken(Exception):
+        pass
+
+    with pytest.raises(Broken):
+        async with node.db.transaction() as tx:
+            await jobs.enqueue(tx, "kernel.never", {})
+            raise Broken
+    async with node.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'kernel.never'") == 0
+
+
+async def test_jsonb_and_uuid_come_as_python_values(tx):
+    one = uuid7()
+    row = await tx.fetchrow("SELECT $1::jsonb AS j, $2::uuid AS u", {"a": ["通办"]}, one)
+    assert row["j"] == {"a": ["通办"]}
+    assert row["u"] == one
+
+
+async def test_a_job_runs_once_its_transaction_has_committed(node):
+    ran = asyncio.Queue()
+    stop = asyncio.Event()
+
+    async def handler(_node, payload):
+        ran.put_nowait(payload)
+
+    worker = asyncio.create_task(jobs.work(node, {"kernel.example": handler}, stop))
+    async with node.db.transaction() as tx:
+        await jobs.enqueue(tx, "kernel.example", {"n": 1})
+        await jobs.enqueue(tx, "kernel.example", {"n": 2}, once="only-one")
+        await jobs.enqueue(tx, "kernel.example", {"n": 3}, once="only-one")
+    got = [await asyncio.wait_for(ran.get(), 10), await asyncio.wait_for(ran.get(), 10)]
+    assert {one["n"] for one in got} == {1, 2}
+    assert ran.empty()
+    stop.set()
+    await asyncio.wait_for(worker, 10)
+
+
+async def test_a_bell_rung_at_commit_wakes_a_waiter(node):
+    stop = asyncio.Event()
+    listener = asyncio.create_task(node.db.listen("tongban_bell", node.bell.ring, stop))
+    waiting = asyncio.create_task(node.bell.wait("example", seconds=10))
+    for _ in range(50):
+        async with node.db.transaction() as tx:
+            await ring(tx, "example")
+        done, _ = await asyncio.wait({waiting}, timeout=0.1)
+        if done:
+            break
+    assert waiting.result() is True
+    stop.set()
+    await asyncio.wait_for(listener, 5)
+
+
+async def test_a_ring_between_look_and_wait_is_not_missed():
+    bell = Bell()
+    since = bell.generation("x")
+    bell.ring("x")
+    assert await bell.wait("x", seconds=0.01, since=since) is True
+    assert await bell.wait("x", seconds=0.01, since=bell.generation("x")) is False
+
+
+def test_an_unknown_setting_is_an_error_that_names_it(tmp_path: Path):
+    good = (Path(node_settings.CODE_ROOT) / "deploy" / "nodes" / "510000.toml").read_text("utf-8")
+    path = tmp_path / "node.toml"
+    path.write_text(good + '\ncolour = "red"\n', "utf-8")
+    with pytest.raises(node_settings.SettingsError, match="colour"):
+        node_settings.load(path)
+    path.write_text(good, "utf-8")
+    assert node_settings.load(path).host == "510000.localhost"
+
+
+def test_the_environment_wins_over_the_file(monkeypatch):
+    monkeypatch.setenv("TONGBAN_POOL_SIZE", "7")
+    assert node_settings.load(node_settings.CODE_ROOT / "deploy" / "nodes" / "cn.toml").pool_size == 7
+
+
+def test_a_log_takes_declared_fields_only():
+    with pytest.raises(TypeError, match="name"):
+        log.log("example.event", name="刘某某")
+
+
+def test_levels_and_staff_are_asked_for():
+    with pytest.raises(SignInNeeded):
+        Actor(kind="nobody").require(1)
+    with pytest.raises(LevelNeeded) as raised:
+        Actor(kind="citizen", subject="n1x", acr=2).require(3)
+    assert raised.value.level == 3
+    Actor(kind="citizen", subject="n1x", acr=3).require(3)
+    with pytest.raises(StaffNeeded):
+        Actor(kind="citizen", subject="n1x", acr=4).require_staff()
+
+
+@pytest.mark.parametrize(
+    ("division", "asked", "allowed"),
+    [("510100", "510104", True), ("510104", "510104", True), ("510104", "510105", False), ("510000", "510104", True), ("500000", "510104", False), ("510100", "510000", False)],
+)
+def test_an_assignment_covers_its_area_and_no_other(division, asked, allowed):
+    clerk = Actor(kind="staff", staff_id="s1", assignments=(Assignment(role="clerk", actions=frozenset({"cases.accept"}), division=division, org="A"),))
+    assert clerk.may("cases.accept", division=asked, org="A") is allowed
+    assert not clerk.may("cases.accept", division=asked, org="B")
+    assert not clerk.may("cases.grant", division=asked, org="A")
+    if not allowed:
+        with pytest.raises(NotAllowed):
+            clerk.require_may("cases.accept", division=asked, org="A")
+
+
+async def test_a_clock_goes_on_after_a_failure(node):
+    runs = asyncio.Queue()
+    stop = asyncio.Event()
+
+    async def run(_node):
+        runs.put_nowait(1)
+        if runs.qsize() == 1:
+            raise ValueError
+
+    clock = jobs.Clockwork("example", 0.01, run)
+    task = asyncio.create_task(jobs.turn(node, clock, stop))
+    await asyncio.wait_for(runs.get(), 5)
+    await asyncio.wait_for(runs.get(), 5)
+    stop.set()
+    await asyncio.wait_for(task, 5)
+
+
+def test_a_set_clock_stands_still(set_clock):
+    before = set_clock.now()
+    assert set_clock.now() == before
+    set_clock.move(timedelta(days=1))
+    assert (set_clock.now() - before).days == 1
