@@ -1,0 +1,44 @@
+"""A fact becomes a leaf, in the transaction of the fact."""
+
+from __future__ import annotations
+
+import secrets
+
+from tongban.kernel.db import Tx, ring
+from tongban.kernel.gm import sm3
+from tongban.kernel.ids import uuid7
+from tongban.transparency.model import Leaf, commit
+
+
+async def append(tx: Tx, kind: str, fact: bytes) -> Leaf:
+    """Puts a salted hash of `fact` into the log, together with whatever else the transaction does (存证).
+
+    `kind` is `<room>.<fact>` (`cases.decided`); `fact` the canonical bytes of what happened, of which only the hash is
+    kept. The leaf has no place in the tree yet: numbers given inside business transactions would make them wait for each
+    other; the sequencer gives one after the commit. Raises asyncpg.CheckViolationError for a malformed kind.
+    """
+    salt, digest = secrets.token_bytes(16), sm3(fact)
+    commitment, leaf_id = commit(salt, digest), uuid7()
+    at_ms = await tx.fetchval(
+        "WITH leaf AS (INSERT INTO log_leaf (id, kind, at_ms, salt, fact, commitment)"
+        " VALUES ($1, $2, floor(extract(epoch FROM clock_timestamp()) * 1000), $3, $4, $5) RETURNING id, at_ms),"
+        " waiting AS (INSERT INTO log_pending (leaf_id) SELECT id FROM leaf) SELECT at_ms FROM leaf",
+        leaf_id,
+        kind,
+        salt,
+        digest,
+        commitment,
+    )
+    await ring(tx, "sequencer")
+    return Leaf(leaf_id, kind, at_ms, commitment)
+
+
+async def forget(tx: Tx, leaf_id: str) -> bool:
+    """Erases what would let anyone match a leaf with its fact (抹去): salt and hash. The tree stays whole.
+
+    For the erasure of a person's data (privacy.md 2); True if there was something to erase.
+    """
+    status = await tx.execute(
+        "UPDATE log_leaf SET salt = NULL, fact = NULL WHERE id = $1 AND salt IS NOT NULL", leaf_id
+    )
+    return status == "UPDATE 1"
