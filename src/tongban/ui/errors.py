@@ -134,7 +134,7 @@ def failure_response(request: Request[Any, Any, Any], failure: Failure) -> Respo
     elif (there := way_in(request, failure)) is not None:
         answer = see_other(there)
     else:
-        answer = page(request, "ui/error.html", error_page(request, failure, trace), status=failure.http_status)
+        answer = page(request, "ui/error.html", error_page(failure, trace), status=failure.http_status)
         answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(headers)
     return answer
@@ -157,7 +157,7 @@ def way_in(request: Request[Any, Any, Any], failure: Failure) -> str | None:
     return None
 
 
-def error_page(request: Request[Any, Any, Any], failure: Failure, trace: str) -> ErrorPage:
+def error_page(failure: Failure, trace: str) -> ErrorPage:
     """The page Struct of a failure; a stale form keeps its fields for sending again."""
     stale = failure if isinstance(failure, StaleForm) and not failure.lost_files else None
     fields = tuple((name, one) for name, values in stale.fields.items() for one in values) if stale else ()

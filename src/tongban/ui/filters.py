@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8), "CST")
 WEEKDAYS = "一二三四五六日"
@@ -26,7 +26,7 @@ def moment(value: object) -> datetime:
     if isinstance(value, (int, float)):
         return datetime.fromtimestamp(value / 1000, CHINA)
     read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return (read if read.tzinfo else read.replace(tzinfo=timezone.utc)).astimezone(CHINA)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(CHINA)
 
 
 def day(value: object) -> date:

@@ -125,7 +125,7 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str]) -> Frame:
         channel=channel if channel in CHANNELS else "h5",
         size=size,
         place=place,
-        place_name=wired.place_name(place) if place else "",
+        place_name=wired.place_name(place) or (wired.site if place == wired.place else ""),
         site=wired.site,
         organiser=wired.organiser,
         filing=wired.filing,

@@ -29,22 +29,28 @@ class StaticFile(msgspec.Struct, frozen=True):
     packed: bytes | None
 
 
-def digest_name(path: Path, body: bytes) -> str:
+def digest_name(plain: str, body: bytes) -> str:
     """`tongban.css` with content digest: `tongban.3f2a9c1b0d4e.css`."""
-    return f"{path.stem}.{hashlib.sha256(body).hexdigest()[:12]}{path.suffix}"
+    stem, suffix = plain.rsplit(".", 1)
+    return f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{suffix}"
+
+
+def sources() -> dict[str, bytes]:
+    """Every file by its plain name. The parts of `css/`, in order, are one stylesheet: one request, no build step."""
+    found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA}
+    found["tongban.css"] = b"".join(path.read_bytes() for path in sorted((FOLDER / "css").glob("*.css")))
+    return found
 
 
 @functools.cache
 def files() -> dict[str, StaticFile]:
     """Every static file by the name it is served under."""
     found = {}
-    for path in sorted(FOLDER.iterdir()):
-        if path.suffix not in MEDIA:
-            continue
-        body = path.read_bytes()
-        packed = gzip.compress(body, 9, mtime=0) if path.suffix in PACKED else None
-        name = digest_name(path, body)
-        found[name] = StaticFile(name, MEDIA[path.suffix], body, packed)
+    for plain, body in sources().items():
+        suffix = plain[plain.rindex(".") :]
+        packed = gzip.compress(body, 9, mtime=0) if suffix in PACKED else None
+        name = digest_name(plain, body)
+        found[name] = StaticFile(name, MEDIA[suffix], body, packed)
     return found
 
 

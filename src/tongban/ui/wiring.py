@@ -18,6 +18,10 @@ class StaffLink(msgspec.Struct, frozen=True):
     icon: str = "list"
 
 
+def _no_name(_code: str) -> str:
+    return ""
+
+
 class Wiring(msgspec.Struct, frozen=True):
     """What one node's pages say and allow (接线). One for each app, kept in `app.state.ui`.
 
@@ -35,7 +39,7 @@ class Wiring(msgspec.Struct, frozen=True):
     demo: bool = False
     staff_links: tuple[StaffLink, ...] = (StaffLink("办件", "/desk", "list"), StaffLink("应用", "/staff/apps", "app"))
     form_action: Callable[[], tuple[str, ...]] = tuple
-    place_name: Callable[[str], str] = str
+    place_name: Callable[[str], str] = _no_name
 
 
 def wire(app: Litestar, wiring: Wiring) -> None:
@@ -48,5 +52,5 @@ def wiring(connection: ASGIConnection[Any, Any, Any, Any] | Request[Any, Any, An
     found = connection.app.state.get("ui")
     if not isinstance(found, Wiring):
         message = "no ui.Wiring in app.state: call ui.wire(app, ui.Wiring(...)) at start"
-        raise LookupError(message)
+        raise LookupError(message)  # noqa: TRY004  it is missing, not mistyped
     return found
