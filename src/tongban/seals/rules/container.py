@@ -1,0 +1,141 @@
+"""Reading an OFD package strictly (严格读取): a hostile file is refused before anything in it is believed.
+
+Limits of size, count and ratio; no `..`, no duplicate names, no overlapping entries, nothing before or after the zip;
+XML is UTF-8 without document type and entities.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from typing import Any, Final
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from tongban.seals.rules.writer import NAMESPACE
+
+LARGEST_PACKAGE: Final = 10 * 1024 * 1024
+LARGEST_FILE: Final = 16 * 1024 * 1024
+LARGEST_TOTAL: Final = 32 * 1024 * 1024
+MOST_FILES: Final = 256
+MOST_ELEMENTS: Final = 200_000
+DEEPEST: Final = 64
+_LOCAL_HEADER: Final = 30
+
+
+class Refused(Exception):
+    """Why a package or a file in it is refused; `file` is its path or empty (拒收)."""
+
+    def __init__(self, sentence: str, file: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.file = file
+
+
+def unpack(package: bytes) -> dict[str, bytes]:
+    """The files of a package by path. Raises Refused."""
+    if len(package) > LARGEST_PACKAGE:
+        raise Refused("文件太大")
+    if not package.startswith(b"PK\x03\x04"):
+        raise Refused("不是版式文件包")
+    try:
+        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+            _check_shape(package, archive)
+            return _read_all(archive)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        OverflowError,
+    ) as why:
+        raise Refused("文件包坏了") from why
+
+
+def _check_shape(package: bytes, archive: zipfile.ZipFile) -> None:
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES:
+        raise Refused("文件包里的文件太多")
+    if archive.comment or package[-22:-18] != b"PK\x05\x06":
+        raise Refused("文件包后面有多余内容")
+    seen: set[str] = set()
+    end = 0
+    for entry in sorted(entries, key=lambda one: one.header_offset):
+        name = entry.filename
+        parts = name.split("/")
+        if (
+            entry.orig_filename != name
+            or not name
+            or "\\" in name
+            or "\x00" in name
+            or ":" in name
+            or name.startswith("/")
+        ):
+            raise Refused("文件名不合规", name)
+        if any(part in {"", ".", ".."} for part in parts):
+            raise Refused("文件名不合规", name)
+        if name.casefold() in seen:
+            raise Refused("文件重名", name)
+        if entry.flag_bits & 0x1 or entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise Refused("文件加密或者压缩方式不认识", name)
+        if (entry.external_attr >> 16) & 0o170000 not in {0, 0o100000}:
+            raise Refused("文件包里有链接", name)
+        if entry.header_offset < end or (end == 0 and entry.header_offset):
+            raise Refused("文件包里的文件有重叠", name)
+        end = entry.header_offset + _LOCAL_HEADER + len(name.encode()) + entry.compress_size
+        seen.add(name.casefold())
+
+
+def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """Read with a bound on what really comes out, whatever the headers say."""
+    total, files = 0, {}
+    for entry in archive.infolist():
+        with archive.open(entry) as stream:
+            content = stream.read(LARGEST_FILE + 1)
+        total += len(content)
+        if len(content) > LARGEST_FILE or total > LARGEST_TOTAL:
+            raise Refused("解开后太大", entry.filename)
+        files[entry.filename] = content
+    return files
+
+
+def read_xml(content: bytes, path: str) -> Element:
+    """The root element of an XML file; names without their namespace, which must be OFD's. Raises Refused."""
+    builder = TreeBuilder()
+    depth = count = 0
+    parser = expat.ParserCreate("utf-8", "}")
+    parser.buffer_text = True
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if depth > DEEPEST or count > MOST_ELEMENTS:
+            raise Refused("版式文件的结构太深或太大", path)
+        space, _, local = name.rpartition("}")
+        if space != NAMESPACE:
+            raise Refused("命名空间不对", path)
+        builder.start(local, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name.rpartition("}")[2])
+
+    def refuse(*_: Any) -> int:
+        raise Refused("不收带实体声明的文件", path)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.ExternalEntityRefHandler = refuse
+    parser.ProcessingInstructionHandler = refuse
+    try:
+        parser.Parse(content, True)
+        return builder.close()
+    except (expat.ExpatError, AssertionError, UnicodeError) as why:
+        raise Refused("结构不对", path) from why

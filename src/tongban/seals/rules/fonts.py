@@ -1,0 +1,102 @@
+"""Fonts for documents (字体): a TrueType subset of exactly the characters drawn, made from the OFL Noto fonts.
+
+The fonts come with CFF outlines; readers of OFD want TrueType, so each outline is turned into quadratic curves once and
+kept. The font file itself is opened only when a character is new and closed again: it is large. Thread-safe; slow the
+first time (0.3 s), so callers on the event loop go through `writer.compose`.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import pylopdf_fonts_zh_cn
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.cu2quPen import Cu2QuPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
+
+from tongban.seals.errors import MissingGlyph
+
+Face = Literal["sans", "serif"]
+EM: Final = 1000
+ASCENT: Final = 880
+FAMILY: Final[dict[Face, str]] = {"serif": "Tongban Serif", "sans": "Tongban Sans"}
+
+_PATHS = {"serif": pylopdf_fonts_zh_cn.serif_path, "sans": pylopdf_fonts_zh_cn.sans_path}
+# (face, character) -> (outline, advance in 1/1000 em)
+_glyphs: dict[tuple[Face, str], tuple[Any, int]] = {}
+_lock = threading.Lock()
+
+
+def width_of(text: str, size: float, face: Face = "serif") -> float:
+    """How wide `text` stands at em size `size`, in the unit of `size` (文字宽度). Raises MissingGlyph."""
+    return sum(advances(text, face)) * size / EM
+
+
+def advances(text: str, face: Face = "serif") -> list[int]:
+    """The advance of each character in 1/1000 em. Raises MissingGlyph."""
+    _load(text, face)
+    return [_glyphs[face, one][1] for one in text]
+
+
+def subset(text: str, face: Face = "serif") -> bytes:
+    """A TrueType font of the characters of `text` and no others (字体子集), the same bytes every time.
+
+    Raises MissingGlyph for a character that the font does not have.
+    """
+    return _build("".join(sorted(set(text))), face)
+
+
+@lru_cache(maxsize=64)
+def _build(characters: str, face: Face) -> bytes:
+    _load(characters, face)
+    names = {one: f"u{ord(one):05X}" for one in characters}
+    order = [".notdef", *names.values()]
+    outlines = {".notdef": TTGlyphPen(None).glyph()} | {names[one]: _glyphs[face, one][0] for one in characters}
+    metrics = {".notdef": (EM, 0)} | {
+        names[one]: (_glyphs[face, one][1], _left(_glyphs[face, one][0])) for one in characters
+    }
+    builder = FontBuilder(EM, isTTF=True)
+    builder.setupGlyphOrder(order)
+    builder.setupCharacterMap({ord(one): name for one, name in names.items()})
+    builder.setupGlyf(outlines)
+    builder.setupHorizontalMetrics(metrics)
+    builder.setupHorizontalHeader(ascent=ASCENT, descent=ASCENT - EM)
+    builder.setupNameTable({"familyName": FAMILY[face], "styleName": "Regular"})
+    builder.setupOS2(sTypoAscender=ASCENT, sTypoDescender=ASCENT - EM, usWinAscent=ASCENT, usWinDescent=EM - ASCENT)
+    builder.setupPost(keepGlyphNames=False)
+    builder.font["head"].created = builder.font["head"].modified = 0
+    builder.font.recalcTimestamp = False
+    out = io.BytesIO()
+    builder.save(out)
+    return out.getvalue()
+
+
+def _left(glyph: Any) -> int:
+    return int(getattr(glyph, "xMin", 0) or 0)
+
+
+def _load(text: str, face: Face) -> None:
+    """Bring the outlines of all characters of `text` into memory."""
+    if all((face, one) in _glyphs for one in text):
+        return
+    with _lock:
+        wanted = sorted({one for one in text if (face, one) not in _glyphs})
+        if not wanted:
+            return
+        with TTFont(_PATHS[face](), lazy=True) as font:
+            known = font.getBestCmap()
+            missing = "".join(one for one in wanted if ord(one) not in known)
+            if missing:
+                raise MissingGlyph(missing)
+            outlines, metrics = font.getGlyphSet(), font["hmtx"]
+            for one in wanted:
+                name = known[ord(one)]
+                pen = TTGlyphPen(None)
+                outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+                glyph = pen.glyph()
+                glyph.recalcBounds(None)
+                _glyphs[face, one] = (glyph, int(metrics[name][0]))
