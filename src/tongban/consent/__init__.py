@@ -1,0 +1,36 @@
+"""授权与台账 (consent): what a person allowed, and who used their data (R-409, R-404; 个人信息保护法 art. 13-17, 44-45).
+
+Nouns: **ask** 请求, **consent** 授权, **access** 取用, **line** 台账的一行. A consent is one purpose, append-only; withdrawing is
+as easy as giving and stops the next call. Every access to a person is a line and a log leaf in the transaction that answers.
+
+    url = await consent.ask(tx, node, subject, Ask(purpose="case.prefill.housing", …), back="/apply/…/2")   # 303 there
+    if await consent.allows(tx, subject, "case.prefill.housing", "510000", at=node.clock.now()): …
+    await consent.record_access(tx, node, Access(subject=…, who="成都市市场监管局 受理岗", fields=("住址",), …))
+"""
+
+from tongban.consent.actions import answer, ask, give, record_access, withdraw
+from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
+from tongban.consent.queries import allows, answered, consents, fact_of, line, lines, lines_everyone
+from tongban.consent.rules import access_digest, sentence
+
+__all__ = [
+    "Access",
+    "Ask",
+    "Consent",
+    "Line",
+    "PendingAsk",
+    "access_digest",
+    "allows",
+    "answer",
+    "answered",
+    "ask",
+    "consents",
+    "fact_of",
+    "give",
+    "line",
+    "lines",
+    "lines_everyone",
+    "record_access",
+    "sentence",
+    "withdraw",
+]

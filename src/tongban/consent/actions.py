@@ -1,0 +1,204 @@
+"""Verbs of 授权与台账: ask, answer, give, withdraw, and write down an access. SQL stands in the verb."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tongban import transparency
+from tongban.consent.errors import AskGone, PromiseTooLong
+from tongban.consent.model import Access, Ask, Consent, Line
+from tongban.consent.queries import consent_of, pending
+from tongban.consent.rules import access_fact, milliseconds, moment
+from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusal, Refusals
+from tongban.kernel.gm import digest, jcs
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+
+# A consent is for one matter: nothing is allowed for longer than a year (privacy.md 5, product rule).
+LONGEST_DAYS = 366
+
+
+async def ask(tx: Tx, node: Node, subject: str, wanted: Ask, *, back: str) -> str:
+    """Put a consent page before a person and answer its address (请求授权): `/consent/<id>`.
+
+    One purpose a page. `back` is a path of this node where the journey goes on, whatever the answer is.
+    An ask for the same purpose and receiver that still waits is used again. Raises PromiseTooLong.
+    """
+    if not back.startswith("/") or back.startswith("//"):
+        raise ValueError("back is a path of this node")
+    if (wanted.until - node.clock.now()).days > LONGEST_DAYS:
+        raise PromiseTooLong
+    waiting: str | None = await tx.fetchval(
+        """SELECT id FROM consent_ask WHERE subject = $1 AND purpose = $2 AND receiver = $3 AND answer IS NULL
+           AND back = $4 AND ask = $5 ORDER BY asked_at DESC LIMIT 1""",
+        subject,
+        wanted.purpose,
+        wanted.receiver,
+        back,
+        msgspec.to_builtins(wanted),
+    )
+    if waiting is not None:
+        return f"/consent/{waiting}"
+    ask_id = uuid7()
+    await tx.execute(
+        """INSERT INTO consent_ask (subject, id, purpose, receiver, ask, back, asked_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        subject,
+        ask_id,
+        wanted.purpose,
+        wanted.receiver,
+        msgspec.to_builtins(wanted),
+        back,
+        node.clock.now(),
+    )
+    return f"/consent/{ask_id}"
+
+
+async def answer(tx: Tx, node: Node, actor: Actor, ask_id: str, *, agrees: bool, channel: str) -> str:
+    """Take the answer of a consent page (同意或不同意) and say where the journey goes on.
+
+    Answered once: a double tap or the back button changes nothing. Agreeing gives the consent. Raises AskGone.
+    """
+    found = await pending(tx, actor.person, ask_id, lock=True)
+    if found is None:
+        raise AskGone
+    if found.answer is None:
+        await tx.execute(
+            "UPDATE consent_ask SET answered_at = $3, answer = $4 WHERE subject = $1 AND id = $2",
+            actor.person,
+            ask_id,
+            node.clock.now(),
+            "given" if agrees else "refused",
+        )
+        if agrees:
+            await give(tx, node, actor, found.ask, channel=channel)
+    return found.back
+
+
+async def give(tx: Tx, node: Node, actor: Actor, wanted: Ask, *, channel: str) -> Consent:
+    """Write one consent (授权): a row that never changes, the text it rests on, and a log leaf.
+
+    Source: 个人信息保护法 art. 14, 23 [K]. The text shown is kept by digest.
+    """
+    text = wanted.text()
+    text_digest = digest(text.encode())
+    now = node.clock.now()
+    await tx.execute(
+        "INSERT INTO consent_text (digest, text, first_shown_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+        text_digest,
+        text,
+        now,
+    )
+    consent_id = uuid7()
+    fact = jcs({"consent": consent_id, "purpose": wanted.purpose, "text": text_digest, "at": milliseconds(now), "v": 1})
+    leaf = await transparency.append(tx, "consent.given", fact)
+    await tx.execute(
+        """INSERT INTO consent (subject, id, purpose, why, giver, giver_name, receiver, receiver_name, fields, text_digest,
+           given_at, until, channel, acr, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
+        actor.person,
+        consent_id,
+        wanted.purpose,
+        wanted.why,
+        wanted.giver,
+        wanted.giver_name,
+        wanted.receiver,
+        wanted.receiver_name,
+        list(wanted.fields),
+        text_digest,
+        now,
+        wanted.until,
+        channel,
+        actor.acr,
+        str(leaf.id),
+    )
+    made = await consent_of(tx, actor.person, consent_id)
+    if made is None:
+        raise AskGone
+    return made
+
+
+async def withdraw(tx: Tx, node: Node, actor: Actor, consent_id: str, *, channel: str) -> Consent | Refusals:
+    """Take a consent back (撤回授权): a row of its own; the next call is refused. Twice changes nothing.
+
+    As easy as giving: one page that says the effect, one tap (privacy.md 5).
+    """
+    found = await consent_of(tx, actor.person, consent_id)
+    if found is None:
+        return (Refusal("consent.unknown", "没有找到这份授权，可能已经撤回。请回到授权记录看一看"),)
+    if found.withdrawn_at is None:
+        now = node.clock.now()
+        fact = jcs({"consent": consent_id, "withdrawn": milliseconds(now), "v": 1})
+        leaf = await transparency.append(tx, "consent.withdrawn", fact)
+        await tx.execute(
+            """INSERT INTO consent_withdrawal (subject, consent_id, at, channel, leaf) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (subject, consent_id) DO NOTHING""",
+            actor.person,
+            consent_id,
+            now,
+            channel,
+            str(leaf.id),
+        )
+    return await consent_of(tx, actor.person, consent_id) or found
+
+
+async def record_access(tx: Tx, node: Node, access: Access) -> Line:
+    """Write down one access to a person's data (记台账): the row and its log leaf, in the transaction that answers.
+
+    An access between two nodes carries the same `id` and `at` at both ends; a local one gets them here. If this cannot
+    be written, the data must not be given. Repeating the same (id, side) changes nothing. Source: privacy.md 6.
+    """
+    at = moment(milliseconds(access.at or node.clock.now()))
+    access = msgspec.structs.replace(access, id=access.id or uuid7(), at=at, fields=tuple(sorted(access.fields)))
+    old = await tx.fetchrow(
+        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3",
+        access.subject,
+        access.id,
+        access.side,
+    )
+    fact = access_fact(access)
+    made = digest(fact)
+    if old is None:
+        leaf = await transparency.append(tx, "data.accessed", fact)
+        await tx.execute(
+            """INSERT INTO access_record (subject, id, side, at, kind, who, fields, purpose, source, receiver, basis, about,
+               consent_id, count, digest, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)""",
+            access.subject,
+            access.id,
+            access.side,
+            at,
+            access.kind,
+            access.who,
+            list(access.fields),
+            access.purpose,
+            access.source,
+            access.receiver,
+            access.basis,
+            access.about,
+            access.consent_id,
+            access.count,
+            made,
+            str(leaf.id),
+        )
+        leaf_id = str(leaf.id)
+    else:
+        leaf_id, made = old["leaf"], old["digest"]
+    return Line(
+        id=access.id,
+        at=at,
+        kind=access.kind,
+        who=access.who,
+        fields=access.fields,
+        purpose=access.purpose,
+        source=access.source,
+        receiver=access.receiver,
+        basis=access.basis,
+        about=access.about,
+        consent_id=access.consent_id,
+        side=access.side,
+        digest=made,
+        leaf=leaf_id,
+        node=node.id,
+        count=access.count,
+    )

@@ -1,0 +1,156 @@
+"""Looking at 授权与台账: what is allowed, what was answered, who used my data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
+from tongban.consent.rules import access_fact
+from tongban.kernel.db import Tx
+
+_CONSENT = """SELECT c.*, w.at AS withdrawn_at FROM consent c
+              LEFT JOIN consent_withdrawal w ON w.subject = c.subject AND w.consent_id = c.id"""
+
+
+async def pending(tx: Tx, subject: str, ask_id: str, *, lock: bool = False) -> PendingAsk | None:
+    """One consent page of this person (授权页), also when answered; `lock` holds the row for the answer."""
+    statement = "SELECT id, ask, back, answer FROM consent_ask WHERE subject = $1 AND id = $2"
+    row = await tx.fetchrow(statement + (" FOR UPDATE" if lock else ""), subject, ask_id)
+    if row is None:
+        return None
+    return PendingAsk(id=row["id"], ask=msgspec.convert(row["ask"], Ask), back=row["back"], answer=row["answer"])
+
+
+async def answered(tx: Tx, subject: str, purpose: str, receiver: str, *, since: datetime | None = None) -> str | None:
+    """What the person said last to this purpose and receiver (答复): "given", "refused", or None when not asked.
+
+    A consent that was withdrawn or has ended counts as not asked: ask again or let them type.
+    """
+    row = await tx.fetchrow(
+        """SELECT answer, answered_at FROM consent_ask WHERE subject = $1 AND purpose = $2 AND receiver = $3
+           AND answer IS NOT NULL AND ($4::timestamptz IS NULL OR answered_at >= $4) ORDER BY answered_at DESC LIMIT 1""",
+        subject,
+        purpose,
+        receiver,
+        since,
+    )
+    return row["answer"] if row else None
+
+
+async def allows(
+    tx: Tx, subject: str, purpose: str, receiver: str, *, at: datetime, fields: tuple[str, ...] = ()
+) -> Consent | None:
+    """The consent that allows this purpose to this receiver at that moment, else None (是否同意).
+
+    With `fields` (Chinese words), all of them must be in the consent. Withdrawal counts from its own moment on.
+    """
+    rows = await tx.fetch(
+        _CONSENT
+        + """ WHERE c.subject = $1 AND c.purpose = $2 AND c.receiver = $3 AND c.given_at <= $4 AND c.until > $4
+              AND w.at IS NULL ORDER BY c.given_at DESC""",
+        subject,
+        purpose,
+        receiver,
+        at,
+    )
+    return next((_consent(row) for row in rows if set(fields) <= set(row["fields"])), None)
+
+
+async def consent_of(tx: Tx, subject: str, consent_id: str) -> Consent | None:
+    """One consent of this person, also when withdrawn."""
+    row = await tx.fetchrow(_CONSENT + " WHERE c.subject = $1 AND c.id = $2", subject, consent_id)
+    return _consent(row) if row else None
+
+
+async def consents(tx: Tx, subject: str) -> tuple[Consent, ...]:
+    """Everything this person allowed, newest first (授权记录)."""
+    rows = await tx.fetch(_CONSENT + " WHERE c.subject = $1 ORDER BY c.given_at DESC LIMIT 500", subject)
+    return tuple(_consent(row) for row in rows)
+
+
+async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200) -> tuple[Line, ...]:
+    """This node's lines about this person, newest first (本节点的台账). `node_id` names this node in each line."""
+    rows = await tx.fetch(
+        "SELECT * FROM access_record WHERE subject = $1 ORDER BY at DESC, id DESC LIMIT $2", subject, limit
+    )
+    return tuple(_line(row, node_id) for row in rows)
+
+
+async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str) -> Line | None:
+    """One line of this person (台账的一行)."""
+    row = await tx.fetchrow(
+        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3", subject, access_id, side
+    )
+    return _line(row, node_id) if row else None
+
+
+async def lines_everyone(tx: Tx, node_id: str, *, about: str = "", limit: int = 100) -> tuple[tuple[str, Line], ...]:
+    """The newest lines of this node over all persons, each with its subject (取用审计). For auditors only."""
+    rows = await tx.fetch(
+        "SELECT * FROM access_record WHERE ($1 = '' OR about = $1) ORDER BY at DESC, id DESC LIMIT $2", about, limit
+    )
+    return tuple((row["subject"], _line(row, node_id)) for row in rows)
+
+
+def fact_of(subject: str, found: Line) -> bytes:
+    """The canonical bytes whose salted hash is the line's leaf (凭证原文), for the receipt a person downloads."""
+    return access_fact(
+        Access(
+            subject=subject,
+            who=found.who,
+            fields=found.fields,
+            purpose=found.purpose,
+            source=found.source,
+            receiver=found.receiver,
+            basis=found.basis,
+            kind=found.kind,
+            about=found.about,
+            consent_id=found.consent_id,
+            id=found.id,
+            at=found.at,
+            count=found.count,
+        )
+    )
+
+
+def _consent(row: Any) -> Consent:
+    return Consent(
+        id=row["id"],
+        purpose=row["purpose"],
+        why=row["why"],
+        giver=row["giver"],
+        giver_name=row["giver_name"],
+        receiver=row["receiver"],
+        receiver_name=row["receiver_name"],
+        fields=tuple(row["fields"]),
+        text_digest=row["text_digest"],
+        given_at=row["given_at"],
+        until=row["until"],
+        channel=row["channel"],
+        acr=row["acr"],
+        withdrawn_at=row["withdrawn_at"],
+    )
+
+
+def _line(row: Any, node_id: str) -> Line:
+    return Line(
+        id=row["id"],
+        at=row["at"],
+        kind=row["kind"],
+        who=row["who"],
+        fields=tuple(row["fields"]),
+        purpose=row["purpose"],
+        source=row["source"],
+        receiver=row["receiver"],
+        basis=row["basis"],
+        about=row["about"],
+        consent_id=row["consent_id"],
+        side=row["side"],
+        digest=row["digest"],
+        leaf=row["leaf"],
+        node=node_id,
+        count=row["count"],
+    )
