@@ -12,7 +12,7 @@ from tongban.kernel.ids.checks import digits_only, mod_11_10, normal
 from tongban.kernel.ids.errors import BadIdentifier
 
 LARGEST_FEN: Final = 2**53 - 1
-_YUAN: Final = re.compile(r"(\d{1,13})(?:\.(\d{1,2}))?")
+_YUAN: Final = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,2}))?")
 
 
 class CaseNumber(msgspec.Struct, frozen=True, order=True):
