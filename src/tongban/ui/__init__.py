@@ -18,17 +18,19 @@ Components are macros in templates/ui/components/; docs/components.md lists thei
 """
 
 from tongban.ui.errors import FormTooLarge, StaleForm, StrangeOrigin, exception_handlers, failure_response
-from tongban.ui.forms import Form, Upload, form
-from tongban.ui.frame import Frame, frame
+from tongban.ui.forms import SESSION_COOKIES, Form, Upload, form
+from tongban.ui.frame import DISPLAY_COOKIES, Frame, display_cookies, frame, own_path
 from tongban.ui.headers import before_send, content_security_policy
 from tongban.ui.model import Option
-from tongban.ui.rendering import environment, page, render, see_other
+from tongban.ui.rendering import compressed, environment, page, render, see_other, takes_gzip
 from tongban.ui.routes import ROUTES, Route
 from tongban.ui.static import asset
 from tongban.ui.wiring import StaffLink, Wiring, wire, wiring
 
 __all__ = [
+    "DISPLAY_COOKIES",
     "ROUTES",
+    "SESSION_COOKIES",
     "Form",
     "FormTooLarge",
     "Frame",
@@ -41,15 +43,19 @@ __all__ = [
     "Wiring",
     "asset",
     "before_send",
+    "compressed",
     "content_security_policy",
+    "display_cookies",
     "environment",
     "exception_handlers",
     "failure_response",
     "form",
     "frame",
+    "own_path",
     "page",
     "render",
     "see_other",
+    "takes_gzip",
     "wire",
     "wiring",
 ]

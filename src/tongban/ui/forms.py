@@ -23,6 +23,9 @@ from tongban.ui.errors import FormTooLarge, FormUnreadable, StaleForm, StrangeOr
 from tongban.ui.wiring import wiring
 
 SESSION_COOKIE = "__Host-tb_s"
+STAFF_COOKIE = "__Host-tb_staff"
+SESSION_COOKIES = (SESSION_COOKIE, STAFF_COOKIE)
+STAFF_PATHS = ("/staff", "/desk")
 FORM_COOKIE = "__Host-tb_f"
 TOKEN_FIELD = "tb_token"  # noqa: S105  the name of a field, not a secret
 NONCE_CHARS = 22
@@ -76,8 +79,13 @@ def mac(secret: bytes, nonce: str, binding: str) -> str:
 
 
 def binding_of(request: Request[Any, Any, Any]) -> str:
-    """What tokens of this browser are bound to: the session cookie, else the form cookie, else nothing yet."""
-    return request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE, "")
+    """What tokens of this browser are bound to: the session cookie, else the form cookie, else nothing yet.
+
+    The desk has a session of its own, so its pages are bound to that one.
+    """
+    path = request.scope["path"]
+    desk = any(path == one or path.startswith(one + "/") for one in STAFF_PATHS)
+    return request.cookies.get(STAFF_COOKIE if desk else SESSION_COOKIE) or request.cookies.get(FORM_COOKIE, "")
 
 
 def token_issuer(request: Request[Any, Any, Any]) -> tuple[Callable[[], str], str | None]:

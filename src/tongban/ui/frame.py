@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import Cookie
 
 from tongban.kernel.actor import NOBODY, Actor
 from tongban.ui.wiring import StaffLink, wiring
@@ -16,6 +17,9 @@ MODE_COOKIE = "tb_mode"
 SIZE_COOKIE = "tb_size"
 CHANNEL_COOKIE = "tb_channel"
 PLACE_COOKIE = "tb_place"
+
+DISPLAY_COOKIES = (MODE_COOKIE, SIZE_COOKIE, PLACE_COOKIE)
+YEAR_SECONDS = 31_536_000
 
 MODES = ("", "elder")
 CHANNELS = ("h5", "webview", "kiosk")
@@ -109,8 +113,32 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
     return found if isinstance(found, Actor) else NOBODY
 
 
-def frame(request: Request[Any, Any, Any], issue: Callable[[], str]) -> Frame:
-    """The frame of this request (页面框架): cookies and parameters, unknown values read as the plain ones."""
+def own_path(text: str) -> str:
+    """The path to come back to when it is one of ours, else the home page: never another host (回到哪里)."""
+    parts = urlsplit(text)
+    ours = text.startswith("/") and not text.startswith("//") and not parts.netloc
+    return text if ours and text.isprintable() and "\\" not in text else "/"
+
+
+def display_cookies(*, mode: str | None = None, size: int | None = None, place: str | None = None) -> tuple[Cookie, ...]:
+    """The cookies that only say how pages look and where (显示习惯): kept a year, read by no script."""
+    chosen = ((MODE_COOKIE, mode), (SIZE_COOKIE, size), (PLACE_COOKIE, place))
+    return tuple(
+        Cookie(key=name, value=str(value), path="/", max_age=YEAR_SECONDS, httponly=True, samesite="lax")
+        for name, value in chosen if value is not None
+    )
+
+
+def no_token() -> str:
+    """The token of a page that has no posting form; asking for one here is a mistake of the template."""
+    raise LookupError("this page was rendered without a form token: answer it with ui.page")
+
+
+def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) -> Frame:
+    """The frame of this request (页面框架): cookies and parameters, unknown values read as the plain ones.
+
+    Without `issue` the page may not carry a posting form, so that it can be kept for everybody.
+    """
     wired = wiring(request)
     actor = actor_of(request)
     cookies, query = request.cookies, request.query_params

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request, get, post
-from litestar.datastructures import Cookie
 from litestar.response import Response
 
 from tongban.kernel.errors import NotFound
 from tongban.ui.forms import form
-from tongban.ui.frame import MODE_COOKIE, MODES, SIZE_COOKIE, size_of
+from tongban.ui.frame import MODES, YEAR_SECONDS, display_cookies, own_path, size_of
 from tongban.ui.gallery import GALLERY
 from tongban.ui.rendering import page, see_other, takes_gzip
 from tongban.ui.static import files
 from tongban.ui.wiring import wiring
-
-YEAR_SECONDS = 31_536_000
 
 
 @get("/static/{name:str}", sync_to_thread=False, include_in_schema=False)
@@ -34,13 +30,6 @@ def static_file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
     return Response(body, headers=headers, media_type=found.media)
 
 
-def own_path(text: str) -> str:
-    """The path to come back to when it is one of ours, else the home page: never another host."""
-    parts = urlsplit(text)
-    ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc
-    return text if ours and text.isprintable() and "\\" not in text else "/"
-
-
 @post("/mode", status_code=303, include_in_schema=False)
 async def switch_mode(request: Request[Any, Any, Any]) -> Response[Any]:
     """Change how pages look (换版本、换字号) and come back to the same page.
@@ -50,17 +39,11 @@ async def switch_mode(request: Request[Any, Any, Any]) -> Response[Any]:
     """
     sent = await form(request, token=False)
     answer = see_other(own_path(sent["back"]))
-    if "mode" in sent:
-        mode = sent["mode"] if sent["mode"] in MODES else ""
-        answer.set_cookie(display_cookie(MODE_COOKIE, mode))
-    if "size" in sent:
-        answer.set_cookie(display_cookie(SIZE_COOKIE, str(size_of(sent["size"]))))
+    mode = (sent["mode"] if sent["mode"] in MODES else "") if "mode" in sent else None
+    size = size_of(sent["size"]) if "size" in sent else None
+    for cookie in display_cookies(mode=mode, size=size):
+        answer.set_cookie(cookie)
     return answer
-
-
-def display_cookie(name: str, value: str) -> Cookie:
-    """A cookie that only says how pages look; kept a year, readable by no script."""
-    return Cookie(key=name, value=value, path="/", max_age=YEAR_SECONDS, httponly=True, samesite="lax")
 
 
 @get("/dev/components", sync_to_thread=False, include_in_schema=False)

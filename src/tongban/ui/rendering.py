@@ -66,14 +66,14 @@ def render(template: str, page: object, frame: Frame) -> str:
     return environment().render_template(template, page=page, frame=frame)
 
 
-def compressed(body: bytes) -> bytes:
-    """The body as gzip, quickly: pages are small and differ each time."""
-    packer = zlib.compressobj(5, zlib.DEFLATED, 31)
+def compressed(body: bytes, *, level: int = 5) -> bytes:
+    """The body as gzip (压缩): quickly for pages that differ each time, `level=9` for what is kept."""
+    packer = zlib.compressobj(level, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()
 
 
 def takes_gzip(request: Request[Any, Any, Any]) -> bool:
-    """Whether the browser reads gzip."""
+    """Whether the browser reads gzip (能不能解压)."""
     return "gzip" in request.headers.get("accept-encoding", "")
 
 

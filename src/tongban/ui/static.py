@@ -15,9 +15,8 @@ MEDIA = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".png": "image/png",
-    ".webmanifest": "application/manifest+json",
-}
-PACKED = {".css", ".js", ".svg", ".webmanifest"}
+    }
+PACKED = {".css", ".js", ".svg"}
 
 
 class StaticFile(msgspec.Struct, frozen=True):

@@ -1,0 +1,205 @@
+"""Looking, for the space 查询: what is published for a place, and everything of one person, through front doors only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from tongban import cases, catalogue, consent, credentials, identity, notifications
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Failure
+from tongban.kernel.log import log_failure
+from tongban.kernel.node import Node
+from tongban.space.model import Count, Filter, Person, Place, Region, ServiceRow, Services, Themes, Tile, Todo
+from tongban.space.places import place_name
+from tongban.space.rules import area, given_in, in_order, theme_look
+
+T = TypeVar("T")
+TILES, SERVICES, EVENTS = 8, 5, 4
+WHO = {"person": "个人", "organisation": "企业和单位"}
+EVENT_ICONS = (("出生", "baby"), ("企业", "shop"), ("退休", "sun"), ("就业", "case"), ("房", "house"), ("婚", "family"),
+               ("教育", "list"), ("车", "car"), ("医", "heart"))  # fmt: skip
+
+
+async def gather(what: str, ask: Callable[[], Awaitable[T]], missing: list[str], empty: T) -> T:
+    """What one room answers; when it cannot, its name goes to `missing`, the page says so and the rest stays (R-701)."""
+    try:
+        return await ask()
+    except Failure as failure:
+        log_failure("space.room_away", failure, service=what)
+        missing.append(what)
+        return empty
+
+
+def row_of(listing: catalogue.Listing) -> ServiceRow:
+    """One published item as a list shows it: its everyday name, then who does it and where."""
+    place = place_name(listing.division)
+    hint = "，".join(part for part in (listing.name if listing.plain_name != listing.name else "", place) if part)
+    return ServiceRow(name=listing.plain_name or listing.name, hint=hint, href=f"/s/{quote(listing.task_code)}")
+
+
+async def public_part(node: Node, place: str) -> Themes:
+    """What the entrance shows to everybody at a place (首页公共部分): themes with services, a few services, life events."""
+    async with node.db.reading() as tx:
+        found = await catalogue.items(tx, division=place, elsewhere=True)
+        names = {code: name for code, name, _ in await catalogue.themes(tx)}
+        events = await catalogue.life_events(tx)
+    many: dict[str, int] = {}
+    for one in found:
+        for theme in one.themes:
+            many[theme] = many.get(theme, 0) + 1
+    tiles: list[Tile] = []
+    for theme in sorted(many, key=lambda code: (-many[code], code)):
+        if theme in names and len(tiles) < TILES:
+            icon, tone = theme_look(names[theme])
+            tiles.append(Tile(names[theme], f"/services?theme={quote(theme)}", icon, tone))
+    return Themes(
+        tiles=tuple(tiles),
+        services=tuple(row_of(one) for one in found[:SERVICES]),
+        count=len(found),
+        events=tuple(
+            Tile(name, f"/services?event={quote(code)}", event_icon(name))
+            for code, name, count in events[:EVENTS] if count
+        ),
+    )
+
+
+def event_icon(name: str) -> str:
+    """Icon of a life event by the words of its name."""
+    return next((icon for word, icon in EVENT_ICONS if word in name), "flag")
+
+
+async def catalogue_version(node: Node) -> str:
+    """Changes whenever an item is published or withdrawn here: the key of what is kept (清单版本)."""
+    async with node.db.reading() as tx:
+        changes = await catalogue.changed_since(tx, None)
+    return f"{len(changes)} {changes[-1].changed_at.isoformat()}" if changes else ""
+
+
+async def services(node: Node, place: str, *, who: str = "", theme: str = "", department: str = "", event: str = "") -> Services:
+    """All services met at a place (办事), with filters that carry counts; a filter without services is not offered."""
+    async with node.db.reading() as tx:
+        found = await catalogue.items(tx, division=place, elsewhere=True)
+        theme_names = {code: name for code, name, _ in await catalogue.themes(tx)}
+        events = {code: name for code, name, _ in await catalogue.life_events(tx)}
+        of_event = {one.task_code for one in await catalogue.items(tx, life_event=event)} if event else set()
+    chosen = {"who": who, "theme": theme, "department": department, "event": event}
+
+    def fits(one: catalogue.Listing, **instead: str) -> bool:
+        wanted = chosen | instead
+        return (
+            (not wanted["who"] or wanted["who"] in one.audience)
+            and (not wanted["theme"] or wanted["theme"] in one.themes)
+            and (not wanted["department"] or wanted["department"] == one.department)
+            and (not wanted["event"] or one.task_code in of_event)
+        )
+
+    def filters(name: str, values: dict[str, str], every: str) -> tuple[Filter, ...]:
+        offered = [(value, words, sum(fits(one, **{name: value}) for one in found)) for value, words in values.items()]
+        links = [Filter(words, address(chosen | {name: value}), count, chosen[name] == value) for value, words, count in offered if count]
+        everything = Filter(every, address(chosen | {name: ""}), sum(fits(one, **{name: ""}) for one in found), not chosen[name])
+        return (everything, *links)
+
+    shown = tuple(row_of(one) for one in found if fits(one))
+    heading = events.get(event) or theme_names.get(theme) or department or "全部服务"
+    return Services(
+        title=f"{heading}，{len(shown)} 项",
+        heading=heading,
+        who=filters("who", WHO, "全部"),
+        themes=filters("theme", {t: theme_names[t] for one in found for t in one.themes if t in theme_names}, "全部主题"),
+        departments=filters("department", {one.department: one.department for one in found}, "全部部门"),
+        services=shown,
+    )
+
+
+def address(chosen: dict[str, str]) -> str:
+    """The address of /services with these filters."""
+    query = "&".join(f"{name}={quote(value)}" for name, value in chosen.items() if value)
+    return f"/services?{query}" if query else "/services"
+
+
+async def region(node: Node, *, under: str, chosen: str, query: str, back: str) -> Region:
+    """Choosing the place (选地区): where one looks, what lies below, or what a name finds; each with its count."""
+    async with node.db.reading() as tx:
+        everything = await catalogue.items(tx, limit=5000)
+        path = await catalogue.division_path(tx, under) if under else ()
+        below = await catalogue.children(tx, under)
+        found = await catalogue.find_divisions(tx, query) if query else ()
+    divisions = [one.division for one in everything]
+
+    def placed(one: catalogue.Division) -> Place:
+        count = sum(given_in(division, one.code) for division in divisions)
+        return Place(one.code, one.name, count, has_children=area(one.code) != one.code)
+
+    places = tuple(placed(one) for one in path)
+    return Region(
+        title="在哪里办", here=places[-1] if places else None, path=places[:-1], below=tuple(placed(one) for one in below),
+        chosen=chosen, query=query, found=tuple(placed(one) for one in found), next=back,
+    )
+
+
+async def todos(node: Node, actor: Actor, missing: list[str]) -> tuple[Todo, ...]:
+    """What waits for this person (等你处理): cases to correct or go on with, drafts; the nearest deadline first."""
+
+    async def of_cases() -> tuple[Todo, ...]:
+        async with node.db.reading() as tx:
+            held = await cases.of_person(tx, node, actor.person)
+            drafts = await cases.drafts(tx, node, actor.person)
+        waiting = tuple(
+            Todo(f"{one.item_name}：{one.waiting}", "", "去办", one.href, one.due_on) for one in held if one.waiting
+        )
+        begun = tuple(Todo(f"{one.item_name}还没填完", "填过的都在", "接着填", one.href, icon="list") for one in drafts)
+        return waiting + begun
+
+    return in_order(await gather("办件", of_cases, missing, ()))
+
+
+async def counts(node: Node, actor: Actor, missing: list[str]) -> tuple[Count, ...]:
+    """The numbers of one's own page (我的), each opening its list; a room that cannot answer is named in `missing`."""
+    subject = actor.person
+
+    async def case_count() -> tuple[int, int]:
+        async with node.db.reading() as tx:
+            held = await cases.of_person(tx, node, subject)
+        return len(held), sum(1 for one in held if one.open)
+
+    async def cards() -> int:
+        return len(await credentials.of_holder(node, actor))
+
+    async def unread() -> int:
+        async with node.db.reading() as tx:
+            return await notifications.unread(tx, actor.subject)
+
+    async def uses() -> int:
+        async with node.db.reading() as tx:
+            return len(await consent.lines(tx, node.id, subject))
+
+    async def allowed() -> int:
+        now = node.clock.now()
+        async with node.db.reading() as tx:
+            return sum(1 for one in await consent.consents(tx, subject) if one.holds(now))
+
+    every, running = await gather("办件", case_count, missing, (0, 0))
+    held = await gather("电子证照", cards, missing, 0)
+    new = await gather("消息", unread, missing, 0)
+    used = await gather("信息使用记录", uses, missing, 0)
+    given = await gather("授权记录", allowed, missing, 0)
+    return (
+        Count("办件", f"{every} 件", "/cases", "list", f"{running} 件在办" if running else "没有在办的"),
+        Count("电子证照", f"{held} 张", "/wallet", "id", "亮证、看谁看过"),
+        Count("消息", f"{new} 条未读" if new else "没有未读", "/messages", "bell"),
+        Count("谁用过我的信息", f"{used} 次", "/me/data-use", "eye", "每一次都写明谁、为什么"),
+        Count("授权记录", f"{given} 份在用", "/me/consents", "lock", "随时能撤回"),
+    )
+
+
+async def myself(node: Node, actor: Actor, missing: list[str]) -> Person:
+    """Name and number of the signed-in person, from the account at hand (本人)."""
+
+    async def look() -> Person:
+        async with node.db.reading() as tx:
+            found = await identity.person(tx, node, actor.person)
+        return Person(found.name or found.name_masked, found.number) if found else Person(actor.name)
+
+    return await gather("姓名和证号", look, missing, Person(actor.name))

@@ -1,0 +1,60 @@
+"""Judgements of the space 规则: greetings, which service belongs to which place, icons of themes. Pure functions."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tongban.space.model import Todo
+
+LEVELS = {0: "还没登录", 1: "一级，手机号", 2: "二级，姓名和证号", 3: "三级，刷过脸", 4: "四级，当面核对过"}
+
+# icon and tone by words in the theme's official name (主题分类); the first that fits
+THEME_LOOKS = (
+    ("生育", "baby", "r"), ("收养", "family", "r"), ("户籍", "id", "t"), ("身份", "id", "t"), ("社会保障", "shield", ""),
+    ("社会救助", "gift", "g"), ("医疗", "heart", "r"), ("住房", "house", "g"), ("公积金", "bank", "w"), ("婚姻", "family", "r"),
+    ("出境", "globe", "p"), ("交通", "car", "p"), ("驾驶", "car", "p"), ("车辆", "car", "p"), ("就业", "case", ""),
+    ("教育", "list", "p"), ("退休", "sun", "w"), ("养老", "sun", "w"), ("纳税", "coin", "w"), ("税", "coin", "w"),
+    ("设立", "shop", ""), ("变更", "swap", "t"), ("注销", "stop", "r"), ("年检", "check", "g"), ("投资", "chart", "p"),
+    ("资质", "gate", "t"), ("证件", "id", "t"), ("死亡", "heart", "p"), ("殡葬", "heart", "p"), ("民族", "globe", "t"),
+    ("不动产", "house", "g"), ("公安", "shield", ""), ("消费", "shop", "w"), ("法律", "book", "t"), ("优待", "gift", "g"),
+)  # fmt: skip
+
+
+def theme_look(name: str) -> tuple[str, str]:
+    """Icon and tone of a theme by its official name (主题图标).
+
+    >>> theme_look("设立变更")
+    ('shop', '')
+    """
+    return next(((icon, tone) for word, icon, tone in THEME_LOOKS if word in name), ("grid", ""))
+
+
+def greeting(name: str, *, elder: bool) -> str:
+    """What the entrance says first (问候). Only the given name in the standard mode; the whole name, politely, for elders.
+
+    >>> greeting("陈晓雨", elder=False), greeting("", elder=True)
+    ('晓雨，今天要办什么事？', '您好，想办什么事？')
+    """
+    if elder:
+        return f"{name}，您好" if name else "您好，想办什么事？"
+    given = name[1:] if len(name) == 3 else name
+    return f"{given}，今天要办什么事？" if given else "今天要办什么事？"
+
+
+def area(code: str) -> str:
+    """The leading digits all codes of a place share (地区前缀).
+
+    >>> area("500000"), area("510100"), area("510104")
+    ('50', '5101', '510104')
+    """
+    return code[:2] if code.endswith("0000") else code[:4] if code.endswith("00") else code
+
+
+def given_in(service_division: str, place: str) -> bool:
+    """Whether somebody at `place` meets a service of that division: its own, one above it or one below it."""
+    return service_division.startswith(area(place)) or place.startswith(area(service_division))
+
+
+def in_order(todos: tuple[Todo, ...]) -> tuple[Todo, ...]:
+    """The nearest deadline first; what has none comes after, as it came (最急的在前)."""
+    return tuple(sorted(todos, key=lambda one: one.due or date.max))
