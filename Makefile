@@ -31,7 +31,7 @@ browser:
 	@sh deploy/install-browser.sh
 
 test: $(STAMP) browser  ## every test
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

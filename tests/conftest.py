@@ -1,0 +1,95 @@
+"""A real nation for the tests that cross nodes, and a real browser for the journeys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tongban.main.demo.nation import Nation
+from tongban.main.demo.visitor import Visitor
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def free_block(size: int = 8) -> int:
+    """The first of `size` consecutive free ports."""
+    for first in range(18100, 30000, size):
+        sockets = []
+        try:
+            for port in range(first, first + size):
+                one = socket.socket()
+                one.bind(("127.0.0.1", port))
+                sockets.append(one)
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise RuntimeError("no free ports")
+
+
+@pytest.fixture(scope="session")
+async def nation() -> AsyncIterator[Nation]:
+    """The five demo nodes as real processes, for the whole run. Tests that stop a node start it again."""
+    folder = Path(tempfile.mkdtemp(prefix="tongban-nation-"))
+    folder.chmod(0o755)
+    lines: list[str] = []
+    made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, environment={"TONGBAN_HUB_AWAY_SECONDS": "5"})
+    try:
+        await made.start()
+        yield made
+    except Exception:
+        for log_file in folder.glob("*/node.log"):
+            print(f"--- {log_file}\n" + "\n".join(log_file.read_text("utf-8", "replace").splitlines()[-40:]))
+        print("\n".join(lines))
+        raise
+    finally:
+        await made.close()
+        made.wipe()
+
+
+@pytest.fixture
+async def visitor() -> AsyncIterator[Visitor]:
+    """A browser without JavaScript."""
+    async with Visitor() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """A real Chromium. Skipped plainly where there is none; an error where skipping is not allowed."""
+    if CHROMIUM is None:
+        if os.environ.get("TONGBAN_NO_SKIP"):
+            pytest.fail("chromium is needed here and is not installed")
+        pytest.skip("no chromium on this machine: browser test skipped")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def phone(chromium: Any) -> AsyncIterator[Any]:
+    """`await phone(javascript=False)`: a new phone-sized browser page with cookies of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, javascript: bool = True, width: int = 390, height: int = 844) -> Any:
+            context = await chromium.new_context(viewport={"width": width, "height": height}, java_script_enabled=javascript, locale="zh-CN")
+            stack.push_async_callback(context.close)
+            return await context.new_page()
+
+        yield make
