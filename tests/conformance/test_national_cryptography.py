@@ -109,8 +109,8 @@ def test_call_vector_of_the_node_protocol():
             '"@method": POST', '"@path": /federation/call/mps.person.check', '"@query": ?',
             f'"content-digest": sm3=:{content_digest}:', '"content-type": application/json', '"tongban-from": 500000',
             '"tongban-to": mps', '"tongban-budget": 2500', '"idempotency-key": 019aa5c4-5d10-7a02-b1c7-0f3e9a6d4c11',
-            f'"@signature-params": ({names});created=1795170613;expires=1795170643;nonce="q2Zp3oYw1kT0m8Vb5s9dXg"'
-            ';keyid="500000/s1";alg="sm2-sm3";tag="tongban-call-1"',
+            (f'"@signature-params": ({names});created=1795170613;expires=1795170643;nonce="q2Zp3oYw1kT0m8Vb5s9dXg"'
+            ';keyid="500000/s1";alg="sm2-sm3";tag="tongban-call-1"'),
         ]
     ).encode()  # fmt: skip
     assert gm.sm3(base).hex() == "98eb7fdc1b24cf78b15609743654779e4f9f7f22bc1bbb93df6e1a5c1b4119da"

@@ -220,7 +220,7 @@ def test_processes_that_race_for_a_new_key_get_the_same_one(tmp_path: Path):
     answers = {run.communicate(timeout=30)[0] for run in runs}
     assert len(answers) == 1
     assert len(answers.pop()) > 200
-    assert not [file for file in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 # --- sealed fields
