@@ -1,7 +1,7 @@
 """Looking at the log without touching it (查询): heads, proofs, receipts, audit."""
 
 from tongban.transparency.queries.audit import own_signers, verify_log
-from tongban.transparency.queries.heads import forks, head, heads, signing_name, witnessed
+from tongban.transparency.queries.heads import forks, head, heads, signing_name, witness_statements, witnessed
 from tongban.transparency.queries.proofs import consistency, inclusion, prove, receipt
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "receipt",
     "signing_name",
     "verify_log",
+    "witness_statements",
     "witnessed",
 ]

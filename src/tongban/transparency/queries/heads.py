@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tongban.kernel.db import Tx
+from tongban.kernel.gm import b64
 from tongban.transparency.model import Head, Witnessed
 
 
@@ -52,3 +53,14 @@ def as_head(row: Any) -> Head:
     """A row of log_head as a Head."""
     log = row["kid"].partition("/")[0]
     return Head(log, row["size"], row["at_ms"], row["root"], row["kid"], row["signature"], row["key"])
+
+
+async def witness_statements(tx: Tx) -> tuple[tuple[dict[str, object], ...], tuple[dict[str, object], ...]]:
+    """The heads witnessed here with this node's countersignatures, and the forks, as JSON for outside watchers."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT ON (node) head, kid, countersignature FROM log_witnessed"
+        " WHERE state IN ('first', 'consistent') ORDER BY node, size DESC"
+    )
+    good = tuple({**row["head"], "witness": {"kid": row["kid"], "value": b64(row["countersignature"])}} for row in rows)
+    forked = await tx.fetch("SELECT head FROM log_witnessed WHERE state = 'fork' ORDER BY seen_at DESC LIMIT 100")
+    return good, tuple(row["head"] for row in forked)

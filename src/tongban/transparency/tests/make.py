@@ -1,6 +1,38 @@
-"""Builders: a log with so many leaves in its tree, and a head over them."""
+"""Builders: a log with so many leaves in its tree, a head over them, and the room's own doors."""
 
-from tongban import transparency
+import httpx
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from tongban import transparency, ui
+from tongban.kernel.actor import NOBODY, Actor
+from tongban.kernel.node import Node
+from tongban.transparency import api, pages
+
+
+def doors(node):
+    """A client of this room's pages and API at `node`; nobody is signed in."""
+
+    async def provide_node() -> Node:
+        return node
+
+    async def provide_actor() -> Actor:
+        return NOBODY
+
+    app = Litestar(
+        route_handlers=[*pages.routes, *api.routes],
+        dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
+        state=State(),
+        exception_handlers=ui.exception_handlers,
+        before_send=[ui.before_send],
+        openapi_config=None,
+        logging_config=None,
+    )
+    ui.wire(app, ui.Wiring(secret=bytes(32), site="重庆市", base_url=node.settings.base_url, demo=True))
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=node.settings.base_url
+    )  # on the loop of the test
 
 
 async def leaves(tx, count, *, kind="cases.decided", start=0):

@@ -39,10 +39,10 @@ async def test_equal_facts_have_different_leaves(tx):
 
 
 async def test_a_rolled_back_fact_leaves_nothing(tx):
-    with pytest.raises(ZeroDivisionError):
-        async with tx.transaction():
-            await transparency.append(tx, "cases.decided", b"x")
-            raise ZeroDivisionError
+    inner = tx.transaction()
+    await inner.start()
+    await transparency.append(tx, "cases.decided", b"x")
+    await inner.rollback()
     assert await transparency.sequence(tx) == 0
     assert (await transparency.verify_log(tx, {})).size == 0
 

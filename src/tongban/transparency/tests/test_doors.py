@@ -1,0 +1,119 @@
+"""The public page, the receipt as a file, and the API that watchers read, over HTTP."""
+
+import json
+
+import pytest
+
+from tongban import transparency
+from tongban.kernel.gm import Sm2PublicKey, b64, jcs, unb64
+from tongban.kernel.ids import uuid7
+from tongban.transparency import rules, tasks
+
+from .make import doors
+
+
+@pytest.fixture(scope="module")
+async def client(node):
+    async with doors(node) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def leaf(node, client):
+    """A committed leaf in a signed tree of 9."""
+    async with node.db.transaction() as tx:
+        made = [await transparency.append(tx, "cases.decided", b"%d" % number) for number in range(9)]
+    await tasks.run_sequencer(node)
+    await tasks.run_head(node)
+    return made[4]
+
+
+def unnamed(text):
+    return unb64(text.removeprefix("sm3:"))
+
+
+async def test_the_page_before_the_first_fact_and_after(make_node, node, leaf, client):
+    empty = await make_node("samr")
+    async with doors(empty) as other:
+        assert "还没有记录" in (await other.get("/transparency")).text
+    page = (await client.get("/transparency")).text
+    assert "9 条" in page
+    plain = "".join(page.split()).replace("&ensp;", "")
+    assert node.keys.signer("s1").public.fingerprint.hex()[:8] in plain.replace("<wbr>", "")
+
+
+async def test_the_receipt_is_a_file_and_a_strange_number_is_404(client, leaf):
+    answer = await client.get(f"/transparency/receipts/{leaf.id}")
+    assert answer.status_code == 200
+    assert "attachment" in answer.headers["content-disposition"]
+    assert answer.json()["leaf"]["id"] == leaf.id
+    assert answer.json()["statement"] is None
+    assert (await client.get(f"/transparency/receipts/{uuid7()}")).status_code == 404
+
+
+async def test_a_receipt_asked_for_too_early_says_when_to_come_back(client, node, leaf):
+    async with node.db.transaction() as tx:
+        early = await transparency.append(tx, "cases.decided", b"early")
+    answer = await client.get(f"/transparency/receipts/{early.id}")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_the_checker_can_be_downloaded(client):
+    answer = await client.get("/transparency/check_receipt.py")
+    assert answer.status_code == 200
+    assert b"def sm2_verify" in answer.content
+
+
+async def test_a_watcher_can_check_everything_from_the_api(client, node, leaf):
+    body = (await client.get("/api/transparency/head")).json()
+    head, key = body["head"], node.keys.signer("s1").public
+    assert Sm2PublicKey(key.point).verify(jcs(head), unb64(body["sig"]["value"]))
+    receipt = (await client.get(f"/transparency/receipts/{leaf.id}")).json()
+    proof = (
+        await client.get("/api/transparency/inclusion", params={"index": receipt["index"], "size": head["size"]})
+    ).json()
+    found = rules.leaf_hash(leaf.entry)
+    assert rules.included(
+        receipt["index"], head["size"], found, [unnamed(one) for one in proof["proof"]], unnamed(head["root"])
+    )
+    step = (await client.get("/api/transparency/consistency", params={"from": 3, "to": 9})).json()
+    small = (await client.get("/api/transparency/consistency", params={"from": 3, "to": 3})).json()
+    assert len(step["proof"]) > 1
+    assert small["proof"] == []
+    assert (
+        json.loads((await client.get("/api/transparency/heads?limit=1")).content)["heads"][0]["head"]["size"]
+        == head["size"]
+    )
+    assert (await client.get("/api/transparency/witnessed")).json() == {"forks": [], "witnessed": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/transparency/inclusion?index=0&size=100", 404),
+        ("/api/transparency/inclusion?index=9&size=9", 404),
+        ("/api/transparency/consistency?from=5&to=4", 404),
+        ("/api/transparency/consistency?from=1&to=9223372036854775808", 404),
+        ("/api/transparency/inclusion?index=x&size=1", 400),
+        ("/api/transparency/heads?limit=5000", 400),
+    ],
+)
+async def test_what_cannot_be_proved_is_refused(client, leaf, path, status):
+    assert (await client.get(path)).status_code == status
+
+
+async def test_what_was_witnessed_is_published_with_the_countersignature(client, node, make_node, leaf):
+    other = await make_node("510000")
+    async with other.db.transaction() as theirs:
+        await transparency.append(theirs, "cases.decided", b"x")
+        await transparency.sequence(theirs)
+        head = await transparency.sign_head(theirs, other)
+        told = await transparency.announce(theirs)
+    async with node.db.transaction() as tx:
+        await transparency.witness(tx, node, origin="510000", key=other.keys.signer("s1").public, body=told.to_json())
+    (seen,) = (await client.get("/api/transparency/witnessed")).json()["witnessed"]
+    statement = {"type": "tongban-log-witness-1", "v": 1, "witness": "500000", "head": head.signed}
+    assert seen["sig"]["value"] == b64(head.signature)
+    assert node.keys.signer("s1").public.verify(jcs(statement), unb64(seen["witness"]["value"]))
+    assert "核对到第 1 条" in (await client.get("/transparency")).text
