@@ -20,7 +20,7 @@ from tongban.space.rules import LEVELS, greeting
 
 QUICK = (
     Tile("核对证照", "/verify", "scan"),
-    Tile("谁用过信息", "/me/data-use", "eye"),
+    Tile("谁看过我", "/me/data-use", "eye"),
     Tile("授权记录", "/me/consents", "lock"),
     Tile("打 12345", "tel:12345", "phone"),
 )

@@ -13,12 +13,12 @@ from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
 from tongban.space.model import Count, Filter, Person, Place, Region, ServiceRow, Services, Themes, Tile, Todo
 from tongban.space.places import place_name
-from tongban.space.rules import area, given_in, in_order, theme_look
+from tongban.space.rules import area, given_in, in_order, short_theme, theme_look
 
 T = TypeVar("T")
 TILES, SERVICES, EVENTS = 8, 5, 4
 WHO = {"person": "个人", "organisation": "企业和单位"}
-EVENT_ICONS = (("出生", "baby"), ("企业", "shop"), ("退休", "sun"), ("就业", "case"), ("房", "house"), ("婚", "family"),
+EVENT_ICONS = (("出生", "baby"), ("宝宝", "baby"), ("企业", "shop"), ("公司", "shop"), ("店", "shop"), ("退休", "sun"), ("就业", "case"), ("房", "house"), ("婚", "family"),
                ("教育", "list"), ("车", "car"), ("医", "heart"))  # fmt: skip
 
 
@@ -53,7 +53,7 @@ async def public_part(node: Node, place: str) -> Themes:
     for theme in sorted(many, key=lambda code: (-many[code], code)):
         if theme in names and len(tiles) < TILES:
             icon, tone = theme_look(names[theme])
-            tiles.append(Tile(names[theme], f"/services?theme={quote(theme)}", icon, tone))
+            tiles.append(Tile(short_theme(names[theme]), f"/services?theme={quote(theme)}", icon, tone))
     return Themes(
         tiles=tuple(tiles),
         services=tuple(row_of(one) for one in found[:SERVICES]),
@@ -144,8 +144,8 @@ async def todos(node: Node, actor: Actor, missing: list[str]) -> tuple[Todo, ...
 
     async def of_cases() -> tuple[Todo, ...]:
         async with node.db.reading() as tx:
-            held = await cases.of_person(tx, node, actor.person)
-            drafts = await cases.drafts(tx, node, actor.person)
+            held = await cases.mine(tx, node, actor.person)
+            drafts = await cases.unfinished(tx, node, actor.person)
         waiting = tuple(
             Todo(f"{one.item_name}：{one.waiting}", "", "去办", one.href, one.due_on) for one in held if one.waiting
         )
@@ -161,11 +161,12 @@ async def counts(node: Node, actor: Actor, missing: list[str]) -> tuple[Count, .
 
     async def case_count() -> tuple[int, int]:
         async with node.db.reading() as tx:
-            held = await cases.of_person(tx, node, subject)
+            held = await cases.mine(tx, node, subject)
         return len(held), sum(1 for one in held if one.open)
 
     async def cards() -> int:
-        return len(await credentials.of_holder(node, actor))
+        async with node.db.reading() as tx:
+            return len(await credentials.of_holder(tx, node, subject))
 
     async def unread() -> int:
         async with node.db.reading() as tx:

@@ -29,6 +29,15 @@ def theme_look(name: str) -> tuple[str, str]:
     return next(((icon, tone) for word, icon, tone in THEME_LOOKS if word in name), ("grid", ""))
 
 
+def short_theme(name: str) -> str:
+    """A theme's name without what stands in brackets, for a small tile (主题简称).
+
+    >>> short_theme("社会保障（社会保险、社会救助）")
+    '社会保障'
+    """
+    return name.split("（", 1)[0]
+
+
 def greeting(name: str, *, elder: bool) -> str:
     """What the entrance says first (问候). Only the given name in the standard mode; the whole name, politely, for elders.
 
