@@ -1,0 +1,47 @@
+"""办件 (cases): the statutory process of an application, from draft to archive, between nodes (R-601 … R-606; guide 业务办理).
+
+Nouns: **draft** 暂存, **case** 办件 (the owner's row), **mirror** 镜像 (what the applicant's node knows), **clock** 时限, **receipt** 回执.
+One table, `process.yaml`, is the whole process: who may make which transition, on what ground, what it does to the clocks,
+which letter, log leaf and notice go with it. `actions/step.make` runs it in one transaction. The owner decides; everyone
+else asks and mirrors what the owner signed.
+
+    draft = await cases.begin(tx, node, actor, task_code)
+    number = await cases.reserve(node)
+    done = await cases.submit(tx, node, actor, draft.id, number=number, posted=form.fields)     # Mirror | Refusals
+    await cases.review(tx, node, case_id)                                                       # T18, called by feedback
+"""
+
+from tongban.cases.actions.decide import handed_over, review
+from tongban.cases.actions.drafts import begin
+from tongban.cases.actions.numbers import reserve
+from tongban.cases.actions.submit import submit
+from tongban.cases.model import Case, Clock, Draft, HistoryLine, Mirror, Receipt, Summary, Unfinished
+from tongban.cases.queries.calendar import calendar
+from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
+from tongban.cases.queries.records import held
+from tongban.cases.rules.process import PROCESS, Process, Transition
+
+__all__ = [
+    "PROCESS",
+    "Case",
+    "Clock",
+    "Draft",
+    "HistoryLine",
+    "Mirror",
+    "Process",
+    "Receipt",
+    "Summary",
+    "Transition",
+    "Unfinished",
+    "begin",
+    "calendar",
+    "cases_of",
+    "handed_over",
+    "held",
+    "mine",
+    "of_person",
+    "reserve",
+    "review",
+    "submit",
+    "unfinished",
+]

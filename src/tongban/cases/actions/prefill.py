@@ -1,0 +1,122 @@
+"""Filling what the government already knows (预填): account, wallet, registers, earlier cases; each field names its source.
+
+A source that is away leaves the field to be typed, marked 待核验; it never blocks a form (architecture.md 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from tongban import catalogue, credentials, exchange, identity
+from tongban.cases.actions import drafts
+from tongban.cases.model import Draft, DraftFile, Source
+from tongban.cases.queries import mirrors
+from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import Personal
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+PURPOSE = "case.prefill"
+Found = dict[tuple[str, str, str], tuple[str, Source]]
+"""What was found, by (source, resource, field)."""
+
+
+async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> None:
+    """Ask every source once and put what it says into empty fields (预填草稿). The network is asked outside transactions."""
+    if draft.file.filled:
+        return
+    plan = catalogue.prefill_plan(item.form)
+    wanted: dict[str, set[str]] = {}
+    for planned in plan:
+        for one in planned.sources:
+            if one.source == "register":
+                wanted.setdefault(one.resource, set()).add(one.field)
+    answers = await asyncio.gather(*(_ask(node, actor, draft, name, tuple(sorted(fields))) for name, fields in wanted.items()))
+    async with node.db.transaction() as tx:
+        found = await _at_home(tx, node, actor, plan)
+        away: dict[str, str] = {}
+        for got in answers:
+            if isinstance(got, exchange.Fetched):
+                source = Source(kind="register", name=got.source, at=_ms(got.at))
+                found |= {("register", got.resource, field): (value.reveal(), source) for field, value in got.values.items()}
+            else:
+                away[got.resource] = got.source
+        current = await mirrors.draft(tx, node, draft.subject, draft.id, lock=True)
+        if current is None or current.state != "draft":
+            return
+        await drafts.write(tx, node, current, _filled(item, current.file, plan, found, away), step=current.step)
+    log("cases.filled", case_id=draft.id, count=len(found))
+
+
+def _filled(
+    item: catalogue.Item, file: DraftFile, plan: Iterable[catalogue.Planned], found: Found, away: dict[str, str]
+) -> DraftFile:
+    answers, sources = dict(file.answers), dict(file.sources)
+    for planned in plan:
+        if answers.get(planned.field):
+            continue
+        field = item.form.field(planned.field)
+        hit = next(
+            (found[key] for key in ((one.source, one.resource, one.field) for one in planned.sources) if key in found), None
+        )
+        if hit is not None and hit[0] and _fits(field, hit[0]):
+            answers[planned.field], sources[planned.field] = hit
+            continue
+        silent = next((away[one.resource] for one in planned.sources if one.source == "register" and one.resource in away), None)
+        if silent is not None:
+            sources[planned.field] = Source(name=silent, pending=True)
+    return msgspec.structs.replace(file, answers=answers, sources=sources, filled=True)
+
+
+def _fits(field: catalogue.Field | None, value: str) -> bool:
+    """A register's value that the form does not offer is no answer (取值不在选项里)."""
+    if field is None or field.kind not in {"select", "region"} or not field.options:
+        return field is not None
+    return value in {one.value for one in field.options}
+
+
+async def _ask(
+    node: Node, actor: Actor, draft: Draft, resource: str, fields: tuple[str, ...]
+) -> exchange.Fetched | exchange.Unavailable:
+    return await exchange.fetch(
+        node, actor, resource=resource, key_subject=draft.subject, fields=fields, purpose=PURPOSE, case=draft.id
+    )
+
+
+async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Planned]) -> Found:
+    """What this node itself holds for the person: account, wallet, earlier cases."""
+    found: Found = {}
+    me = await identity.person(tx, node, actor.person)
+    if me is not None:
+        account = Source(kind="account", name="你的账号", at=_ms(node.clock.now()))
+        for name, value in (("name", me.name), ("number", me.number), ("phone", me.phone)):
+            if value:
+                found["account", "", name] = (value.reveal(), account)
+    for card in await credentials.of_holder(tx, node, actor.person):
+        kind = credentials.type_of(node, card.type_code)
+        if kind is None or card.state != "valid" or any(key[:2] == ("licence", kind.name) for key in found):
+            continue
+        source = Source(kind="licence", name=f"电子证照：{kind.name}", at=_ms(card.issued_at))
+        for one in kind.fields:
+            text = card.data.get(one.key)
+            if isinstance(text, Personal) and text:
+                found["licence", kind.name, one.name] = (text.reveal(), source)
+    for planned in plan:
+        if any(one.source == "earlier_case" for one in planned.sources):
+            earlier = await mirrors.earlier_answers(tx, node, actor.person, planned.field)
+            if earlier is not None:
+                midnight = datetime.combine(earlier[1], datetime.min.time(), tzinfo=node.clock.now().tzinfo)
+                source = Source(kind="earlier_case", name="你上次填的", at=_ms(midnight))
+                for one in planned.sources:
+                    if one.source == "earlier_case":
+                        found["earlier_case", one.resource, one.field] = (earlier[0], source)
+    return found
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

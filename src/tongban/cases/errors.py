@@ -1,0 +1,84 @@
+"""What can go wrong with a case, in words (办件的错误)."""
+
+from __future__ import annotations
+
+from tongban.kernel.errors import Failure, NotAllowed
+
+
+class DraftGone(Failure):
+    """No such draft of this person, or it was deleted (草稿不在了)."""
+
+    code = "cases.draft_gone"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(sentence="没有找到这份没填完的申请", todo="它可能已经删除。从办事指南重新开始，填过的会带出来")
+
+
+class CaseUnknown(Failure):
+    """No such case of this person, or at this desk (没有这件). Another person's id gets the same answer."""
+
+    code = "cases.unknown"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(sentence="没有找到这件", todo="核对办件号，或者从“办件”里打开", ask="还是没有，请打 12345 报办件号")
+
+
+class ItemNotOffered(Failure):
+    """The item is not published here, or not online (这里办不了)."""
+
+    code = "cases.item_not_offered"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(sentence="这个事项现在不能在网上办", todo="看看办事指南里的窗口地址，或者换一个相近的事项")
+
+
+class NotYourCounty(NotAllowed):
+    """The case belongs to another county or department than the clerk's (不归本单位)."""
+
+    code = "cases.not_your_county"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("这件不归你单位管，打不开。看别处办件的尝试会被记录")
+        self.todo = "确实要办，请对方用“移交”转给你单位"
+
+
+class OwnCase(NotAllowed):
+    """A clerk may not handle a case of their own (本人办件要回避, T-62)."""
+
+    code = "cases.own_case"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("这是你本人的办件，要回避")
+        self.todo = "请交给同事办理"
+
+
+class ChangedMeanwhile(Failure):
+    """Somebody else moved the case since the page was drawn (刚才有变化)."""
+
+    code = "cases.changed_meanwhile"
+    status = 409
+
+    def __init__(self, what: str = "") -> None:
+        said = f"：{what}" if what else ""
+        super().__init__(sentence=f"这件刚才有了变化{said}", todo="回到办件看一看，再决定要不要做")
+
+
+class DocumentAway(Failure):
+    """A document of the case lies at its owner, which is silent (文书暂时取不到)."""
+
+    code = "cases.document_away"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="这份文书在受理地，现在连不上", todo="结果已经算数，过一会儿再来打开", ask="急用请打 12345 报办件号", retry_after=60
+        )
+
+
+class LetterNotOurs(Exception):
+    """A letter that its sender may not send, or about a thing not yet known: parked for a person (federation.md 5.4)."""

@@ -1,0 +1,113 @@
+"""The other nodes' door (办件信件): one handler per kind and version → one verb. cases.md 8.
+
+`case.reviewed` belongs to `feedback`, which calls `cases.review`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from tongban import evidence, federation
+from tongban.cases.actions import mirror, receive, requests, speak, transfer
+from tongban.cases.model import View
+from tongban.cases.queries import records
+from tongban.kernel.db import Tx
+from tongban.kernel.node import Node
+
+
+async def submitted(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.submitted` → T03."""
+    await receive.receive(tx, node, letter)
+
+
+async def state(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.state` → the mirror."""
+    await mirror.hear(tx, node, letter.origin, msgspec.convert(letter.body, View))
+
+
+async def corrected(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.corrected` → T05, or kept."""
+    await requests.came(tx, node, letter, "correct")
+
+
+async def withdraw_requested(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.withdraw_requested` → T20, or `case.withdraw_refused`."""
+    await requests.came(tx, node, letter, "withdraw")
+
+
+async def withdraw_refused(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.withdraw_refused` → the person is told."""
+    await mirror.withdraw_refused(tx, node, letter.origin, letter.body)
+
+
+async def opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.opened` → correction clock, T17."""
+    await requests.opened(tx, node, letter)
+
+
+async def offered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.offered` → the intake list."""
+    await transfer.offered(tx, node, letter)
+
+
+async def taken(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.taken` → T22."""
+    await transfer.answered(tx, node, letter, "taken")
+
+
+async def declined(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.declined` → T23, T24."""
+    await transfer.answered(tx, node, letter, "declined")
+
+
+async def forwarded(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`case.forwarded` → as the original letter."""
+    await requests.forwarded(tx, node, letter)
+
+
+async def state_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`cases.state.get {case}` → the body of `case.state`, to the node that submitted it: a mirror is rebuilt."""
+    async with node.db.transaction() as tx:
+        case = await records.held(tx, node, str(body.get("case", "")))
+        if case is None or caller not in {case.applicant_node, case.window_node}:
+            raise federation.CallRefused(404, "cases.unknown", ())
+        view: dict[str, Any] = msgspec.to_builtins(await speak.view_of(tx, node, case, caller))
+        return view
+
+
+async def document_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`cases.document.get {case, document, offset}` → `{content, total}`: ciphertext of a document, to the case's node."""
+    offset = body.get("offset", 0)
+    async with node.db.reading() as tx:
+        case = await records.held(tx, node, str(body.get("case", "")))
+        if case is None or caller not in {case.applicant_node, case.window_node} or not isinstance(offset, int) or offset < 0:
+            raise federation.CallRefused(404, "cases.unknown", ())
+        address = await tx.fetchval(
+            "SELECT m.address FROM case_document d JOIN material m ON m.subject = d.subject AND m.id = d.material"
+            " WHERE d.subject = $1 AND d.case_id = $2 AND d.id::text = $3",
+            case.subject,
+            case.id,
+            str(body.get("document", "")),
+        )
+    ciphertext = await asyncio.to_thread(evidence.ciphertext, node, address) if address else None
+    if ciphertext is None:
+        raise federation.CallRefused(404, "cases.document_unknown", ())
+    return evidence.piece_of(ciphertext, offset)
+
+
+LETTERS: dict[tuple[str, int], Any] = {
+    ("case.submitted", 1): submitted,
+    ("case.state", 1): state,
+    ("case.corrected", 1): corrected,
+    ("case.withdraw_requested", 1): withdraw_requested,
+    ("case.withdraw_refused", 1): withdraw_refused,
+    ("case.opened", 1): opened,
+    ("case.offered", 1): offered,
+    ("case.taken", 1): taken,
+    ("case.declined", 1): declined,
+    ("case.forwarded", 1): forwarded,
+}
+CALLS: dict[str, Any] = {"cases.state.get": state_get, "cases.document.get": document_get}

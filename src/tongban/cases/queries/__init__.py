@@ -1,0 +1,1 @@
+"""Looking at cases without touching them (查办件)."""

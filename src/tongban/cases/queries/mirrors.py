@@ -1,0 +1,100 @@
+"""What a person sees of their cases (我的办件): the mirror only, never the owner's rows."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tongban import catalogue
+from tongban.cases.model import Draft, Mirror, Request, Summary, Unfinished
+from tongban.cases.queries import rows
+from tongban.cases.rules import wording
+from tongban.kernel.db import Tx
+from tongban.kernel.ids import is_uuid
+from tongban.kernel.node import Node
+
+
+async def of_person(tx: Tx, node: Node, subject: str, case_id: str) -> Mirror | None:
+    """One case of this person, or None: another person's id gives None too (T-42) (本人的一件)."""
+    if not is_uuid(case_id):
+        return None
+    row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2", subject, case_id)
+    return rows.mirror_of(node, row) if row else None
+
+
+async def cases_of(tx: Tx, node: Node, subject: str, *, limit: int = 100) -> tuple[Mirror, ...]:
+    """The cases of a person, newest first (办件列表)."""
+    found = await tx.fetch(
+        "SELECT * FROM case_mirror WHERE subject = $1 ORDER BY submitted_at DESC LIMIT $2", subject, limit
+    )
+    return tuple(rows.mirror_of(node, row) for row in found)
+
+
+async def requests(tx: Tx, subject: str, case_id: str) -> tuple[Request, ...]:
+    """What the person asked of the owner of a case, oldest first (我的请求)."""
+    found = await tx.fetch(
+        "SELECT * FROM case_request WHERE subject = $1 AND case_id = $2 ORDER BY sent_at", subject, case_id
+    )
+    return tuple(rows.request_of(row) for row in found)
+
+
+async def draft(tx: Tx, node: Node, subject: str, draft_id: str, *, lock: bool = False) -> Draft | None:
+    """One draft of this person whatever its state, or None (草稿)."""
+    if not is_uuid(draft_id):
+        return None
+    row = await tx.fetchrow(
+        "SELECT * FROM draft WHERE subject = $1 AND id = $2" + (" FOR UPDATE" if lock else ""), subject, draft_id
+    )
+    return rows.draft_of(node, row) if row else None
+
+
+async def drafts(tx: Tx, node: Node, subject: str) -> tuple[Draft, ...]:
+    """Drafts that wait to be finished, last touched first (没填完的)."""
+    found = await tx.fetch(
+        "SELECT * FROM draft WHERE subject = $1 AND state = 'draft' ORDER BY touched_at DESC LIMIT 20", subject
+    )
+    return tuple(rows.draft_of(node, row) for row in found)
+
+
+async def earlier_answers(tx: Tx, node: Node, subject: str, field: str) -> tuple[str, date] | None:
+    """What the person answered to a field of that name in an earlier case, and when (上次填的), or None."""
+    for one in await cases_of(tx, node, subject, limit=5):
+        value = one.submission.answers.get(field)
+        if isinstance(value, str) and value:
+            return value, one.submitted_at.date()
+    return None
+
+
+async def mine(tx: Tx, node: Node, subject: str) -> tuple[Summary, ...]:
+    """The cases of a person as home and lists show them (我的办件摘要): what waits for the person first, then newest."""
+    found = [
+        Summary(
+            id=one.id, number=one.number, item_name=one.item_name, owner_name=one.owner_name, state=one.state,
+            public_state=one.public_state, state_words=wording.state(one.state), waiting=waiting_for(one), due_on=one.due_on,
+            href=f"/cases/{one.id}", changed_at=one.heard_at or one.submitted_at,
+            open=one.public_state != "已办结",
+        )
+        for one in await cases_of(tx, node, subject)
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda one: not one.waiting))
+
+
+async def unfinished(tx: Tx, node: Node, subject: str) -> tuple[Unfinished, ...]:
+    """Drafts as home shows them (没填完的), last touched first."""
+    made = []
+    for one in await drafts(tx, node, subject):
+        item = await catalogue.item(tx, one.task_code, int(one.item_version))
+        if item is not None:
+            step = one.step or item.form.steps[0].name
+            made.append(
+                Unfinished(id=one.id, item_name=item.name, href=f"/apply/{one.id}/{step}", touched_at=one.touched_at)
+            )
+    return tuple(made)
+
+
+def waiting_for(mirror: Mirror) -> str:
+    """What the person has to do now, in a few words (等你处理), empty when nothing."""
+    if mirror.state == "to_correct" and mirror.view and mirror.view.correction:
+        return f"补 {len(mirror.view.correction.defects)} 样材料"
+    if mirror.state == "finished":
+        return "看结果"
+    return "去评价" if mirror.state == "delivered" else ""

@@ -1,0 +1,44 @@
+"""材料 (evidence): what people hand in, checked by its content, encrypted, named by its digest (R-403, guide 公共支撑).
+
+Nouns: **material** 材料, **use** 用在哪里, **content address** 内容地址. A file is told by looking inside it, never by its name;
+it lies encrypted under its own key and is found by the digest of the ciphertext, so equal files of two people do not
+betray each other. The file is on disk, synced, before its row commits.
+
+    kept = await evidence.store(tx, node, actor, form.file("photo"), kind="photo")       # Material | Refusals
+    opened = await evidence.read(tx, node, subject, kept.id)                             # plain content, for one answer
+    carried = await evidence.travel(tx, node, subject, kept.id, used_in="case:…", to="510000")   # for a letter's body
+"""
+
+from tongban.evidence.actions import arrive, fetch_wanted, keep_document, remove, store, travel, use
+from tongban.evidence.errors import ContentAway, MaterialUnknown
+from tongban.evidence.model import KINDS, LARGEST, Material, Opened, Sent, Travelling, Use
+from tongban.evidence.queries import ciphertext, material, materials, open_travelling, piece_of, read, uses
+from tongban.evidence.rules import check, sniff
+
+__all__ = [
+    "KINDS",
+    "LARGEST",
+    "ContentAway",
+    "Material",
+    "MaterialUnknown",
+    "Opened",
+    "Sent",
+    "Travelling",
+    "Use",
+    "arrive",
+    "check",
+    "ciphertext",
+    "fetch_wanted",
+    "keep_document",
+    "material",
+    "materials",
+    "open_travelling",
+    "piece_of",
+    "read",
+    "remove",
+    "sniff",
+    "store",
+    "travel",
+    "use",
+    "uses",
+]

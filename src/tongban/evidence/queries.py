@@ -1,0 +1,127 @@
+"""Looking at materials (查材料): rows become Structs, ciphertext becomes content."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from tongban import federation
+from tongban.evidence.errors import ContentAway, ContentDamaged, MaterialUnknown
+from tongban.evidence.model import Material, Opened, Travelling, Use
+from tongban.evidence.providers.local import LocalContent
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import CannotOpen, b64, digest, sm4_gcm_decrypt, unb64
+from tongban.kernel.node import Node
+
+AAD = b"tongban evidence 1"
+PIECE = 4_000_000
+TAG = 16
+
+
+def content_store(node: Node) -> LocalContent:
+    """The node's content store (内容库): `evidence` in its data folder."""
+    return LocalContent(node.settings.data_dir / "evidence")
+
+
+def ciphertext(node: Node, address: str) -> bytes | None:
+    """The stored bytes of a content address, or None; they open only with the key of their row. Blocking (密文)."""
+    return content_store(node).get(address)
+
+
+async def materials(tx: Tx, node: Node, subject: str) -> tuple[Material, ...]:
+    """Every file of a person that was not removed, newest first (我的材料)."""
+    rows = await tx.fetch(
+        "SELECT * FROM material WHERE subject = $1 AND removed_at IS NULL AND origin = 'upload'"
+        " ORDER BY made_at DESC, id DESC LIMIT 200",
+        subject,
+    )
+    return tuple(of_row(node, row) for row in rows)
+
+
+async def material(tx: Tx, node: Node, subject: str, material_id: str) -> Material | None:
+    """One file of a person, or None; another person's is None too (T-42)."""
+    row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
+    return of_row(node, row) if row else None
+
+
+async def uses(tx: Tx, subject: str, material_id: str) -> tuple[Use, ...]:
+    """Where a file is used, newest first (用在哪里)."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT ON (used_in) used_in, sent_to, at FROM material_use WHERE subject = $1 AND material = $2"
+        " ORDER BY used_in, at DESC",
+        subject,
+        material_id,
+    )
+    found = [Use(used_in=row["used_in"], sent_to=row["sent_to"], at=row["at"]) for row in rows]
+    return tuple(sorted(found, key=lambda one: one.at, reverse=True))
+
+
+async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
+    """A person's file with its plain content (打开材料). Raises MaterialUnknown, ContentAway, ContentDamaged."""
+    row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
+    if row is None:
+        raise MaterialUnknown
+    secret = node.cipher.open_bytes("case", "material.content_key", material_id, row["content_key"])
+    ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
+    if ciphertext is None:
+        raise ContentAway
+    return Opened(of_row(node, row), await asyncio.to_thread(plain, ciphertext, row["address"], secret))
+
+
+async def open_travelling(node: Node, carried: Travelling, service: str, about: dict[str, Any]) -> bytes:
+    """The plain content of a material named in a letter, fetched from its node and not kept (当场取用).
+
+    `service` is the call that gives it in pieces, `about` what it asks for. Raises ContentAway, ContentDamaged.
+    """
+    here = await asyncio.to_thread(content_store(node).get, carried.address)
+    ciphertext = here if here is not None else await fetch(node, carried.origin_node, service, about)
+    return await asyncio.to_thread(plain, ciphertext, carried.address, unb64(carried.key, length=28))
+
+
+async def fetch(node: Node, origin: str, service: str, about: dict[str, Any]) -> bytes:
+    """Ciphertext from another node, in pieces of at most PIECE bytes (federation.md 8). Raises ContentAway."""
+    if origin == node.id:
+        raise ContentAway
+    whole = b""
+    while True:
+        try:
+            answer = await federation.call(node, origin, service, {**about, "offset": len(whole)}, budget_ms=10_000)
+            piece, total = unb64(str(answer["content"])), int(answer["total"])
+        except (federation.CallFailed, federation.CallRefused, KeyError, ValueError) as away:
+            raise ContentAway from away
+        whole += piece
+        if len(whole) >= total or not piece:
+            return whole
+
+
+def piece_of(ciphertext: bytes, offset: int) -> dict[str, object]:
+    """One answer of a content call (一段内容)."""
+    return {"content": b64(ciphertext[offset : offset + PIECE]), "total": len(ciphertext)}
+
+
+def plain(ciphertext: bytes, address: str, secret: bytes) -> bytes:
+    """Ciphertext to content: the address must be its digest and the key its key. Raises ContentDamaged."""
+    if digest(ciphertext) != address or len(ciphertext) < TAG:
+        raise ContentDamaged
+    try:
+        return sm4_gcm_decrypt(secret[:16], secret[16:], ciphertext[:-TAG], ciphertext[-TAG:], AAD)
+    except CannotOpen as broken:
+        raise ContentDamaged from broken
+
+
+def of_row(node: Node, row: Mapping[str, Any]) -> Material:
+    """A row of `material` as a Material."""
+    return Material(
+        subject=row["subject"],
+        id=row["id"],
+        kind=row["kind"],
+        name=node.cipher.open("case", "material.name", row["id"], row["name"]),
+        media_type=row["media_type"],
+        byte_count=row["byte_count"],
+        address=row["address"],
+        origin=row["origin"],
+        origin_node=row["origin_node"],
+        held=row["held"],
+        made_at=row["made_at"],
+    )
