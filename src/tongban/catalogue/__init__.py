@@ -46,7 +46,6 @@ from tongban.catalogue.queries import (
     basic_items,
     changed_since,
     children,
-    definitions,
     departments,
     division,
     division_names,
@@ -60,6 +59,7 @@ from tongban.catalogue.queries import (
     life_events,
     listing,
     load_definition,
+    load_folder,
     preview_token,
     preview_valid,
     published,
@@ -75,6 +75,7 @@ from tongban.catalogue.rules import (
     ancestors,
     area,
     check,
+    credential_data,
     digest_of,
     facts,
     findings,
@@ -85,6 +86,7 @@ from tongban.catalogue.rules import (
     prefill_plan,
     visible,
 )
+from tongban.catalogue.tasks import set_up
 
 __all__ = [
     "BELL",
@@ -127,7 +129,7 @@ __all__ = [
     "changed_since",
     "check",
     "children",
-    "definitions",
+    "credential_data",
     "departments",
     "digest_of",
     "division",
@@ -146,6 +148,7 @@ __all__ = [
     "life_events",
     "listing",
     "load_definition",
+    "load_folder",
     "load_reference",
     "materials_needed",
     "parse_answers",
@@ -156,6 +159,7 @@ __all__ = [
     "published",
     "reference_lists",
     "reference_rows",
+    "set_up",
     "shelve",
     "themes",
     "visible",

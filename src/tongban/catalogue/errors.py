@@ -34,7 +34,7 @@ class ItemGone(Failure):
     """The item was withdrawn (事项已下架); says why and what to do instead."""
 
     code = "catalogue.item_withdrawn"
-    status = 410
+    status = 404
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(

@@ -6,14 +6,14 @@ import asyncio
 
 from tongban.catalogue.actions import load_reference, shelve
 from tongban.catalogue.errors import DefinitionBroken, ReferenceBroken
-from tongban.catalogue.queries import definitions
+from tongban.catalogue.queries import load_folder
 from tongban.kernel import jobs
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
 
 
-async def keep_shelves(node: Node) -> None:
-    """Load what changed on disk (整理书架). A broken file is logged by name and line and stops only itself."""
+async def set_up(node: Node) -> None:
+    """Load what changed on disk (整理书架), at node start and every hour. A broken file is logged by name and line and stops only itself."""
     folder = node.settings.items_dir
     try:
         async with node.db.transaction() as tx:
@@ -21,7 +21,7 @@ async def keep_shelves(node: Node) -> None:
     except ReferenceBroken as error:
         log_failure("catalogue.reference_broken", error)
     try:
-        found = await asyncio.to_thread(definitions, folder)
+        found = await asyncio.to_thread(load_folder, folder)
     except DefinitionBroken as error:
         log_failure("catalogue.definition_broken", error, path=f"{error.file}:{error.line}")
         return
@@ -30,4 +30,4 @@ async def keep_shelves(node: Node) -> None:
     log("catalogue.shelves_kept", count=changed)
 
 
-CLOCKS = [jobs.Clockwork("catalogue.shelves", 3600, keep_shelves, None)]
+CLOCKS = [jobs.Clockwork("catalogue.shelves", 3600, set_up, None)]

@@ -9,7 +9,7 @@ import msgspec
 
 from tongban import federation, transparency
 from tongban.catalogue.model import Channel, Item, Listing
-from tongban.catalogue.queries import basic_item, definitions, listing
+from tongban.catalogue.queries import basic_item, drop, listing, load_folder
 from tongban.catalogue.queries import item as item_of
 from tongban.catalogue.rules import body_of, findings
 from tongban.kernel.actor import Actor
@@ -29,7 +29,7 @@ async def shelve(tx: Tx, node: Node, found: Iterable[Item] | None = None) -> int
     Without `found` the folder `items_dir` of the settings is read (DefinitionBroken). A version that was published once
     is left alone: a changed definition needs a new version.
     """
-    mine = [one.item for one in definitions(node.settings.items_dir)] if found is None else list(found)
+    mine = [one.item for one in load_folder(node.settings.items_dir)] if found is None else list(found)
     return sum([await _shelve_one(tx, node, one) for one in mine if one.owner_node == node.id])
 
 
@@ -147,6 +147,7 @@ async def _tell(tx: Tx, node: Node, item: Item, kind: str, extra: dict[str, Any]
     body = {"task_code": item.task_code, "digest": item.digest} | extra
     await federation.send(tx, node, to="*", kind=kind, about=f"item:{item.task_code}", body=body, open=True)
     await ring(tx, BELL)
+    drop(item.task_code)
 
 
 class Published(msgspec.Struct, frozen=True):

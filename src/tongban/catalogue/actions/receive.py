@@ -5,7 +5,7 @@ from __future__ import annotations
 from tongban import federation
 from tongban.catalogue.actions.publish import BELL, Published, Withdrawn, columns
 from tongban.catalogue.model import Item
-from tongban.catalogue.queries import basic_item
+from tongban.catalogue.queries import basic_item, drop
 from tongban.catalogue.rules import item_from
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.node import Node
@@ -49,6 +49,7 @@ async def take_over(tx: Tx, node: Node, origin: str, letter: Published) -> bool:
     if written is None:
         raise ItemNotBelieved("version_changed")
     await ring(tx, BELL)
+    drop(letter.task_code)
     return True
 
 
@@ -78,4 +79,5 @@ async def take_away(tx: Tx, node: Node, origin: str, letter: Withdrawn) -> bool:
         letter.task_code, letter.rev, letter.reason[:200], node.clock.now(),
     )
     await ring(tx, BELL)
+    drop(letter.task_code)
     return True

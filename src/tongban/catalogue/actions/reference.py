@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from tongban.catalogue.errors import ReferenceBroken
-from tongban.catalogue.model import Audience, Basis, BasicItem, Entry, Loaded, Noun, Question
+from tongban.catalogue.model import Audience, BasicItem, Basis, Entry, Loaded, Question
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest
 
@@ -22,7 +22,7 @@ LAYOUT = 1
 """Raise it when the same file is written to other columns, so that it is loaded again."""
 
 
-class FileSource(Noun):
+class FileSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of sources.yaml: the list a file is, and what holds for rows without a mark of their own."""
 
     file: str
@@ -31,13 +31,13 @@ class FileSource(Noun):
     source: str
 
 
-class Sources(Noun):
+class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """sources.yaml as a whole."""
 
     files: tuple[FileSource, ...]
 
 
-class BasicFile(Noun):
+class BasicFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """basic_items.yaml as a whole."""
 
     items: tuple[BasicItem, ...]
@@ -76,7 +76,7 @@ def table(path: Path, wanted: Iterable[str]) -> Rows:
     reader = csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))
     missing = set(wanted) - set(reader.fieldnames or ())
     if missing:
-        raise ReferenceBroken(f"{path}:1: column {sorted(missing)[0]} is missing. The header names {reader.fieldnames}.")
+        raise ReferenceBroken(f"{path}:1: column {min(missing)} is missing. The header names {reader.fieldnames}.")
     rows: Rows = []
     for row in reader:
         if None in row or None in row.values():
@@ -192,7 +192,7 @@ async def _yijianshi(tx: Tx, source: FileSource, path: Path) -> int:
 
 
 async def _life_events(tx: Tx, source: FileSource, path: Path) -> int:
-    events = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506  the C twin of safe_load
+    events = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
     made = (
         (
             one["id"], one["plain_name"], one["lead_department"],
@@ -204,7 +204,7 @@ async def _life_events(tx: Tx, source: FileSource, path: Path) -> int:
 
 
 async def _services(tx: Tx, _source: FileSource, path: Path) -> int:
-    services = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506  the C twin of safe_load
+    services = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
     await tx.execute("DELETE FROM directory_entry WHERE kind = 'service'")
     for service in services:
         await _entry(tx, service_entry(service))

@@ -1,6 +1,7 @@
 """Looking without touching 查询: rows become Structs at once; definitions are read from their folders."""
 
-from tongban.catalogue.queries.definition import basics_in, canonical, definitions, load_definition
+from tongban.catalogue.queries.current import Current, current, drop
+from tongban.catalogue.queries.definition import basics_in, canonical, load_definition, load_folder
 from tongban.catalogue.queries.items import (
     basic_item,
     basic_items,
@@ -28,18 +29,20 @@ from tongban.catalogue.queries.reference import (
 )
 
 __all__ = [
+    "Current",
     "basic_item",
     "basic_items",
     "basics_in",
     "canonical",
     "changed_since",
     "children",
-    "definitions",
+    "current",
     "departments",
     "division",
     "division_names",
     "division_path",
     "drafts",
+    "drop",
     "entries",
     "entry",
     "find_divisions",
@@ -48,6 +51,7 @@ __all__ = [
     "life_events",
     "listing",
     "load_definition",
+    "load_folder",
     "preview_token",
     "preview_valid",
     "published",

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tongban.catalogue.model import BasicItem, Definition, Example, FormStep, Item, Noun, Step
+from tongban.catalogue.model import BasicItem, Definition, Example, FormStep, Item, Step
 from tongban.catalogue.queries.source import Source, convert, read
 from tongban.catalogue.rules import ConditionBroken, body_of, identified, proven
 
@@ -16,19 +16,19 @@ INHERITED = ("name", "item_type", "department", "audience")
 """What an implementation item takes from its basic item 继承; naming it under `overrides` is how it differs."""
 
 
-class FormFile(Noun):
+class FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """form.yaml: the pages of the form, in order."""
 
     steps: tuple[FormStep, ...]
 
 
-class FlowFile(Noun):
+class FlowFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """flow.yaml: the steps of the work, in order."""
 
     steps: tuple[Step, ...]
 
 
-class BasicFile(Noun):
+class BasicFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """reference/basic_items.yaml: the basic catalogue as far as it is at hand."""
 
     items: tuple[BasicItem, ...]
@@ -117,7 +117,7 @@ def _prove_one(source: Source, path: str, expression: str, item: Item) -> None:
         raise source.broken(path, f"condition `{expression}`: {error}", "write CEL over the fields of this form and `today`") from None
 
 
-class ExampleFile(Noun):
+class ExampleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of examples: each is run as a test."""
 
     examples: tuple[Example, ...]
@@ -142,7 +142,7 @@ def _lines(folder: Path, sources: dict[str, Source]) -> dict[str, str]:
     return lines
 
 
-def definitions(items_dir: Path) -> tuple[Definition, ...]:
+def load_folder(items_dir: Path) -> tuple[Definition, ...]:
     """Every definition of an items folder, in the order of their paths (全部定义). Raises DefinitionBroken."""
     basics = basics_in(items_dir)
     folders = sorted(path.parent for path in items_dir.glob("*/*/*/item.yaml"))

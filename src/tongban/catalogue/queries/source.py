@@ -43,7 +43,7 @@ def read(path: Path) -> Source:
         raise DefinitionBroken(str(path), 1, "not UTF-8", "save the file as UTF-8") from None
     try:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
-        value = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506  the C twin of safe_load
+        value = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "cannot be read"

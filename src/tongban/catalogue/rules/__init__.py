@@ -6,6 +6,7 @@ from tongban.catalogue.rules.facts import SAMPLE, Facts, MaterialNeeded, facts, 
 from tongban.catalogue.rules.form import Planned, check, kept, parse_answers, prefill_plan, visible
 from tongban.catalogue.rules.identity import body_of, digest_of, identified, item_from
 from tongban.catalogue.rules.places import ancestors, area, gives_in
+from tongban.catalogue.rules.result import credential_data
 
 __all__ = [
     "SAMPLE",
@@ -17,6 +18,7 @@ __all__ = [
     "area",
     "body_of",
     "check",
+    "credential_data",
     "digest_of",
     "facts",
     "findings",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from tongban.catalogue.model import NEVER_PREFILLED, BasicItem, Definition, Field, Finding, Item, Limit, Severity
+from tongban.catalogue.rules.result import SPECIALS, sources_of
 from tongban.kernel import ids
 
 Found = tuple[str, str, str]
@@ -27,7 +28,6 @@ LONGEST_SENTENCE = 40
 SENTENCE = re.compile(r"[。；！？\n]")
 SAID_TWICE_EXEMPT = frozenset({"bool", "declaration", "consent", "signature"})
 WORKING_TO_CALENDAR = 7 / 5
-SPECIALS = frozenset({"@decided_on", "@credit_code", "@applicant_name", "@applicant_number", "@organisation"})
 
 
 def _rule(rule_id: str, severity: Severity = "error") -> Callable[[Rule], Rule]:
@@ -180,8 +180,8 @@ def choices_are_offered(item: Item) -> Iterator[Found]:
 def result_can_be_made(item: Item) -> Iterator[Found]:
     """证照的每一项都有来处."""
     known = {field.name for field in item.form.fields}
-    for entry, source in item.result.data.items():
-        if not source.startswith("=") and source not in SPECIALS and source not in known:
+    for entry, template in item.result.data.items():
+        for source in sorted(sources_of(template) - SPECIALS - known):
             yield f"result.data.{entry}", f"结果里的“{entry}”要用 {source}，表里没有", "改成表里的字段名，或者用 @ 开头的已知值"
     if item.result.credential_type and not item.result.data:
         yield "result.data", f"结果是{item.result.credential_type}，却没有写证照内容从哪来", "写上 result.data"

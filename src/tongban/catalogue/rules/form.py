@@ -12,7 +12,7 @@ import msgspec
 
 from tongban.catalogue.model import NEVER_PREFILLED, Answer, Answers, Field, Form, Prefill
 from tongban.catalogue.rules.conditions import bound, context, holds
-from tongban.catalogue.rules.kinds import as_field, normalised, CHECKS
+from tongban.catalogue.rules.kinds import CHECKS, as_field, normalised
 from tongban.kernel.errors import Refusal, Refusals
 
 BOOLEAN = frozenset({"bool", "declaration", "consent"})

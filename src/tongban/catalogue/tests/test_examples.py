@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tongban.catalogue.model import Definition, Example
-from tongban.catalogue.queries import basics_in, definitions
+from tongban.catalogue.queries import basics_in, load_folder
 from tongban.catalogue.rules import check, findings, materials_needed, visible
 
 ITEMS = Path(__file__).resolve().parents[4] / "items"
-DEFINITIONS = definitions(ITEMS)
+DEFINITIONS = load_folder(ITEMS)
 EXAMPLES = [(one, example) for one in DEFINITIONS for example in one.examples]
 
 

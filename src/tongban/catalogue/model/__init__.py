@@ -1,0 +1,96 @@
+"""The nouns of the catalogue 事项清单: an item, its form, its flow, and the reference rows it leans on.
+
+All are frozen and closed (`forbid_unknown_fields`), so a misspelt key in a definition is an error with a line
+number and never a silently ignored wish. Lengths are in characters, money in fen 分, limits in days of the named unit.
+Source of the elements: GB/T 39554.2-2020 as read in standards.md 1.
+"""
+
+from tongban.catalogue.model.form import (
+    Choice,
+    Column,
+    Field,
+    Form,
+    FormStep,
+    Prefill,
+)
+from tongban.catalogue.model.item import (
+    Basis,
+    Contact,
+    Fee,
+    FeeLine,
+    Item,
+    Limit,
+    Material,
+    Organisation,
+    Place,
+    Question,
+    Remedy,
+    Replacement,
+    Result,
+    Step,
+    Visits,
+)
+from tongban.catalogue.model.lists import (
+    BasicItem,
+    Definition,
+    Division,
+    Entry,
+    Example,
+    Finding,
+    Listing,
+    Loaded,
+    ReferenceRow,
+)
+from tongban.catalogue.model.words import (
+    NEVER_PREFILLED,
+    Answer,
+    Answers,
+    Audience,
+    Channel,
+    FieldKind,
+    Mode,
+    PrefillSource,
+    Severity,
+)
+
+__all__ = [
+    "NEVER_PREFILLED",
+    "Answer",
+    "Answers",
+    "Audience",
+    "BasicItem",
+    "Basis",
+    "Channel",
+    "Choice",
+    "Column",
+    "Contact",
+    "Definition",
+    "Division",
+    "Entry",
+    "Example",
+    "Fee",
+    "FeeLine",
+    "Field",
+    "FieldKind",
+    "Finding",
+    "Form",
+    "FormStep",
+    "Item",
+    "Limit",
+    "Listing",
+    "Loaded",
+    "Material",
+    "Mode",
+    "Organisation",
+    "Place",
+    "Prefill",
+    "PrefillSource",
+    "Question",
+    "ReferenceRow",
+    "Remedy",
+    "Replacement",
+    "Result",
+    "Severity",
+    "Step",
+    "Visits",
+]
