@@ -1,0 +1,92 @@
+"""Federation 节点互联: the two ways out of a node, `call` (a question) and `send` (a fact), and the directory of nodes.
+
+Guide: 总体架构 · 公共通道. Requirements R-101 … R-105. Design: federation.md; the models in docs/model/.
+
+Nouns: `Letter`, `Directory`, `ListedNode`, `Handlers`. Every room's `letters.py` has `LETTERS` and `CALLS`; `main` hands
+them to `register`.
+
+Example::
+
+    async with node.db.transaction() as tx:                       # the fact and its letter are one commit
+        await lock_the_case(tx, case.id)                          # lock first: the ticket orders the facts
+        await federation.send(tx, node, to="510000", kind="case.submitted", about=f"case:{case.id}", body={...})
+
+    try:
+        answer = await federation.call(node, "mps", "population.match", {"v": 1, ...})
+    except federation.CallRefused as no:      # it answered: no.problem, no.reasons
+        ...
+    except federation.CallFailed as away:     # it did not: away.retryable; take the stated fallback
+        ...
+"""
+
+from __future__ import annotations
+
+from tongban.federation.actions.answer import remember
+from tongban.federation.actions.call import call
+from tongban.federation.actions.directory import issue, refresh, set_status, trust
+from tongban.federation.actions.enrol import approve, invite, make_hub, refuse
+from tongban.federation.actions.join import join
+from tongban.federation.actions.office import hang_up, register
+from tongban.federation.actions.send import send
+from tongban.federation.errors import CallFailed, CallRefused, EnrolmentRefused, LetterTooLarge, NotMember, UnknownNode
+from tongban.federation.model import (
+    CallHandler,
+    Directory,
+    Enrolment,
+    Handlers,
+    Invitation,
+    Invited,
+    Letter,
+    LetterHandler,
+    ListedNode,
+    NodeKey,
+)
+from tongban.federation.queries.directory import directory, origins, present, signing_key
+from tongban.federation.queries.enrolments import enrolments, own_digits, own_status
+from tongban.federation.queries.mail import mail_complete, mails, outbox, parked
+from tongban.federation.rules.wire import derived_id
+
+__all__ = [
+    "CallFailed",
+    "CallHandler",
+    "CallRefused",
+    "Directory",
+    "Enrolment",
+    "EnrolmentRefused",
+    "Handlers",
+    "Invitation",
+    "Invited",
+    "Letter",
+    "LetterHandler",
+    "LetterTooLarge",
+    "ListedNode",
+    "NodeKey",
+    "NotMember",
+    "UnknownNode",
+    "approve",
+    "call",
+    "derived_id",
+    "directory",
+    "enrolments",
+    "hang_up",
+    "invite",
+    "issue",
+    "join",
+    "mail_complete",
+    "mails",
+    "make_hub",
+    "origins",
+    "outbox",
+    "own_digits",
+    "own_status",
+    "parked",
+    "present",
+    "refresh",
+    "refuse",
+    "register",
+    "remember",
+    "send",
+    "set_status",
+    "signing_key",
+    "trust",
+]

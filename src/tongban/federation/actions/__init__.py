@@ -1,0 +1,1 @@
+"""Verbs of the post 节点互联的动作: what changes something here or leaves this node."""

@@ -1,0 +1,185 @@
+"""What one running node remembers between requests 邮局的记忆: nothing here must survive a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+from contextvars import ContextVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from tongban.federation.errors import NotMember
+from tongban.federation.model import CallHandler, Directory, Handlers, LetterHandler, ListedNode
+from tongban.federation.rules import directory as directory_rules
+from tongban.federation.rules.traffic import Breaker, Limit, RetryBudget
+from tongban.kernel.gm import Decrypter, Signer, Sm2PublicKey
+from tongban.kernel.node import Node
+
+DIRECTORY_BELL = "federation.directory"
+BEHIND_BELL = "federation.behind"
+LETTERS_BELL = "letters"
+STAMPER_BELL = "stamper"
+ENROLMENT_BELL = "federation.enrolment"
+_LOOK_AGAIN_SECONDS = 5.0
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """A peer named a higher directory version than ours."""
+
+    version: int
+    peer: str
+
+
+class Office:
+    """A node's breakers, limits, polls and clock estimates, and its view of the directory. One for each Node."""
+
+    def __init__(self, node: Node) -> None:
+        # a demo nation lives behind one loopback address, so what is meant for one node would be shared by five
+        share = 20 if node.settings.demo else 1
+        self.handlers: Handlers | None = None
+        self.breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(Breaker)
+        self.retries: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
+        self.unsigned = Limit(20 * share)
+        self.open_doors = Limit(5 * share)
+        self.in_flight: Counter[str] = Counter()
+        self.running: set[tuple[str, str, str]] = set()
+        self.polls: dict[str, asyncio.Event] = {}
+        self.offsets: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=16))
+        self.heard: dict[str, float] = {}
+        self.first_heard: dict[str, float] = {}
+        self.peer_versions: dict[str, int] = {}
+        self.recent_calls: defaultdict[str, deque[tuple[float, float, bool]]] = defaultdict(lambda: deque(maxlen=512))
+        self.hint: Hint | None = None
+        self.suspects: dict[str, float] = {}
+        self.started = time.monotonic()
+        self.hub_away = False
+        self.closing = False
+        self.next_statement = float("-inf")
+        self.directory: Directory | None = None
+        self._seen_generation = -1
+        self._seen_at = float("-inf")
+        self._own: tuple[int, str | None] = (-1, None)
+
+    async def look(self, node: Node) -> Directory | None:
+        """The directory this node trusts now, or None before it is enrolled; asked again when the bell has rung."""
+        generation, now = node.bell.generation(DIRECTORY_BELL), time.monotonic()
+        if generation == self._seen_generation and now < self._seen_at + _LOOK_AGAIN_SECONDS:
+            return self.directory
+        async with node.db.reading() as tx:
+            row = await tx.fetchrow("SELECT version, trusted FROM directory_version ORDER BY version DESC LIMIT 1")
+        if row is not None and (
+            self.directory is None or self.directory.version != row["version"] or generation != self._seen_generation
+        ):
+            self.directory = read_directory(row["trusted"])
+        self._seen_generation, self._seen_at = generation, now
+        return self.directory
+
+    async def need(self, node: Node) -> Directory:
+        """As `look`, and NotMember when there is none."""
+        found = await self.look(node)
+        if found is None:
+            raise NotMember
+        return found
+
+    def signer(self, node: Node, directory: Directory) -> Signer:
+        """The newest signing key that the directory lists for this node and that its store holds."""
+        if self._own[0] != directory.version:
+            me = directory.node(node.id)
+            names = [key.kid.split("/", 1)[1] for key in (me.keys if me else ()) if key.use == "sign"]
+            self._own = (directory.version, next((name for name in names if node.keys.has(name)), None))
+        name = self._own[1]
+        if name is None:
+            raise NotMember
+        return node.keys.signer(name)
+
+    def note_answer(self, peer: str, *, offset_seconds: float, version: int) -> None:
+        """A signed answer came from `peer`: it is there, and its clock and directory are known again."""
+        now = time.monotonic()
+        if now - self.heard.get(peer, float("-inf")) > 120:
+            self.first_heard[peer] = now
+        self.heard[peer] = now
+        self.offsets[peer].append(offset_seconds)
+        self.peer_versions[peer] = version
+
+    def note_version(self, node: Node, version: int, peer: str) -> None:
+        """A response named a directory version; a higher one than ours is fetched at once."""
+        if self.directory is not None and version > self.directory.version:
+            self.hint = Hint(version, peer)
+            node.bell.ring(BEHIND_BELL)
+
+    def offset(self, peer: str) -> float | None:
+        """Median of the peer's clock minus ours in seconds, or None when never heard."""
+        found = self.offsets.get(peer)
+        return statistics.median(found) if found else None
+
+    def clock_is_wrong(self) -> bool:
+        """Whether our clock is off by more than 20 s against three peers or more (federation.md 6.4)."""
+        medians = [offset for peer in self.offsets if (offset := self.offset(peer)) is not None]
+        return len(medians) >= 3 and abs(statistics.median(medians)) > 20
+
+
+_offices: WeakKeyDictionary[Node, Office] = WeakKeyDictionary()
+_common = Handlers()
+budget_left: ContextVar[float | None] = ContextVar("federation_budget_until", default=None)
+
+
+def office(node: Node) -> Office:
+    """The memory of this node's post."""
+    found = _offices.get(node)
+    if found is None:
+        found = _offices[node] = Office(node)
+    return found
+
+
+def register(
+    letters: Mapping[tuple[str, int], LetterHandler], calls: Mapping[str, CallHandler], *, node: Node | None = None
+) -> None:
+    """Say once what this program can apply and answer (登记收件与应答): every room's LETTERS and CALLS.
+
+    With `node`, only that node of this process knows them: an old release beside a new one, in tests.
+    """
+    global _common  # noqa: PLW0603  the handlers are code, the same for every node of the process
+    handlers = Handlers(dict(letters), dict(calls))
+    if node is not None:
+        office(node).handlers = handlers
+    else:
+        _common = handlers
+
+
+def hang_up(node: Node) -> None:
+    """End all waiting polls with what there is, before the server closes (收线): a reader simply asks again."""
+    memory = office(node)
+    memory.closing = True
+    for poll in memory.polls.values():
+        poll.set()
+    node.bell.ring(ENROLMENT_BELL)
+
+
+def handlers_of(node: Node) -> Handlers:
+    return office(node).handlers or _common
+
+
+def read_directory(trusted: bytes) -> Directory:
+    return msgspec.json.decode(trusted, type=Directory)
+
+
+def public_key(directory: Directory, kid: str) -> Sm2PublicKey | None:
+    """The public key of that id as this node trusts it, or None."""
+    listed = directory.listed_key(kid)
+    return directory_rules.certificate(listed[1].cert).public if listed else None
+
+
+def encryption_key(listed: ListedNode) -> tuple[str, Sm2PublicKey] | None:
+    """Key id and key to encrypt for that node with, or None when it has none."""
+    key = listed.current("encrypt")
+    return (key.kid, directory_rules.certificate(key.cert).public) if key else None
+
+
+def own_decrypter(node: Node, kid: str) -> Decrypter | None:
+    """This node's private key of that id, or None when it is another's or lost."""
+    owner, _, name = kid.partition("/")
+    return node.keys.decrypter(name) if owner == node.id and node.keys.has(name) else None

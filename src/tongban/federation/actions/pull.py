@@ -1,0 +1,230 @@
+"""Fetching letters 取信: by the hub, or directly when the hub is away (federation.md 5.3, 5.5)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from tongban.federation.actions.measure import PULL_PATH
+from tongban.federation.actions.office import DIRECTORY_BELL, office
+from tongban.federation.actions.receive import Batch, Received, keep_epoch_letter, receive, receive_statement
+from tongban.federation.actions.report import report_diverged
+from tongban.federation.actions.way import NoAnswer, exchange
+from tongban.federation.model import Directory, ListedNode
+from tongban.federation.queries.mail import cursors, statements
+from tongban.federation.rules.chain import Cursor
+from tongban.federation.rules.wire import Malformed, Sealed, parse_letter, parse_statement
+from tongban.kernel.log import log, log_failure
+from tongban.kernel.node import Node
+
+WAIT_SECONDS = 25
+ORIGINS_A_POLL = 200
+DIRECT_AGAIN_SECONDS = 60.0
+OLD_HEAD_MS = 300_000
+SUSPECT_SECONDS = 120.0
+_SUPERVISE_SECONDS = 1.0
+_BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+class Pulled(msgspec.Struct, frozen=True):
+    """What one fetch did; `stuck` means asking again at once would bring the same."""
+
+    received: list[Received]
+    more: bool
+    stuck: bool
+
+
+async def pull_once(node: Node, server: str, origins: list[str] | None = None, *, wait: int = WAIT_SECONDS) -> Pulled:
+    """One fetch from `server` of what it has for this node, applied (取一次信). `origins`: all but this node if None.
+
+    Raises NoAnswer when no signed answer came, and the database's errors when nothing could commit.
+    """
+    memory = office(node)
+    found = await memory.need(node)
+    peer = found.node(server)
+    if peer is None or not peer.base_urls:
+        raise NoAnswer("unknown_node")
+    async with node.db.reading() as tx:
+        held = [one for one in await cursors(tx) if _wanted(found, one, origins)][:ORIGINS_A_POLL]
+    if not held:
+        await node.bell.wait(DIRECTORY_BELL, seconds=1)
+        return Pulled([], more=False, stuck=False)
+    query = "&".join([*(f"from={one.origin}.{one.epoch}.{one.seq}" for one in held), f"wait={wait}", "limit=500"])
+    answer = await exchange(
+        node, found, peer, "GET", "/federation/letters", query=query, budget_ms=20_000, seconds=wait + 10
+    )
+    if answer.status == 409:
+        await _diverged(node, server)
+        return Pulled([], more=False, stuck=True)
+    if answer.status != 200:
+        raise NoAnswer(str(answer.body.get("code", "malformed")))
+    return await _apply(node, server, {one.origin: one for one in held}, answer.body)
+
+
+def _wanted(found: Directory, cursor: Cursor, origins: list[str] | None) -> bool:
+    """A suspended node's new letters wait; a stopped origin waits for a person."""
+    listed = found.node(cursor.origin)
+    if listed is None or listed.status == "suspended" or cursor.stopped or cursor.origin in found.emergency.isolate:
+        return False
+    return origins is None or cursor.origin in origins
+
+
+async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[str, Any]) -> Pulled:
+    letters = _by_origin(body.get("letters"), held)
+    through = body.get("through")
+    received: list[Received] = []
+    for origin, cursor in held.items():
+        looked = _through(through, origin)
+        mail = letters.get(origin, [])
+        if not mail and (looked is None or looked <= (cursor.epoch, cursor.seq)):
+            continue
+        done = await receive(node, Batch(origin, cursor.view, mail, looked, server))
+        received.append(done)
+        if done.ended == "gap" and server != origin:
+            office(node).suspects[origin] = time.monotonic()
+            log("federation.gap", origin=origin, peer=server)
+    await _keep_words(node, body)
+    stuck = any(one.ended not in ("all", "old_view") and not one.moved for one in received)
+    return Pulled(received, more=body.get("more") is True, stuck=stuck)
+
+
+def _by_origin(value: object, held: dict[str, Cursor]) -> dict[str, list[Sealed]]:
+    """The letters that can be read, by origin in their order; what was not asked for is left out.
+
+    A letter that cannot even be parsed ends its origin's run: the server is at fault, the next fetch goes elsewhere.
+    """
+    found: dict[str, list[Sealed]] = {}
+    broken: set[str] = set()
+    for one in value if isinstance(value, list) else []:
+        head = one.get("head") if isinstance(one, dict) else None
+        origin = head.get("from") if isinstance(head, dict) else None
+        if origin not in held or origin in broken:
+            continue
+        try:
+            found.setdefault(origin, []).append(parse_letter(one))
+        except Malformed as error:
+            broken.add(origin)
+            log("federation.letter_malformed", origin=origin, code=error.code)
+    return found
+
+
+def _through(value: object, origin: str) -> tuple[int, int] | None:
+    one = value.get(origin) if isinstance(value, dict) else None
+    if not isinstance(one, dict) or not isinstance(one.get("epoch"), int) or not isinstance(one.get("seq"), int):
+        return None
+    return one["epoch"], one["seq"]
+
+
+async def _keep_words(node: Node, body: dict[str, Any]) -> None:
+    """Head statements and epoch letters that came beside the letters."""
+    for one in body.get("head_statements") or []:
+        try:
+            signed = parse_statement(one)
+        except Malformed:
+            continue
+        async with node.db.reading() as tx:
+            known = any(held.at == signed.statement.at for held in await statements(tx, signed.statement.origin))
+        if not known:
+            await receive_statement(node, signed)
+    for one in body.get("epochs") or []:
+        await keep_epoch_letter(node, one)
+
+
+async def _diverged(node: Node, server: str) -> None:
+    """The server says that this node is beyond its log: it has been put back. Tell it with its own signature."""
+    log("federation.peer_rolled_back", peer=server)
+    await report_diverged(node, server)
+
+
+# ---- which way ---------------------------------------------------------------------------------------------------
+
+
+async def routes(node: Node, found: Directory) -> dict[str, list[str] | None]:
+    """Server → origins to ask it for (None: all) 取信路线.
+
+    The hub asks every node for its own letters. Others ask the hub, and, when it has been silent too long or its head
+    statements of an origin are old, that origin as well: the same cursor row, so both at once is harmless.
+    """
+    me = found.node(node.id)
+    if me is None:
+        return {}
+    others = [one for one in found.nodes if one.id != node.id and one.status in ("active", "leaving") and one.base_urls]
+    if me.relay:
+        return {one.id: [one.id] for one in others}
+    ways: dict[str, list[str] | None] = {one.id: None for one in others if one.id == found.hub}
+    memory, now = office(node), time.monotonic()
+    away = hub_is_away(node, found.hub, now)
+    old = await _old_heads(node) if not away else set()
+    for one in others:
+        suspect = now - memory.suspects.get(one.id, float("-inf")) < SUSPECT_SECONDS
+        if one.id != found.hub and one.direct and (away or one.id in old or suspect):
+            ways[one.id] = [one.id]
+        PULL_PATH.labels(one.id).set(1 if one.id in ways and one.id != found.hub else 0)
+    return ways
+
+
+def hub_is_away(node: Node, hub: str, now: float) -> bool:
+    """Whether the hub has given no signed answer for `hub_away_seconds`, or has been back for less than 60 s."""
+    memory = office(node)
+    since = memory.heard.get(hub, memory.started)
+    if now - since > node.settings.hub_away_seconds:
+        memory.hub_away = True
+        return True
+    if memory.hub_away and now - memory.first_heard.get(hub, now) >= DIRECT_AGAIN_SECONDS:
+        memory.hub_away = False
+    return memory.hub_away
+
+
+async def _old_heads(node: Node) -> set[str]:
+    """Origins whose newest head statement here is older than 300 s: somebody withholds, or they are away."""
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT origin, max(at) AS at FROM head_statement GROUP BY origin")
+    return {row["origin"] for row in rows if row["at"] < node.clock.ms() - OLD_HEAD_MS}
+
+
+async def keep_pulling(node: Node, server: str, origins: list[str] | None) -> None:
+    """Fetch from one server for ever (持续取信): at once again after each answer, slower while it does not answer."""
+    failures = 0
+    while True:
+        try:
+            pulled = await pull_once(node, server, origins)
+            failures = failures + 1 if pulled.stuck else 0
+        except NoAnswer as error:
+            failures += 1
+            log("federation.pull_not_answered", peer=server, code=error.code)
+        except (OSError, msgspec.MsgspecError) as error:
+            failures += 1
+            log_failure("federation.pull_failed", error, peer=server)
+        except Exception as error:  # noqa: BLE001  nothing moved; the fetcher backs off and tries again
+            failures += 1
+            log_failure("federation.pull_failed", error, peer=server)
+        if failures:
+            await node.bell.wait(DIRECTORY_BELL, seconds=_BACKOFF[min(failures, len(_BACKOFF)) - 1])
+
+
+async def pull_all(node: Node) -> None:
+    """Keep one fetcher for each way, as the directory and the hub's health ask for (收信总管). Runs until cancelled."""
+    fetchers: dict[str, asyncio.Task[None]] = {}
+    try:
+        while True:
+            since = node.bell.generation(DIRECTORY_BELL)
+            found = await office(node).look(node)
+            ways = await routes(node, found) if found is not None else {}
+            for server in [one for one in fetchers if one not in ways or fetchers[one].done()]:
+                fetchers.pop(server).cancel()
+            for server, origins in ways.items():
+                if server not in fetchers:
+                    fetchers[server] = asyncio.create_task(keep_pulling(node, server, origins))
+            await node.bell.wait(DIRECTORY_BELL, seconds=_SUPERVISE_SECONDS, since=since)
+    finally:
+        for task in fetchers.values():
+            task.cancel()
+        await asyncio.gather(*fetchers.values(), return_exceptions=True)
+
+
+def direct_peers(found: Directory) -> list[ListedNode]:
+    """The nodes that may be pulled from directly."""
+    return [one for one in found.active() if one.direct]

@@ -1,0 +1,1 @@
+"""Looking at the post without touching 节点互联的查询."""

@@ -1,0 +1,142 @@
+"""The chain of letters 信件链: is this letter the next of its stream, and what if not (federation.md 5.4). Pure.
+
+Each rule here is one that the model checker asked for (docs/model/letters.pml: NOCHAIN, NOHEADS, PATHCURSOR, KEEPHAND).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from tongban.federation.rules.wire import Head, Place, Sealed, Statement
+
+Link = Literal["next", "gap", "fork"]
+AHEAD_MS = 30_000
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far one origin has been read 收件进度; `streams` holds the last place of each stream of this epoch."""
+
+    origin: str
+    epoch: int
+    seq: int
+    streams: dict[str, Place]
+    view: int
+    closed_at: int | None = None
+    stopped: str | None = None
+
+
+def link(head: Head, held: Place | None) -> Link:
+    """How the letter joins what is held of its stream.
+
+    `gap`: something between is missing and can be fetched. `fork`: the origin tells two histories.
+    """
+    if head.prev is None:
+        return "next" if held is None else "fork"
+    if held is None or head.prev.seq > held.seq:
+        return "gap"
+    if head.prev.seq == held.seq and head.prev.digest == held.digest:
+        return "next"
+    return "fork"
+
+
+def is_behind(head: Head, cursor: Cursor) -> bool:
+    """Whether the cursor is beyond the letter already: another path was faster, or it came twice."""
+    return (head.epoch, head.seq) <= (cursor.epoch, cursor.seq)
+
+
+def too_early(head: Head, now_ms: int) -> bool:
+    """A letter dated more than 30 s ahead waits until that is past (federation.md 6.4)."""
+    return head.at > now_ms + AHEAD_MS
+
+
+def counts_at(head: Head, statements: list[Statement]) -> int:
+    """The time a letter counts with (倒签): its own `at`, or that of a head statement it should have been in.
+
+    A letter with a higher number than a statement already seen cannot be older than that statement.
+    """
+    earlier = [one.at for one in statements if one.epoch == head.epoch and one.seq < head.seq]
+    return max([head.at, *earlier])
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a head statement shows about what is held here."""
+
+    kind: Literal["fine", "behind", "rolled_back", "fork"]
+    stream: str = ""
+
+
+def judge_statement(statement: Statement, cursor: Cursor, own_streams: tuple[str, ...]) -> Finding:
+    """Compare an origin's head statement with what this node holds of it.
+
+    `own_streams`: the streams this node reads (itself and `*`; a relay reads all that it holds). `rolled_back`: the
+    origin says that it has sent less than it did. `fork`: same number, other letter [M].
+    """
+    if statement.epoch != cursor.epoch:
+        return Finding("fine")
+    if statement.seq < cursor.seq:
+        return _earlier(statement, cursor, own_streams)
+    for stream in own_streams:
+        said, held = statement.streams.get(stream), cursor.streams.get(stream)
+        if held is None:
+            continue
+        if said is None or said.seq < held.seq or (said.seq == held.seq and said.digest != held.digest):
+            return Finding("fork", stream)
+    return Finding("behind" if statement.seq > cursor.seq else "fine")
+
+
+def _earlier(statement: Statement, cursor: Cursor, own_streams: tuple[str, ...]) -> Finding:
+    """A statement older than the cursor is usual (it travels beside the letters); only a contradiction counts."""
+    for stream in own_streams:
+        said, held = statement.streams.get(stream), cursor.streams.get(stream)
+        if said and held and said.seq == held.seq and said.digest != held.digest:
+            return Finding("fork", stream)
+        if said and held is None:
+            return Finding("fork", stream)
+    return Finding("fine")
+
+
+def is_rolled_back(newer: Statement, older: Statement) -> bool:
+    """Whether an origin's later statement claims fewer letters than its earlier one: it has been put back."""
+    return newer.epoch == older.epoch and newer.at > older.at and newer.seq < older.seq
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A prefix of a batch that joins what is held, and why it ends where it ends."""
+
+    letters: list[Sealed]
+    streams: dict[str, Place]
+    ended: Literal["all", "gap", "fork", "early", "other_epoch"]
+    at: Sealed | None = None
+
+
+def follow(cursor: Cursor, letters: list[Sealed], now_ms: int) -> Run:
+    """The letters that can be taken in one go, in order, each joined to the one before in its stream (decisions D-3)."""
+    streams: dict[str, Place] = dict(cursor.streams)
+    taken: list[Sealed] = []
+    seq = cursor.seq
+    for letter in letters:
+        head = letter.head
+        if head.epoch != cursor.epoch:
+            if head.epoch < cursor.epoch:
+                continue
+            return Run(taken, streams, "other_epoch", letter)
+        if head.seq <= seq:
+            continue
+        if too_early(head, now_ms):
+            return Run(taken, streams, "early", letter)
+        joined = link(head, streams.get(head.to))
+        if joined != "next":
+            return Run(taken, streams, joined, letter)
+        streams[head.to] = Place(head.seq, letter.digest)
+        taken.append(letter)
+        seq = head.seq
+    return Run(taken, streams, "all")
+
+
+def run_ends(letters: list[Sealed]) -> set[int]:
+    """Which letters of a run vouch for the others: the last of each stream; `prev` covers the rest (D-3)."""
+    last: Mapping[str, int] = {letter.head.to: index for index, letter in enumerate(letters)}
+    return set(last.values())

@@ -1,0 +1,43 @@
+"""Time's door of the post 互联的定时: stamper, head statements, fetchers, directory, replay, tidying."""
+
+from __future__ import annotations
+
+import time
+
+from tongban.federation.actions import answer, directory, enrol, figures, park, passing, pull, stamp
+from tongban.federation.actions.office import BEHIND_BELL, ENROLMENT_BELL, STAMPER_BELL, office
+from tongban.kernel.jobs import Clockwork
+from tongban.kernel.node import Node
+
+
+async def stamper(node: Node) -> None:
+    """Number what was written (盖号)."""
+    await stamp.stamp(node)
+
+
+async def head_statement(node: Node) -> None:
+    """Say how far this node has written (末尾声明); when letters wait, they are stamped first."""
+    memory, now = office(node), time.monotonic()
+    if now < memory.next_statement:
+        return
+    if await stamp.state_head(node) or (await stamp.stamp(node) and await stamp.state_head(node)):
+        memory.next_statement = now + node.settings.head_statement_seconds
+
+
+async def replay(node: Node) -> None:
+    """Try parked letters whose time has come (重试暂存信件)."""
+    await park.replay(node)
+
+
+CLOCKS = [
+    Clockwork("federation.stamper", 5, stamper, STAMPER_BELL),
+    Clockwork("federation.head_statement", 1, head_statement),
+    Clockwork("federation.pull", 1, pull.pull_all),
+    Clockwork("federation.directory", 60, directory.catch_up, BEHIND_BELL),
+    Clockwork("federation.joining", 5, enrol.activate_joining, ENROLMENT_BELL),
+    Clockwork("federation.replay", 5, replay),
+    Clockwork("federation.figures", 15, figures.update),
+    Clockwork("federation.tidy", 60, answer.forget_old),
+]
+
+JOBS = {passing.JOB: passing.pass_on}
