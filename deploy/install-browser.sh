@@ -5,6 +5,8 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 fc-list 2>/dev/null | grep -qi cjk || missing="$missing fonts-noto-cjk"
 ldconfig -p 2>/dev/null | grep -q libzbar || missing="$missing libzbar0"
 ldconfig -p 2>/dev/null | grep -q 'libcrypto.so.3' || missing="$missing libssl3"
+command -v spin >/dev/null 2>&1 || missing="$missing spin"
+command -v gcc >/dev/null 2>&1 || missing="$missing gcc"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   apt-get update -qq >/dev/null 2>&1

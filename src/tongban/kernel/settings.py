@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     login_per_hour: Annotated[int, Doc(ge=1, description="Sign-in transactions an hour from one address block (identity.md 8).")] = 60
     hub_away_seconds: Annotated[int, Doc(ge=1, description="Silence of the hub after which letters are pulled directly (federation.md 5.5).")] = 120
     head_statement_seconds: Annotated[int, Doc(ge=1, description="Time between head statements (federation.md 5.2).")] = 30
+    unsigned_per_second: Annotated[int, Doc(ge=1, description="Unsigned or badly signed node requests a second from one address (federation.md 8).")] = 20
+    open_door_per_second: Annotated[int, Doc(ge=1, description="Directory, enrolment, chain and snapshot requests a second from one address (federation.md 8).")] = 5
     log_json: Annotated[bool, Doc(description="Log as JSON lines; false for a person at a terminal.")] = True
 
     @property

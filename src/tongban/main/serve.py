@@ -7,6 +7,7 @@ import sys
 
 import uvicorn
 
+from tongban import federation
 from tongban.kernel import log as logging
 from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
@@ -16,6 +17,14 @@ from tongban.main.set_up import set_up
 
 class _Server(uvicorn.Server):
     """Says `ready` on standard output when the port answers, so that whoever started us need not ask."""
+
+    def __init__(self, config: uvicorn.Config, node: Node) -> None:
+        super().__init__(config)
+        self._node = node
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        federation.hang_up(self._node)  # waiting long polls would hold the connections open
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -34,4 +43,4 @@ async def serve(settings: Settings) -> None:
             lifespan="on", access_log=False, log_level="warning", server_header=False, timeout_keep_alive=75,
             timeout_graceful_shutdown=4, backlog=2048,
         )  # fmt: skip
-        await _Server(config).serve()
+        await _Server(config, node).serve()

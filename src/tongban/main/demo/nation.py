@@ -86,11 +86,10 @@ class Nation:
         await prepare_hub(hub)
         self.say(f"starting {hub.node} {hub.name} …")
         await self._start(hub.node)
-        for node in self.members:
-            if node == hub.node:
-                continue
-            await admit(hub, self.settings(node), self.say)
-        await asyncio.gather(*(self._start(node) for node in self.members if node != hub.node))
+        others = [node for node in self.members if node != hub.node]
+        self.say(f"starting {', '.join(others)} …")
+        await asyncio.gather(*(self._start(node) for node in others))
+        await asyncio.gather(*(admit(hub, self.settings(node), self.say) for node in others))
         self._server = await control.listen(self.socket, self._command)
 
     async def _databases(self) -> None:

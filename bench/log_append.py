@@ -1,0 +1,90 @@
+"""The transparency log: appending with the fact, giving places in the tree, receipts, and the whole audit.
+
+The ratio compares appending and sequencing together with inserting the bare leaf rows (no hash, no tree) into the same
+table in the same transactions: what the log costs over writing the row at all.
+"""
+
+import asyncio
+import secrets
+import tempfile
+import time
+from pathlib import Path
+
+from _line import line
+
+from tongban import transparency
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+from tongban.kernel.settings import Settings
+from tongban.main import migrate
+from tongban.main.postgres import Postgres
+from tongban.transparency import tasks
+
+COUNT, TOGETHER = 20_000, 20
+BARE = "INSERT INTO log_leaf (id, kind, at_ms, salt, fact, commitment) VALUES ($1, 'bench.bare', 0, $2, $3, $3)"
+
+
+async def timed(node: Node, one) -> float:
+    """Leaves a second over COUNT leaves, TOGETHER in a transaction."""
+    started = time.perf_counter()
+    for _ in range(COUNT // TOGETHER):
+        async with node.db.transaction() as tx:
+            for _ in range(TOGETHER):
+                await one(tx)
+    return COUNT / (time.perf_counter() - started)
+
+
+async def bare(tx) -> None:
+    await tx.execute(BARE, uuid7(), secrets.token_bytes(16), secrets.token_bytes(32))
+
+
+async def appended(tx) -> None:
+    await transparency.append(tx, "bench.fact", b"a fact")
+
+
+async def measure(node: Node) -> str:
+    base = await timed(node, bare)
+    async with node.db.transaction() as tx:
+        await tx.execute("DELETE FROM log_leaf")
+    appends = await timed(node, appended)
+    started = time.perf_counter()
+    await tasks.run_sequencer(node)
+    places = COUNT / (time.perf_counter() - started)
+    await tasks.run_head(node)
+    async with node.db.transaction() as tx:
+        ids = [row["leaf_id"] for row in await tx.fetch("SELECT leaf_id FROM log_entry ORDER BY random() LIMIT 500")]
+        started = time.perf_counter()
+        for leaf_id in ids:
+            await transparency.receipt(tx, leaf_id)
+        receipts = len(ids) / (time.perf_counter() - started)
+        started = time.perf_counter()
+        audit = await transparency.verify_log(tx, node)
+        audits = audit.size / (time.perf_counter() - started)
+    assert audit.holds, audit.findings
+    whole = 1 / (1 / appends + 1 / places)
+    print(
+        f"bare rows {base:.0f}/s, append {appends:.0f}/s, sequence {places:.0f}/s, receipts {receipts:.0f}/s, audit {audits:.0f} leaves/s"
+    )
+    return line("log-append", whole, "leaves/s", whole / base, "bare-row-inserts", 0.35)
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Postgres(folder / "pg", durable=False)
+        server.start()
+        try:
+            await server.ready()
+            await asyncio.to_thread(migrate.upgrade, server.url())
+            settings = Settings(
+                node="500000", name="重庆市（演示）", role="province", divisions=("50",), base_url="http://500000.localhost:8100",
+                database_url=server.url(), data_dir=folder / "data", organisation="11100000000013338W", demo=True,
+            )  # fmt: skip
+            async with Node.open(settings) as node:
+                print(await measure(node))
+        finally:
+            server.stop()
+
+
+asyncio.run(main())
