@@ -139,7 +139,6 @@ CREATE TABLE demo_company (
     name text NOT NULL,
     division text NOT NULL,
     status text NOT NULL,
-    legal_rep text NOT NULL,
     capital_wan integer NOT NULL,
     registered_on date NOT NULL,
     PRIMARY KEY (code)
@@ -150,6 +149,5 @@ COMMENT ON COLUMN demo_company.code IS 'credit code, invented | 统一社会信�
 COMMENT ON COLUMN demo_company.name IS 'name, invented | text | internal';
 COMMENT ON COLUMN demo_company.division IS 'where registered | GB/T 2260 | internal';
 COMMENT ON COLUMN demo_company.status IS '存续 or 注销 | word | internal';
-COMMENT ON COLUMN demo_company.legal_rep IS 'legal representative, empty when not given | subject | personal';
 COMMENT ON COLUMN demo_company.capital_wan IS 'registered capital | ten thousand yuan | internal';
 COMMENT ON COLUMN demo_company.registered_on IS 'registered | date | internal';

@@ -20,7 +20,7 @@ COMMENT ON COLUMN review_given.case_id IS 'case | UUIDv7 | internal';
 COMMENT ON COLUMN review_given.service_no IS 'nth service of that case | 1, 2 … | internal';
 COMMENT ON COLUMN review_given.token_hash IS 'hash of the one-time token of this service | 32 bytes SM3 | secret';
 COMMENT ON COLUMN review_given.review_id IS 'review, when given | UUIDv7 | internal';
-COMMENT ON COLUMN review_given.level IS 'level chosen | 1-5 | personal';
+COMMENT ON COLUMN review_given.level IS 'level chosen | 1-5 | internal';
 COMMENT ON COLUMN review_given.issued_at IS 'when the service could be rated | UTC | internal';
 COMMENT ON COLUMN review_given.given_at IS 'when it was rated | UTC | internal';
 COMMENT ON COLUMN review_given.reply IS 'answer of the unit | sealed UTF-8 | personal';

@@ -1,0 +1,65 @@
+"""The other nodes' door of 数据共享: three calls, each parsed once and given to one verb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tongban import consent, federation
+from tongban.exchange.actions.serve import Refused, serve
+from tongban.exchange.model import Asked
+from tongban.exchange.queries import own_proof
+from tongban.kernel.node import Node
+
+
+class LedgerAsked(msgspec.Struct, frozen=True):
+    """The body of `exchange.ledger` and `exchange.receipt`: whose lines; for a receipt, which one."""
+
+    v: int
+    subject: str
+    id: str = ""
+    side: str = ""
+
+
+async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`exchange.get`: one question under a grant. Fallback at the caller: typed_and_checked_later."""
+    try:
+        question = msgspec.convert(body, Asked)
+    except msgspec.ValidationError:
+        raise federation.CallRefused(400, "malformed", ()) from None
+    got = await serve(node, caller, question)
+    if isinstance(got, Refused):
+        raise federation.CallRefused(got.status, got.code, ())
+    answer: dict[str, Any] = msgspec.to_builtins(got)
+    return answer
+
+
+async def ledger(node: Node, _caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`exchange.ledger`: this node's lines about one person, for the person's own page (privacy.md 6)."""
+    asked = _parsed(body)
+    async with node.db.reading() as tx:
+        lines = await consent.lines(tx, node.id, asked.subject)
+    return {"v": 1, "lines": [msgspec.to_builtins(line) for line in lines]}
+
+
+async def receipt(node: Node, _caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`exchange.receipt`: the proof of one line of one person (凭证)."""
+    asked = _parsed(body)
+    made = await own_proof(node, asked.subject, asked.id, asked.side)
+    if made is None:
+        raise federation.CallRefused(404, "not_found", ())
+    return {"v": 1, "receipt": made.decode()}
+
+
+def _parsed(body: dict[str, Any]) -> LedgerAsked:
+    try:
+        asked = msgspec.convert(body, LedgerAsked)
+    except msgspec.ValidationError:
+        raise federation.CallRefused(400, "malformed", ()) from None
+    if asked.v != 1 or not asked.subject:
+        raise federation.CallRefused(400, "malformed", ())
+    return asked
+
+
+CALLS = {"exchange.get": get, "exchange.ledger": ledger, "exchange.receipt": receipt}
