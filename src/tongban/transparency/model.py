@@ -166,6 +166,14 @@ class Audit(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
     @property
-    def holds(self) -> bool:
+    def whole(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
+
+    @property
+    def sentence(self) -> str:
+        """One paragraph for an operator: whole, or each row that does not fit."""
+        if self.whole:
+            return f"the log is whole: {self.size} leaves, {self.heads} signed heads, root {named(self.root)}"
+        lines = "".join(f"\n  {one.kind}: {one.place}: {one.text}" for one in self.findings)
+        return f"the log is NOT what was signed, {len(self.findings)} findings:{lines}"

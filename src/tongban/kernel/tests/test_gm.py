@@ -21,6 +21,7 @@ from tongban.kernel.gm import (
     Personal,
     Sm2PrivateKey,
     Sm2PublicKey,
+    curve,
     x509,
 )
 from tongban.kernel.gm import sm2 as sm2_module
@@ -91,8 +92,11 @@ def test_keys_off_the_curve_or_out_of_range_are_refused():
         bytes(65),
         b"\x04" + b"\xff" * 64,
     ):
-        with pytest.raises(BadKey):
-            Sm2PublicKey(bad)
+        for backend in BACKENDS:
+            with pytest.raises(BadKey):
+                Sm2PublicKey(bad, using=backend)
+        with pytest.raises(BadKey):  # before any library sees it
+            curve.read_point(bad)
     for bad in (bytes(32), SM2_N.to_bytes(32, "big"), (SM2_N - 1).to_bytes(32, "big"), b"\x01"):
         with pytest.raises(BadKey):
             Sm2PrivateKey(bad)
