@@ -1,0 +1,48 @@
+"""Identity 统一身份认证: who asks, how sure we are, and how that travels between nodes.
+
+Guide: 公共支撑层 · 统一身份认证. Requirements R-301 … R-306, R-602. Design: identity.md.
+
+Nouns: `Person`, `Account`, `Session`, `Authenticator`, `StaffMember`, `PopulationAttributes`. Rooms are those of house.md 4;
+`tokens.py` is one more (identity.md 14 names it): the only place that touches JOSE.
+
+Example::
+
+    actor = await identity.resolve(node, cookies, path="/me")
+    actor.require(level=2)
+    person = await identity.person(tx, node, actor.subject)
+"""
+
+from __future__ import annotations
+
+from tongban.identity.actions.reasons import reading_reason
+from tongban.identity.actions.resolve import resolve
+from tongban.identity.actions.set_up import set_up
+from tongban.identity.actions.subjects import follow_subject
+from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember
+from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number
+from tongban.identity.queries.register import population_attributes
+from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
+from tongban.identity.rules.roles import allowed, require_staff
+
+__all__ = [
+    "Account",
+    "Person",
+    "PopulationAttributes",
+    "Session",
+    "StaffMember",
+    "account",
+    "accounts",
+    "allowed",
+    "follow_subject",
+    "home_of",
+    "person",
+    "person_by_number",
+    "population_attributes",
+    "reading_reason",
+    "require_staff",
+    "resolve",
+    "role_names",
+    "set_up",
+    "staff_member",
+    "staff_of_role",
+]

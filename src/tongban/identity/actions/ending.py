@@ -1,0 +1,163 @@
+"""Signing out, everywhere 退出 (identity.md 6.5): the cookie here is dead first, the home is told, the home tells all.
+
+Seconds by push (logout tokens), certainty by the letter `session.ended`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+
+from tongban import federation
+from tongban.identity import tokens
+from tongban.identity.actions import keys, provider, sessions
+from tongban.identity.errors import ProtocolError, TokenRefused
+from tongban.identity.model import Session
+from tongban.identity.queries.sessions import by_id
+from tongban.kernel import jobs
+from tongban.kernel.db import Tx, ring
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_TRIES = 3
+_SECONDS = 2.0
+
+
+async def leave(tx: Tx, node: Node, sid: str, reason: str = "logout") -> None:
+    """End this session and all that hang together with it 退出; the home or the visited nodes hear by job and letter."""
+    session = await sessions.end(tx, sid, reason, node.clock.now())
+    if session is None or session.kind != "citizen":
+        return
+    await sessions.record(tx, node, session.subject, "signed_out", session.acr, "")
+    if session.home is not None:
+        await jobs.enqueue(tx, "identity.end_at_home", {"home": session.home, "sid": session.home_sid})
+    else:
+        await _tell_all(tx, node, session, reason)
+
+
+async def leave_everywhere(tx: Tx, node: Node, subject: str, reason: str = "all_devices") -> int:
+    """End every session of a person of this home 退出所有设备; how many ended."""
+    ended = await sessions.end_before(tx, subject, node.clock.now(), reason, node.clock.now())
+    for session in ended:
+        if session.home is None and session.kind == "citizen":
+            await _tell_all(tx, node, session, reason)
+    return len(ended)
+
+
+async def end_for(tx: Tx, node: Node, caller: str, sid: str) -> bool:
+    """The home's part: a visited node says its person left 对方节点说已退出. Only a node the session visited may."""
+    session = await by_id(tx, sid)
+    if session is None or session.home is not None or caller not in session.visited:
+        return False
+    if session.revoked_at is None:
+        await sessions.end(tx, sid, "logout_elsewhere", node.clock.now())
+        await sessions.record(tx, node, session.subject, "signed_out", session.acr, "", place=caller)
+        await _tell_all(tx, node, session, "logout_elsewhere")
+    return True
+
+
+async def _tell_all(tx: Tx, node: Node, session: Session, reason: str) -> None:
+    await federation.send(
+        tx, node, to="*", kind="session.ended", about=f"session:{session.id}", open=True, body={"sid": session.id, "reason": reason}
+    )
+    if session.visited:
+        await jobs.enqueue(tx, "identity.push_logout", {"sid": session.id, "nodes": list(session.visited)})
+
+
+async def end_at_home(node: Node, payload: dict[str, Any]) -> None:
+    """Job: tell the home that the person left here. Tried again until the home answers."""
+    try:
+        await federation.call(node, payload["home"], "identity.end", {"v": 1, "sid": payload["sid"]})
+    except federation.CallRefused:
+        return  # the home does not know the session any more: nothing left to end
+
+
+async def push_logout(node: Node, payload: dict[str, Any]) -> None:
+    """Job: a logout token to every visited node, in parallel, 2 s, 3 tries. The letter makes it certain."""
+    await asyncio.gather(*(_push(node, one, payload["sid"]) for one in payload["nodes"]))
+
+
+async def _push(node: Node, to: str, sid: str) -> None:
+    async with node.db.transaction() as tx:
+        listed = (await federation.directory(tx)).node(to)
+        key = await keys.signing_key(tx, node, "Ed25519")
+    if listed is None:
+        return
+    for _ in range(_TRIES):
+        body = urlencode({"logout_token": key.sign(_claims(node, to, sid), typ="logout+jwt")}).encode()
+        try:
+            status, _, _ = await node.http.request(
+                "POST", f"{listed.base_url}/oidc/backchannel", body=body, seconds=_SECONDS,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            )  # fmt: skip
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            continue
+        if status < 500:
+            return
+    log("identity.push_logout_unheard", peer=to)
+
+
+def _claims(node: Node, to: str, sid: str) -> tokens.Claims:
+    at = int(node.clock.now().timestamp())
+    return {
+        "iss": node.settings.base_url, "aud": to, "iat": at, "exp": at + 120, "jti": secrets.token_urlsafe(16), "sid": sid,
+        "events": {EVENT: {}},
+    }  # fmt: skip
+
+
+async def heard_push(node: Node, token: str) -> None:
+    """A logout token from a home 后端退出通知: judged and applied. Raises ProtocolError 400."""
+    claims = await _read_push(node, token)
+    issuer = str(claims.get("iss", ""))
+    async with node.db.reading() as tx:
+        home = next((one.id for one in (await federation.directory(tx)).nodes if one.base_url == issuer), "")
+    async with node.db.transaction() as tx:
+        if not await provider.once(tx, node, "logout", f"{home} {claims['jti']}", seconds=300):
+            raise ProtocolError("invalid_request", "logout token used before")
+        await ended_at(tx, node, home, claims["sid"], "logout_elsewhere")
+    node.bell.ring(sessions.BELL)
+
+
+async def _read_push(node: Node, token: str) -> tokens.Claims:
+    """The claims of a logout token, judged (OpenID Connect Back-Channel Logout 2.6)."""
+    try:
+        return await _judged_push(node, token)
+    except TokenRefused as error:
+        raise ProtocolError("invalid_request", error.why) from None
+
+
+async def _judged_push(node: Node, token: str) -> tokens.Claims:
+    home = tokens.kid_of(token).split("/", 1)[0]
+    async with node.db.reading() as tx:
+        listed = (await federation.directory(tx)).node(home)
+    if listed is None:
+        raise TokenRefused("issuer unknown")
+    claims = tokens.read(token, await keys.keys_of(node, home, token), typ="logout+jwt")
+    at = node.clock.now().timestamp()
+    if claims.get("iss") != listed.base_url or claims.get("aud") != node.id:
+        raise TokenRefused("iss or aud is another one")
+    if not isinstance(claims.get("events"), dict) or EVENT not in claims["events"] or "nonce" in claims:
+        raise TokenRefused("not a logout token")
+    if not -30 <= at - tokens.number(claims, "iat") <= 120 or tokens.number(claims, "exp") <= at:
+        raise TokenRefused("not fresh")
+    if not isinstance(claims.get("sid"), str) or not isinstance(claims.get("jti"), str):
+        raise TokenRefused("sid or jti is missing")
+    return claims
+
+
+async def ended_at(tx: Tx, node: Node, home: str, sid: str, reason: str, *, before: datetime | None = None) -> int:
+    """The home says a session ended 听到退出: children here die, and a late arrival of the same session is refused."""
+    now = node.clock.now()
+    await tx.execute(
+        "INSERT INTO session_end (subject, home, home_sid, before, reason, heard_at) VALUES ('', $1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        home, sid, before or datetime.fromtimestamp(0, now.tzinfo), reason, now,
+    )  # fmt: skip
+    count = await sessions.end_children(tx, home, sid, reason, now)
+    await ring(tx, sessions.BELL)
+    return count

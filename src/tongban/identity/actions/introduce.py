@@ -1,0 +1,113 @@
+"""The hub introduces 引荐 (identity.md 2, 6.2): which home a number or phone belongs to, and nothing else.
+
+It issues no token for anybody and keeps no session for other nodes' people.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+import msgspec
+
+from tongban import federation
+from tongban.identity.actions import throttle
+from tongban.identity.errors import failure, waiting
+from tongban.identity.queries.sessions import hashed
+from tongban.identity.rules import throttle as limits
+from tongban.identity.rules import typed
+from tongban.kernel.db import Tx
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+
+HINT_LIFE = timedelta(seconds=60)
+
+
+class Introduction(msgspec.Struct, frozen=True):
+    """A home the hub knows, and a handle by which that home alone fetches what was typed."""
+
+    home: str
+    handle: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A node at which accounts are opened 账号所在地."""
+
+    id: str
+    name: str
+    url: str
+
+
+async def places(tx: Tx) -> list[Place]:
+    """The provinces of the directory, by id."""
+    listed = (await federation.directory(tx)).nodes
+    return [Place(one.id, one.name, one.base_url) for one in sorted(listed, key=lambda one: one.id) if one.role == "province" and one.status == "active"]
+
+
+async def remember(tx: Tx, node: Node, home: str, *, number: str | None, phone: str | None) -> None:
+    """Index a person's number and phone to the home 记下账号所在地; the values themselves are dropped."""
+    for kind, value in (("number", number), ("phone", phone)):
+        if value:
+            await tx.execute(
+                "INSERT INTO home_index (kind, bi, home, since) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (kind, bi) DO UPDATE SET home = excluded.home, since = excluded.since",
+                kind, _index(node, kind, value), home, node.clock.now(),
+            )  # fmt: skip
+
+
+async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str, browser: str) -> Introduction | None:
+    """Which home a typed number or phone has 账号在哪里; None when the hub does not know. Raises `identity.too_many`."""
+    block = limits.address_block(address)
+    wait = max(
+        await throttle.take(tx, node, f"lookup:{browser}", limits.LOOKUPS_BROWSER) if browser else 0,
+        0 if browser else await throttle.take(tx, node, f"lookup-address:{block}", limits.LOOKUPS_ADDRESS),
+    )
+    if wait:
+        raise failure("identity.too_many", t=waiting(wait), retry_after=wait)
+    kind = typed.kind_of(who)
+    value = typed.normal(who)
+    home: str | None = await tx.fetchval("SELECT home FROM home_index WHERE kind = $1 AND bi = $2", kind or "phone", _index(node, kind or "phone", value))
+    await tx.execute(
+        "INSERT INTO discovery_log (id, at, from_node, home) VALUES ($1, $2, $3, $4)", uuid7(), node.clock.now(), visited, home or ""
+    )
+    if home is None:
+        return None
+    handle = secrets.token_urlsafe(24)
+    key = hashed(handle)
+    await tx.execute(
+        "INSERT INTO home_hint (handle_hash, home, typed, expires_at) VALUES ($1, $2, $3, $4)",
+        key, home, node.cipher.seal("sensitive", "home_hint.typed", key.hex(), value), node.clock.now() + HINT_LIFE,
+    )  # fmt: skip
+    return Introduction(home, handle)
+
+
+async def redeem(tx: Tx, node: Node, caller: str, handle: str) -> str | None:
+    """What was typed, for the home it was meant for, once within 60 s 取引荐凭条."""
+    key = hashed(handle)
+    blob: bytes | None = await tx.fetchval(
+        "UPDATE home_hint SET used_at = $3 WHERE handle_hash = $1 AND home = $2 AND used_at IS NULL AND expires_at > $3 RETURNING typed",
+        key, caller, node.clock.now(),
+    )  # fmt: skip
+    return None if blob is None else node.cipher.open("sensitive", "home_hint.typed", key.hex(), blob).reveal()
+
+
+async def fetch_hint(node: Node, handle: str) -> str:
+    """The home's part: ask the hub once what the person typed there; empty when it cannot be had."""
+    try:
+        answer = await federation.call(node, node.settings.hub, "identity.hint", {"v": 1, "handle": handle})
+    except (federation.CallFailed, federation.CallRefused):
+        return ""
+    return str(answer.get("typed", ""))
+
+
+async def hub_ready(node: Node) -> bool:
+    """Whether the hub answers now, so that a person is not sent to a dead end 枢纽在不在."""
+    try:
+        await federation.call(node, node.settings.hub, "identity.jwks", {"v": 1}, budget_ms=800)
+    except (federation.CallFailed, federation.CallRefused):
+        return False
+    return True
+
+
+def _index(node: Node, kind: str, value: str) -> bytes:
+    return node.cipher.index(f"home_index.{kind}", typed.normal(value))

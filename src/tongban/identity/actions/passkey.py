@@ -1,0 +1,181 @@
+"""Passkeys 通行密钥: bound to this very host, user verified, challenge used once (identity.md 3, T-21, T-95).
+
+The challenge carries its own end and a MAC over whom it was made for, so nothing is stored until it is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from tongban.identity.actions import sessions, sign_in
+from tongban.identity.actions.provider import once
+from tongban.identity.errors import failure, refusal
+from tongban.identity.model import OpenedSession, Session
+from tongban.identity.rules import levels
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusals
+from tongban.kernel.gm import hmac_sm3
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+MOST = 10
+LIFE_SECONDS = 300
+FRESH = timedelta(minutes=15)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A passkey that answered its challenge with the user verified."""
+
+    subject: str
+    id: str
+    bound_acr: int
+
+
+async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str) -> str:
+    """The JSON for `navigator.credentials.create()`, in a session freshly at level 2 or more. Raises `identity.fresh_needed`."""
+    if session.acr < 2 or node.clock.now() - session.auth_time > FRESH:
+        raise failure("identity.fresh_needed")
+    rows = await tx.fetch("SELECT credential_id FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
+    if len(rows) >= MOST:
+        raise failure("identity.passkey_limit")
+    return options_to_json(generate_registration_options(
+        rp_id=node.settings.host, rp_name=node.settings.name, user_name=shown_name, user_id=session.id.encode(),
+        challenge=_challenge(node, f"bind:{session.id}"),
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        ),
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=row["credential_id"]) for row in rows],
+    ))  # fmt: skip
+
+
+async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, agent: str) -> Refusals:
+    """Keep a new passkey 绑定通行密钥; its ceiling is the level of this session, at most 3."""
+    challenge = await _taken(tx, node, answer, f"bind:{session.id}")
+    if challenge is None:
+        return (refusal("identity.passkey_failed"),)
+    try:
+        made = verify_registration_response(
+            credential=answer, expected_challenge=challenge, expected_rp_id=node.settings.host, expected_origin=node.settings.base_url,
+            require_user_verification=True,
+        )  # fmt: skip
+    except (WebAuthnException, ValueError, KeyError, TypeError):
+        return (refusal("identity.passkey_failed"),)
+    row = uuid7()
+    await tx.execute(
+        "INSERT INTO authenticator (subject, id, kind, credential_id, public_key, sign_count, bound_acr, label, created_at)"
+        " VALUES ($1, $2, 'passkey', $3, $4, $5, $6, $7, $8) ON CONFLICT (credential_id) DO NOTHING",
+        session.subject, row, made.credential_id, made.credential_public_key, made.sign_count, min(session.acr, 3),
+        node.cipher.seal("identity", "authenticator.label", row, label[:30] or "通行密钥"), node.clock.now(),
+    )  # fmt: skip
+    await sessions.record(tx, node, session.subject, "passkey_bound", session.acr, agent)
+    return ()
+
+
+def asking_options(node: Node) -> str:
+    """The JSON for `navigator.credentials.get()`: any discoverable passkey of this host, user verified."""
+    return options_to_json(generate_authentication_options(
+        rp_id=node.settings.host, challenge=_challenge(node, "get"), user_verification=UserVerificationRequirement.REQUIRED
+    ))  # fmt: skip
+
+
+async def answered(tx: Tx, node: Node, answer: str) -> Found | None:
+    """Whose passkey answered 认出通行密钥; None when it does not hold. A copied counter warns and does not block."""
+    challenge = await _taken(tx, node, answer, "get")
+    if challenge is None:
+        return None
+    raw = msgspec.json.decode(answer)
+    row = await tx.fetchrow(
+        "SELECT subject, id, public_key, sign_count, bound_acr FROM authenticator"
+        " WHERE credential_id = $1 AND kind = 'passkey' AND ended_at IS NULL FOR UPDATE",
+        _unb64u(str(raw.get("rawId", ""))),
+    )  # fmt: skip
+    if row is None:
+        return None
+    try:
+        held = verify_authentication_response(
+            credential=answer, expected_challenge=challenge, expected_rp_id=node.settings.host, expected_origin=node.settings.base_url,
+            credential_public_key=row["public_key"], credential_current_sign_count=0, require_user_verification=True,
+        )  # fmt: skip
+    except (WebAuthnException, ValueError, KeyError, TypeError):
+        return None
+    if row["sign_count"] and held.new_sign_count <= row["sign_count"]:
+        log("identity.passkey_counter_back", node=node.id)
+    await tx.execute(
+        "UPDATE authenticator SET sign_count = $3, last_used = $4 WHERE subject = $1 AND id = $2",
+        row["subject"], row["id"], held.new_sign_count, node.clock.now(),
+    )  # fmt: skip
+    return Found(row["subject"], row["id"], row["bound_acr"])
+
+
+async def sign_in_by(tx: Tx, node: Node, answer: str, browser: sign_in.Browser) -> OpenedSession | Refusals:
+    """A citizen's session by passkey 用通行密钥登录."""
+    found = await answered(tx, node, answer)
+    if found is None or found.subject.startswith("s"):
+        return (refusal("identity.passkey_failed"),)
+    return await sign_in.signed_in(tx, node, found.subject, "passkey", ("hwk", "user"), browser, bound_acr=found.bound_acr)
+
+
+async def raise_by(tx: Tx, node: Node, session: Session, answer: str, agent: str) -> OpenedSession | Refusals:
+    """The running session raised by the person's own passkey 用通行密钥提升."""
+    found = await answered(tx, node, answer)
+    if found is None or found.subject != session.subject:
+        return (refusal("identity.passkey_failed", "way"),)
+    acr = levels.reached(session.proof, "passkey", bound_acr=found.bound_acr)
+    if acr <= session.acr:
+        return (refusal("identity.level_unavailable", "way", hall="大厅"),)
+    return await sessions.raise_level(tx, node, session, acr=acr, way="hwk", agent=agent)
+
+
+async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent: str) -> None:
+    """Take a passkey away 删除通行密钥; it signs in nowhere any more."""
+    await tx.execute(
+        "UPDATE authenticator SET ended_at = $3 WHERE subject = $1 AND id = $2 AND ended_at IS NULL",
+        session.subject, authenticator, node.clock.now(),
+    )  # fmt: skip
+    await sessions.record(tx, node, session.subject, "passkey_removed", session.acr, agent)
+
+
+def _challenge(node: Node, whom: str) -> bytes:
+    body = secrets.token_bytes(16) + int(node.clock.now().timestamp() + LIFE_SECONDS).to_bytes(8, "big")
+    return body + hmac_sm3(node.keys.secret("passkey"), body + whom.encode())
+
+
+async def _taken(tx: Tx, node: Node, answer: str, whom: str) -> bytes | None:
+    """The challenge inside an answer, if we made it for `whom`, it has not run out and nobody used it."""
+    try:
+        raw: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
+        client = msgspec.json.decode(_unb64u(raw["response"]["clientDataJSON"]), type=dict[str, Any])
+        challenge = _unb64u(client["challenge"])
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError):
+        return None
+    body, mac = challenge[:24], challenge[24:]
+    if len(challenge) != 56 or not hmac.compare_digest(mac, hmac_sm3(node.keys.secret("passkey"), body + whom.encode())):
+        return None
+    if int.from_bytes(body[16:], "big") <= node.clock.now().timestamp():
+        return None
+    return challenge if await once(tx, node, "challenge", challenge.hex(), seconds=LIFE_SECONDS) else None
+
+
+def _unb64u(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

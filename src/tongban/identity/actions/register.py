@@ -1,0 +1,88 @@
+"""Matching a name with a number 核对姓名和证件号: at the register's node, and the asking of it from everywhere else.
+
+The register answers a subject only when the name agrees. With purpose `open_account` it records the home and signs a
+home statement, or names the home that is there already: one open account a person a nation (identity.md 2).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tongban import consent, federation, transparency
+from tongban.identity.actions import keys, throttle
+from tongban.identity.model import Match, MatchAsked
+from tongban.identity.providers import register
+from tongban.identity.queries.persons import number_index
+from tongban.identity.rules import home, typed
+from tongban.identity.rules.throttle import MATCH_NODE, WRONG_NAMES_A_DAY
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import jcs
+from tongban.kernel.node import Node
+
+
+async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
+    """The register's judgement 核对, at the register's node, with quota, leaf and ledger line in this transaction."""
+    if await throttle.take(tx, node, f"match:{caller}", MATCH_NODE):
+        return Match(matched=False, why="quota")
+    index = number_index(node, typed.normal(asked.number), asked.doctype)
+    wrong: int | None = await tx.fetchval(
+        "SELECT wrong FROM match_asked WHERE day = $1 AND node = $2 AND bi_number = $3", node.clock.today(), caller, index
+    )
+    if (wrong or 0) >= WRONG_NAMES_A_DAY:
+        return Match(matched=False, why="quota")
+    found = await register(node).look(tx, node, doctype=asked.doctype, number=asked.number, name=asked.name)
+    result = "not_found" if found is None else "matched" if found.name_agrees else "name_differs"
+    await transparency.append(
+        tx, "population.match", jcs({"at": node.clock.ms(), "node": caller, "purpose": asked.purpose, "result": result})
+    )
+    if found is None:
+        return Match(matched=False, why="not_found")
+    if not found.name_agrees:
+        await tx.execute(
+            "INSERT INTO match_asked AS m (day, node, bi_number, wrong) VALUES ($1, $2, $3, 1)"
+            " ON CONFLICT (day, node, bi_number) DO UPDATE SET wrong = m.wrong + 1",
+            node.clock.today(), caller, index,
+        )  # fmt: skip
+        return Match(matched=False, why="name_differs")
+    await consent.record_access(tx, node, consent.Access(
+        subject=found.subject, kind="check", who=await _office(tx, caller), fields=("姓名", "证件号"), purpose="登录时核对本人",
+        source=node.id, receiver=caller, basis="个人信息保护法第十三条第一款第三项", side="owner",
+    ))  # fmt: skip
+    answer = Match(matched=True, subject=found.subject, photo_held=found.photo_held, since=found.since.isoformat())
+    if asked.purpose != "open_account":
+        return answer
+    return await _open(tx, node, caller, answer, found.subject)
+
+
+async def _open(tx: Tx, node: Node, caller: str, answer: Match, subject: str) -> Match:
+    """Record the caller as home unless another node is; a home asking again gets a fresh statement."""
+    now = node.clock.now()
+    is_home: str = await tx.fetchval(
+        "UPDATE register_entry SET home = coalesce(home, $2), home_since = coalesce(home_since, $3) WHERE subject = $1 RETURNING home",
+        subject, caller, now,
+    )  # fmt: skip
+    if is_home != caller:
+        return msgspec.structs.replace(answer, home=is_home)
+    key = await keys.signing_key(tx, node, "Ed25519")
+    claims = home.statement(subject, caller, node.id, now)
+    return msgspec.structs.replace(answer, home=caller, statement=key.sign(claims, typ=home.STATEMENT_TYP))
+
+
+async def _office(tx: Tx, caller: str) -> str:
+    listed = (await federation.directory(tx)).node(caller)
+    return f"{listed.name if listed else caller} 统一身份认证"
+
+
+async def ask(node: Node, asked: MatchAsked) -> Match | None:
+    """Ask the register, wherever it is 问人口登记; None when it cannot be reached now. Never inside a transaction."""
+    if node.id == home.REGISTER_NODE:
+        async with node.db.transaction() as tx:
+            return await match(tx, node, node.id, asked)
+    body = {"v": 1, **msgspec.to_builtins(asked)}
+    try:
+        answer = await federation.call(node, home.REGISTER_NODE, "population.match", body)
+    except federation.CallFailed:
+        return None
+    except federation.CallRefused as error:
+        return Match(matched=False, why="quota") if error.problem == "quota" else None
+    return msgspec.convert(answer, Match)

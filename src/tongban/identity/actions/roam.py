@@ -1,0 +1,175 @@
+"""This node as a client of the home 无感漫游 (identity.md 6.2, 6.3): push a request, come back with a code, judge the token.
+
+The hub takes no part: the home's keys come by a signed call, its right to speak for the person from the register (T-03, T-22).
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+
+from tongban import federation
+from tongban.identity import tokens
+from tongban.identity.actions import keys, sessions, subjects
+from tongban.identity.actions.provider import ASSERTION_TYPE, REQUEST_PREFIX
+from tongban.identity.errors import TokenRefused, failure
+from tongban.identity.model import ACR_PREFIX, OpenedSession, PendingNavigation
+from tongban.identity.queries.sessions import by_id, hashed
+from tongban.identity.rules import home as home_rules
+from tongban.identity.rules.home import SignedIn
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+TX_LIFE = timedelta(minutes=35)
+_SECONDS = 4.0
+
+
+class CameBack(msgspec.Struct, frozen=True):
+    """What the way to the home and back gave: a session, or the error the home answered; and where to go."""
+
+    next: str
+    silent: bool
+    opened: OpenedSession | None = None
+    error: str = ""
+
+
+async def start(
+    node: Node, home: str, *, next_path: str, silent: bool, level: int = 0, session: str | None = None, login_hint: str = ""
+) -> PendingNavigation:
+    """Push a request to the home and say where the browser must go 去账号所在地. Never inside a transaction.
+
+    Raises Failure `identity.home_away` when the home cannot be reached, `identity.client_unknown` for a stranger.
+    """
+    listed = await _home(node, home)
+    issuer, now = listed.base_url, node.clock.now()
+    state, nonce, verifier, cookie = (secrets.token_urlsafe(32) for _ in range(4))
+    form = {
+        "response_type": "code", "client_id": node.id, "redirect_uri": f"{node.settings.base_url}/oidc/callback/{home}",
+        "scope": "openid node", "state": state, "nonce": nonce, "code_challenge": tokens.challenge(verifier), "code_challenge_method": "S256",
+    }  # fmt: skip
+    if silent:
+        form["prompt"] = "none"
+    if level:
+        form["claims"] = msgspec.json.encode({"id_token": {"acr": {"essential": True, "values": [f"{ACR_PREFIX}{level}"]}}}).decode()
+    if login_hint:
+        form["login_hint"] = login_hint
+    answer = await _post(node, listed.name, issuer, "/oidc/par", form, seconds=1.5 if silent else _SECONDS)
+    uri = answer.get("request_uri")
+    if not isinstance(uri, str) or not uri.startswith(REQUEST_PREFIX):
+        raise failure("identity.home_away", place=listed.name)
+    async with node.db.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO roam_tx (state_hash, cookie_hash, issuer, nonce, verifier, next, silent, level, session, expires_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            hashed(state), hashed(cookie), home, nonce, verifier, next_path, silent, level, session, now + TX_LIFE,
+        )  # fmt: skip
+    return PendingNavigation(url=f"{issuer}/oidc/authorize?{urlencode({'client_id': node.id, 'request_uri': uri})}", cookie=cookie, node=home)
+
+
+async def come_back(node: Node, home: str, query: dict[str, str], cookie: str, agent: str, device_cookie: str | None) -> CameBack:
+    """Judge what came back from the home 从账号所在地回来: this browser, this issuer, once (T-04, T-10).
+
+    Raises Failure `identity.loop` for an answer nobody here asked for, `identity.home_refused` for a token not to be believed.
+    """
+    async with node.db.transaction() as tx:
+        row = await tx.fetchrow(
+            "UPDATE roam_tx SET used_at = $2 WHERE state_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING *",
+            hashed(query.get("state", "")), node.clock.now(),
+        )  # fmt: skip
+    if row is None or row["issuer"] != home or not hmac.compare_digest(row["cookie_hash"], hashed(cookie)):
+        raise failure("identity.loop")
+    listed = await _home(node, home)
+    if query.get("iss") != listed.base_url:
+        raise failure("identity.loop")
+    if "code" not in query:
+        return CameBack(next=row["next"], silent=row["silent"], error=query.get("error", "server_error")[:60])
+    try:
+        told = await _told(node, listed, row, query["code"])
+    except TokenRefused as error:
+        log("identity.home_token_refused", peer=home, reason=error.why)
+        raise failure("identity.home_refused", place=listed.name) from None
+    if row["level"] and told.acr < row["level"]:
+        raise failure("identity.home_refused", place=listed.name)
+    return CameBack(next=row["next"], silent=row["silent"], opened=await _enter(node, home, row, told, agent, device_cookie))
+
+
+async def _told(node: Node, listed: Any, row: Any, code: str) -> SignedIn:
+    """The sign-in the home's token tells, believed only with its own keys and the register's statement."""
+    form = {
+        "grant_type": "authorization_code", "code": code, "client_id": node.id, "code_verifier": row["verifier"],
+        "redirect_uri": f"{node.settings.base_url}/oidc/callback/{listed.id}",
+    }  # fmt: skip
+    answer = await _post(node, listed.name, listed.base_url, "/oidc/token", form, seconds=_SECONDS)
+    token, now = answer.get("id_token"), node.clock.now()
+    if not isinstance(token, str):
+        raise TokenRefused("no id_token")
+    claims = tokens.read(token, await keys.keys_of(node, listed.id, token), typ="JWT")
+    told = home_rules.judge_id_token(claims, issuer=listed.base_url, client=node.id, nonce=row["nonce"], now=now)
+    stated = claims.get("home_stmt")
+    if not isinstance(stated, str):
+        raise TokenRefused("no home statement")
+    register = home_rules.REGISTER_NODE
+    words = tokens.read(stated, await keys.keys_of(node, register, stated), typ=home_rules.STATEMENT_TYP)
+    home_rules.judge_statement(words, subject=told.subject, home=listed.id, register=register, now=now)
+    return told
+
+
+async def _enter(node: Node, home: str, row: Any, told: SignedIn, agent: str, device_cookie: str | None) -> OpenedSession:
+    """An own session of the visitor, or the running one raised when it is the same person's (identity.md 6.3)."""
+    async with node.db.transaction() as tx:
+        ended = await tx.fetchval(
+            "SELECT true FROM session_end WHERE home = $1 AND (home_sid = $2 OR (subject = $3 AND before > $4))",
+            home, told.sid, told.subject, told.auth_time,
+        )  # fmt: skip
+        if ended:
+            raise failure("identity.signed_out_elsewhere")
+        await subjects.put_visitor(tx, node, told.subject, home=home, proof=told.proof, name_masked=told.name_masked)
+        running = await by_id(tx, row["session"]) if row["session"] else None
+        if running is not None and running.revoked_at is None and running.subject == told.subject and running.home == home:
+            await tx.execute("UPDATE session SET home_sid = $3 WHERE subject = $1 AND id = $2", running.subject, running.id, told.sid)
+            return await sessions.raise_level(
+                tx, node, running, acr=told.acr, way="roam", agent=agent, proof=told.proof, at=told.auth_time
+            )
+        return await sessions.open_session(tx, node, sessions.Opening(
+            subject=told.subject, kind="citizen", proof=told.proof, acr=told.acr, amr=told.amr, agent=agent, home=home,
+            home_sid=told.sid, auth_time=told.auth_time, device_cookie=device_cookie,
+        ))  # fmt: skip
+
+
+async def _home(node: Node, home: str) -> Any:
+    async with node.db.reading() as tx:
+        listed = (await federation.directory(tx)).node(home)
+    if listed is None or listed.status not in ("active", "leaving") or listed.role != "province" or home == node.id:
+        raise failure("identity.client_unknown")
+    return listed
+
+
+async def _post(node: Node, name: str, issuer: str, path: str, form: dict[str, str], *, seconds: float) -> dict[str, Any]:
+    """A client's POST to the home: private_key_jwt and DPoP, one answer as JSON."""
+    now = node.clock.now()
+    async with node.db.transaction() as tx:
+        key = await keys.signing_key(tx, node, "Ed25519")
+    signed = {
+        **form, "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": tokens.make_assertion(key, node.id, issuer, jti=uuid7(), now=now),
+    }  # fmt: skip
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json",
+        "DPoP": tokens.make_proof(keys.proof_key(node), "POST", issuer + path, jti=uuid7(), now=now),
+    }  # fmt: skip
+    try:
+        status, _, body = await node.http.request("POST", issuer + path, headers=headers, body=urlencode(signed).encode(), seconds=seconds)
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, msgspec.ValidationError):
+        raise failure("identity.home_away", place=name) from None
+    if status >= 400:
+        log("identity.home_answered", status=status, code=str(answer.get("error", ""))[:40], path=path)
+        raise failure("identity.home_away", place=name)
+    return answer

@@ -1,0 +1,102 @@
+"""Refusals and failures of identity 统一身份认证: stable code, status and the sentence a citizen reads (identity.md 11).
+
+`refusal` makes a value drawn beside a field; `failure` makes an exception drawn as one page or as problem+json.
+"""
+
+from __future__ import annotations
+
+from tongban.kernel.errors import Failure, Refusal
+
+SENTENCES: dict[str, tuple[int, str, str]] = {
+    "identity.number_check": (422, "身份证号最后一位对不上，请对照证件再看一遍", ""),
+    "identity.number_form": (422, "身份证号应该是 18 位，最后一位可以是 X", ""),
+    "identity.number_needed": (422, "第一次在这台设备登录，请再填身份证号", ""),
+    "identity.number_other": (422, "身份证号和这个手机号登记的不一样。号码换过的，带身份证到大厅改", ""),
+    "identity.phone_form": (422, "请填 11 位手机号，或者 18 位身份证号", ""),
+    "identity.name_needed": (422, "请填姓名，照证件上的写法", ""),
+    "identity.name_mismatch": (422, "姓名和证件号对不上。照证件上的写法填；证件没错就点“去纠错”", ""),
+    "identity.register_away": (
+        503, "现在查不到户籍登记。你填的都在，我们每隔几分钟再查，查到就告诉你", "先做别的，查到了会给你发消息",
+    ),
+    "identity.not_in_register": (422, "登记里还没有这张证件，新办的证件常要等几天。也可以带证件去大厅", ""),
+    "identity.match_quota": (429, "今天试的次数多了。请带身份证去大厅核对", "也可以明天再试"),
+    "identity.code_form": (422, "验证码是 6 位数字", ""),
+    "identity.code_wrong": (422, "验证码不对，还能试 {n} 次", ""),
+    "identity.code_spent": (410, "试了 5 次都不对，这个验证码作废了，请重新发送", "点“重新发送”"),
+    "identity.code_expired": (410, "验证码过了 5 分钟，点“重新发送”", "点“重新发送”"),
+    "identity.code_limit": (429, "这台设备发得太多，{t} 后再试；也可以用通行密钥或扫码", "过一会儿再试"),
+    "identity.too_many": (429, "这个网络登录的人太多，{t} 后再试", "过一会儿再试，或者换一个网络"),
+    "identity.passkey_failed": (401, "没认出来。再按一次，或换一种方式", "再按一次，或换一种方式"),
+    "identity.scan_expired": (410, "二维码过了 1 分钟，刷新再扫", "刷新再扫"),
+    "identity.scan_wrong_pick": (403, "数字和电脑上的不一样。不是你在登录，就点“不是我”", "点“不是我”"),
+    "identity.level_needed": (403, "办“{item}”要先核验本人，大约 1 分钟", "按页面提示核验"),
+    "identity.level_unavailable": (403, "手机上办不了这一步，请带身份证去{hall}", "带身份证去大厅"),
+    "identity.face_failed": (422, "没认出来。脸对着光再试一次，或换一种方式", ""),
+    "identity.face_away": (503, "人脸核验现在用不了。过一会儿再试，或带身份证去大厅", "你填的都在"),
+    "identity.face_consent": (422, "刷脸要你同意才能做。不同意也能办，带身份证去大厅", ""),
+    "identity.counter_word": (422, "现场核验码不对，请对照窗口给的纸条", ""),
+    "identity.session_ended": (401, "登录时间到了。再登一次，刚才填的都在", "再登一次"),
+    "identity.signed_out_elsewhere": (401, "你在别处退出了，所以这里也退出了", "要接着办，再登一次"),
+    "identity.home_away": (
+        503, "{place}暂时连不上。已登录的照常用；这一步等连上再办，不用重填", "过几分钟再试",
+    ),
+    "identity.hub_away": (200, "全国入口暂时连不上，{place}的业务照常", ""),
+    "identity.away_level": (200, "{place}连不上，现在只能看和存草稿，不能提交", ""),
+    "identity.account_exists": (409, "你在{place}已有账号，用它登录就行，不用再注册", "用{place}的账号登录"),
+    "identity.home_refused": (403, "{place}给的登录凭据核对不上，没有让它登录", "从这里直接登录"),
+    "identity.mandate_scope": (403, "{name}没有授权你办这一项。可以请对方加上", "请对方在“我的”里加上这一项"),
+    "identity.mandate_wait": (403, "这份代办授权 {time} 起可以提交，现在可以先填好", "先填好，到时间再提交"),
+    "identity.reason_needed": (403, "没有正在办的事项，不能查看这个人", "从办件里打开"),
+    "identity.client_unknown": (400, "打开这个页面的应用没有登记，没有交出你的任何信息", "关掉这一页就行"),
+    "identity.client_suspended": (403, "这个应用已停用，原因见公告；换别的办法：{link}", "从首页重新找这件事"),
+    "identity.loop": (508, "登录绕了几圈没成功。从这里直接登录", "点“登录”，填手机号"),
+    "identity.not_home": (409, "这里不开账号。选你账号所在的省，去那里登录", "选账号所在地"),
+    "identity.tx_gone": (410, "这次登录放得太久了，请重新开始", "重新填手机号"),
+    "identity.staff_unknown": (403, "这张工作证书没有登记", "请找本单位管理员"),
+    "identity.passkey_limit": (409, "最多绑 10 个通行密钥，先删掉不用的", "在“我的设备”里删一个"),
+    "identity.fresh_needed": (403, "绑定通行密钥前，要再核对一次是你本人", "再登录一次，马上就能绑"),
+}
+
+
+def refusal(code: str, field: str | None = None, **words: object) -> Refusal:
+    """A refusal drawn beside `field` 不予通过的一处; `words` fill the sentence. KeyError for an unknown code."""
+    return Refusal(code=code, sentence=SENTENCES[code][1].format(**words), field=field)
+
+
+def failure(code: str, *, retry_after: int | None = None, **words: object) -> Failure:
+    """A failure to raise 办不下去的一步, with the status and sentence of `code`. KeyError for an unknown code."""
+    status, sentence, todo = SENTENCES[code]
+    return Failure(
+        code,
+        status=status,
+        sentence=sentence.format(**words),
+        todo=(todo or "照提示改好再试").format(**words),
+        retry_after=retry_after,
+    )
+
+
+def waiting(seconds: int) -> str:
+    """A waiting time in words 等多久: 30 秒, 5 分钟, 2 小时."""
+    if seconds < 60:
+        return f"{seconds} 秒"
+    if seconds < 3600:
+        return f"{-(-seconds // 60)} 分钟"
+    return f"{-(-seconds // 3600)} 小时"
+
+
+class ProtocolError(Exception):
+    """An OpenID Connect or OAuth error 协议错误: `error` is its registered name, `why` is ASCII and repeats no input."""
+
+    def __init__(self, error: str, why: str, *, status: int = 400) -> None:
+        super().__init__(error)
+        self.error = error
+        self.why = why
+        self.status = status
+
+
+class TokenRefused(Exception):
+    """A token, assertion or proof that must not be believed 不认的令牌; `why` is ASCII and repeats no input."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

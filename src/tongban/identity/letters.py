@@ -1,0 +1,154 @@
+"""The other nodes' door of identity 身份的信件和调用: letters account.opened, session.ended; calls of identity.md 14."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from tongban import consent, federation
+from tongban.identity.actions import ending, introduce, keys, register, sessions
+from tongban.identity.model import MatchAsked
+from tongban.identity.queries.persons import person
+from tongban.identity.queries.register import population_attributes
+from tongban.identity.queries.sessions import by_id
+from tongban.identity.rules.home import REGISTER_NODE
+from tongban.kernel.db import Tx
+from tongban.kernel.node import Node
+
+
+async def account_opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """An account was opened at the letter's origin 别处开了账号: the hub indexes number and phone, and drops them."""
+    if node.settings.role != "hub":
+        return
+    number, phone = letter.body.get("number"), letter.body.get("phone")
+    await introduce.remember(
+        tx, node, letter.origin, number=number if isinstance(number, str) else None, phone=phone if isinstance(phone, str) else None
+    )
+
+
+async def session_ended(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """A home says that a session ended 退出的准信. Only sessions of the letter's own origin can end by it (T-32)."""
+    sid = letter.body.get("sid")
+    if isinstance(sid, str):
+        await ending.ended_at(tx, node, letter.origin, sid, "logout_elsewhere")
+
+
+async def jwks(node: Node, _caller: str, _body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.jwks` 取公钥: this node's token keys, over the signed channel."""
+    async with node.db.transaction() as tx:
+        return await keys.jwks(tx, node)
+
+
+async def hint(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.hint` at the hub 取引荐凭条: what the person typed there, for the home it was meant for, once."""
+    async with node.db.transaction() as tx:
+        typed = await introduce.redeem(tx, node, caller, _text(body, "handle"))
+    if typed is None:
+        raise federation.CallRefused(404, "not_found")
+    return {"typed": typed}
+
+
+async def end(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.end` at the home 对方已退出: ends the session the caller was visited from."""
+    async with node.db.transaction() as tx:
+        known = await ending.end_for(tx, node, caller, _text(body, "sid"))
+    if not known:
+        raise federation.CallRefused(404, "not_found")
+    node.bell.ring(sessions.BELL)
+    return {"ended": True}
+
+
+async def session(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.session` at the home 会话还在吗: only to a node the session visited; no word about the person."""
+    async with node.db.reading() as tx:
+        found = await by_id(tx, _text(body, "sid"))
+    if found is None or caller not in found.visited:
+        raise federation.CallRefused(404, "not_found")
+    now = node.clock.now()
+    return {"alive": found.revoked_at is None and found.idle_until > now and found.ends_at > now}
+
+
+async def full_person(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.person` at the home 取完整身份: name and number of a person who visits the caller now, recorded.
+
+    The caller names the session it was visited from; a person who is not there now is not told about.
+    """
+    async with node.db.transaction() as tx:
+        found = await by_id(tx, _text(body, "sid"))
+        if found is None or found.revoked_at is not None or caller not in found.visited:
+            raise federation.CallRefused(403, "no_grant")
+        known = await person(tx, node, found.subject)
+        if known is None or known.name is None or known.number is None:
+            raise federation.CallRefused(404, "not_found")
+        listed = (await federation.directory(tx)).node(caller)
+        await consent.record_access(tx, node, consent.Access(
+            subject=found.subject, kind="share", who=listed.name if listed else caller, fields=("姓名", "证件号"),
+            purpose=str(body.get("purpose", "本人在当地办事"))[:60], source=node.id, receiver=caller,
+            basis="个人信息保护法第十三条第一款第三项", about=str(body.get("about", ""))[:80], side="owner",
+        ))  # fmt: skip
+        return {"subject": known.subject, "name": known.name.reveal(), "number": known.number.reveal(), "doctype": known.doctype}
+
+
+async def match(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `population.match` at the register 核对姓名和证件号."""
+    _register_only(node)
+    try:
+        asked = msgspec.convert({name: value for name, value in body.items() if name != "v"}, MatchAsked)
+    except msgspec.ValidationError:
+        raise federation.CallRefused(400, "malformed") from None
+    async with node.db.transaction() as tx:
+        return dict(msgspec.to_builtins(await register.match(tx, node, caller, asked)))
+
+
+async def attributes(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `population.attributes` at the register 取登记信息: to the person's home only, which says why; recorded.
+
+    Everybody else asks through `exchange`, which judges grants.
+    """
+    _register_only(node)
+    subject, why = _text(body, "subject"), _text(body, "why")
+    async with node.db.transaction() as tx:
+        home: str | None = await tx.fetchval("SELECT home FROM register_entry WHERE subject = $1", subject)
+        if home != caller:
+            raise federation.CallRefused(403, "no_grant")
+        known = await population_attributes(tx, node, subject)
+        if known is None:
+            raise federation.CallRefused(404, "not_found")
+        listed = (await federation.directory(tx)).node(caller)
+        await consent.record_access(tx, node, consent.Access(
+            subject=subject, kind="share", who=listed.name if listed else caller, fields=("性别", "民族", "住址"), purpose=why[:60],
+            source=node.id, receiver=caller, basis="个人信息保护法第十三条第一款第三项", side="owner",
+        ))  # fmt: skip
+        return {
+            "sex": known.sex.reveal(), "nationality": known.nationality.reveal(), "address": known.address.reveal(),
+            "division": known.division, "version": known.version,
+        }  # fmt: skip
+
+
+def _register_only(node: Node) -> None:
+    if node.id != REGISTER_NODE:
+        raise federation.CallRefused(404, "no_such_service")
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        raise federation.CallRefused(400, "malformed")
+    return value
+
+
+LETTERS: dict[tuple[str, int], Callable[[Tx, Node, federation.Letter], Awaitable[None]]] = {
+    ("account.opened", 1): account_opened,
+    ("session.ended", 1): session_ended,
+}
+CALLS: dict[str, Callable[[Node, str, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+    "identity.jwks": jwks,
+    "identity.hint": hint,
+    "identity.end": end,
+    "identity.session": session,
+    "identity.person": full_person,
+    "population.match": match,
+    "population.attributes": attributes,
+}

@@ -1,0 +1,233 @@
+"""Pages of signing in 登录页面: /login, /login/code, /login/name, by passkey, and /logout."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from litestar import get, post
+from litestar.response import Response
+
+from tongban import federation, ui
+from tongban.identity.actions import ending, introduce, passkey, register, roam, sessions, sign_in
+from tongban.identity.errors import SENTENCES
+from tongban.identity.model import LoginStep
+from tongban.identity.pages import browser
+from tongban.identity.pages.browser import HOME_COOKIE, NOROAM_COOKIE, ROAM_COOKIE, TX_COOKIE, AnyRequest, AnyResponse
+from tongban.identity.pages.views import CodePage, LeftPage, LoginPage, NamePage
+from tongban.identity.providers.sms import demo_messages
+from tongban.identity.queries.sessions import why_ended
+from tongban.identity.rules.typed import came_from, own_path
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Failure, Refusal, Refusals
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+AFTER = "/me"
+
+
+def status_of(refusals: Refusals) -> int:
+    """The HTTP status of refusals drawn on a page: that of the first."""
+    return next((SENTENCES[one.code][0] for one in refusals if one.code in SENTENCES), 422)
+
+
+@get("/login")
+async def login(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """The first step; before it, silent roaming when the home is known and elsewhere (identity.md 6.2)."""
+    query = request.query_params
+    next_path = own_path(query.get("next", ""), AFTER)
+    continuing = next_path.startswith("/oidc/authorize")
+    if actor.kind == "citizen" and "again" not in query:
+        return ui.see_other(next_path)
+    if not continuing and (home := _other_home(request, node, next_path)):
+        try:
+            way = await roam.start(node, home, next_path=next_path, silent=True)
+        except Failure as error:
+            log("identity.no_silent_roaming", peer=home, code=error.failure_code)
+        else:
+            response = ui.see_other(way.url)
+            browser.put(response, ROAM_COOKIE, way.cookie, seconds=1800)
+            browser.put(response, NOROAM_COOKIE, "1", seconds=browser.LEAVING_SECONDS)
+            return response
+    if continuing and query.get("hint") and node.settings.role == "province" and (typed := await introduce.fetch_hint(node, query["hint"])):
+        return await _begin(request, node, typed, next_path)
+    return await _first(request, node, next_path)
+
+
+def _other_home(request: AnyRequest, node: Node, next_path: str) -> str:
+    """The node to ask silently, empty when there is none or it said no a while ago."""
+    home = came_from(next_path) or request.cookies.get(HOME_COOKIE, "")
+    if not home.isalnum() or home == node.id or NOROAM_COOKIE in request.cookies:
+        return ""
+    return home
+
+
+async def _first(request: AnyRequest, node: Node, next_path: str, who: str = "", errors: Refusals = ()) -> AnyResponse:
+    async with node.db.reading() as tx:
+        reason = await why_ended(tx, request.cookies.get("__Host-tb_s", ""))
+    notice = ""
+    if reason in ("logout_elsewhere", "all_devices", "ended_at_home"):
+        notice = SENTENCES["identity.signed_out_elsewhere"][1]
+    page = LoginPage(
+        next=next_path, who=who, notice=notice, opens_accounts=node.settings.role == "province",
+        elsewhere="/login/elsewhere?next=" + quote(next_path, safe=""), here=node.settings.name, errors=errors,
+    )  # fmt: skip
+    return ui.page(request, "identity/login.html", page, status=status_of(errors) if errors else 200)
+
+
+@post("/login", status_code=200)
+async def begin(request: AnyRequest, node: Node) -> AnyResponse:
+    """A phone or number was typed: send the code, go on to the next step."""
+    form = await ui.form(request)
+    return await _begin(request, node, form["who"], own_path(form["next"], AFTER))
+
+
+async def _begin(request: AnyRequest, node: Node, who: str, next_path: str) -> AnyResponse:
+    if node.settings.role != "province":
+        return ui.see_other("/login/elsewhere?next=" + quote(next_path, safe=""))
+    async with node.db.transaction() as tx:
+        begun = await sign_in.begin(tx, node, who, next_path=next_path, level=1, browser=browser.browser_of(request))
+    if isinstance(begun, tuple):
+        return await _first(request, node, next_path, who, begun)
+    response = ui.see_other("/login/code")
+    browser.put(response, TX_COOKIE, begun.cookie, seconds=1800)
+    return response
+
+
+@get("/login/code")
+async def code_page(request: AnyRequest, node: Node) -> AnyResponse:
+    """The second step."""
+    async with node.db.reading() as tx:
+        step = await sign_in.where(tx, node, request.cookies.get(TX_COOKIE, ""))
+    if step is None or step.step in ("done", "dead"):
+        return ui.see_other("/login")
+    if step.step == "name":
+        return ui.see_other("/login/name")
+    return await _code(request, node, step)
+
+
+async def _code(request: AnyRequest, node: Node, step: LoginStep, number: str = "", errors: Refusals = ()) -> AnyResponse:
+    text = ""
+    if node.settings.demo:
+        async with node.db.reading() as tx:
+            phone = await sign_in.phone_of(tx, node, request.cookies.get(TX_COOKIE, ""))
+            sent = await demo_messages(tx, node, phone, 1) if phone else []
+        text = sent[0][1] if sent else ""
+    page = CodePage(
+        back="/login?next=" + quote(step.next, safe=""), sent_to=step.phone_masked, ask_number=step.ask_number, number=number,
+        demo_text=text, errors=errors,
+    )  # fmt: skip
+    return ui.page(request, "identity/code.html", page, status=status_of(errors) if errors else 200)
+
+
+@post("/login/code", status_code=200)
+async def code(request: AnyRequest, node: Node) -> AnyResponse:
+    """The code was typed: sign in, or ask the name of somebody new."""
+    form = await ui.form(request)
+    cookie = request.cookies.get(TX_COOKIE, "")
+    async with node.db.transaction() as tx:
+        found = await sign_in.enter_code(tx, node, cookie, form["code"], form["number"], browser.browser_of(request))
+        step = await sign_in.where(tx, node, cookie)
+    if isinstance(found, LoginStep):
+        return ui.see_other("/login/name")
+    if isinstance(found, tuple):
+        if step is None or step.step == "dead":
+            return await _first(request, node, step.next if step else AFTER, errors=found)
+        return await _code(request, node, step, form["number"], found)
+    return await browser.take(request, node, ui.see_other(step.next if step else AFTER), found)
+
+
+@post("/login/resend", status_code=200)
+async def resend(request: AnyRequest, node: Node) -> AnyResponse:
+    """Another code; the one before is void."""
+    await ui.form(request)
+    cookie = request.cookies.get(TX_COOKIE, "")
+    async with node.db.transaction() as tx:
+        refused = await sign_in.send_code(tx, node, cookie)
+        step = await sign_in.where(tx, node, cookie)
+    if refused and step is not None:
+        return await _code(request, node, step, errors=tuple(Refusal(one.code, one.sentence, "code") for one in refused))
+    return ui.see_other("/login/code")
+
+
+@get("/login/name")
+async def name_page(request: AnyRequest, node: Node) -> AnyResponse:
+    """The third step, for somebody new."""
+    async with node.db.reading() as tx:
+        cookie = request.cookies.get(TX_COOKIE, "")
+        step = await sign_in.where(tx, node, cookie)
+        if step is None or step.step != "name":
+            return ui.see_other("/login")
+        number = await sign_in.number_of(tx, node, cookie)
+    return ui.page(request, "identity/name.html", NamePage(number=number))
+
+
+@post("/login/name", status_code=200)
+async def name(request: AnyRequest, node: Node) -> AnyResponse:
+    """Name and number were typed: ask the register, open the account, sign in."""
+    form = await ui.form(request)
+    cookie = request.cookies.get(TX_COOKIE, "")
+    async with node.db.transaction() as tx:
+        asked = await sign_in.asks(tx, node, cookie, form["name"], form["number"])
+        step = await sign_in.where(tx, node, cookie)
+    if isinstance(asked, tuple):
+        return _name_again(request, form["name"], form["number"], asked)
+    answer = await register.ask(node, asked)
+    async with node.db.transaction() as tx:
+        opened = await sign_in.complete(tx, node, cookie, asked, answer, browser.browser_of(request))
+    if isinstance(opened, tuple):
+        return _name_again(request, form["name"], form["number"], opened)
+    return await browser.take(request, node, ui.see_other(step.next if step else AFTER), opened)
+
+
+def _name_again(request: AnyRequest, typed_name: str, number: str, errors: Refusals) -> AnyResponse:
+    page = NamePage(name=typed_name, number=number, errors=errors)
+    return ui.page(request, "identity/name.html", page, status=status_of(errors))
+
+
+@get("/login/passkey/options", media_type="application/json")
+async def passkey_options(node: Node) -> Response[str]:
+    """What the browser's passkey dialogue needs."""
+    return Response(passkey.asking_options(node), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@post("/login/passkey", status_code=200)
+async def by_passkey(request: AnyRequest, node: Node) -> AnyResponse:
+    """A passkey answered: sign in."""
+    form = await ui.form(request)
+    next_path = own_path(form["next"], AFTER)
+    async with node.db.transaction() as tx:
+        opened = await passkey.sign_in_by(tx, node, form["credential"], browser.browser_of(request))
+    if isinstance(opened, tuple):
+        return await _first(request, node, next_path, errors=opened)
+    return await browser.take(request, node, ui.see_other(next_path), opened)
+
+
+@post("/logout", status_code=200)
+async def logout(request: AnyRequest, node: Node) -> AnyResponse:
+    """Sign out here and everywhere this sign-in reached (identity.md 6.5)."""
+    await ui.form(request)
+    session = await browser.citizen_session(request, node)
+    if session is not None:
+        async with node.db.transaction() as tx:
+            await ending.leave(tx, node, session.id)
+        node.bell.ring(sessions.BELL)
+    return browser.leave(ui.see_other("/logout"))
+
+
+@get("/logout")
+async def left(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Signed out; or, for somebody still signed in, the way home."""
+    if actor.kind == "citizen":
+        return ui.see_other(AFTER)
+    async with node.db.reading() as tx:
+        try:
+            places = [one.name for one in (await federation.directory(tx)).nodes if one.role == "province" and one.id != node.id]
+        except federation.NotMember:
+            places = []
+    also = f"从{node.settings.name}跳过去的{'、'.join(places)}也退出了。" if places else ""
+    return ui.page(request, "identity/left.html", LeftPage(text=f"{also}填到一半的都存着，再登录接着办。"))
+
+
+ROUTES = [
+    login, begin, code_page, code, resend, name_page, name, passkey_options, by_passkey, logout, left,
+]  # fmt: skip

@@ -1,0 +1,142 @@
+"""My devices, passkeys and sign-ins 我的设备、通行密钥和登录记录."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import get, post
+from litestar.response import Response
+
+from tongban import federation, ui
+from tongban.identity.actions import ending, passkey, sessions
+from tongban.identity.errors import failure
+from tongban.identity.model import Session
+from tongban.identity.pages import browser
+from tongban.identity.pages.browser import AnyRequest, AnyResponse
+from tongban.identity.pages.views import AccessPage, DeviceRow, DevicesPage
+from tongban.identity.queries import sessions as queries
+from tongban.identity.queries.persons import person
+from tongban.identity.rules.levels import PROOFS
+from tongban.kernel.actor import Actor
+from tongban.kernel.clock import CHINA
+from tongban.kernel.errors import Refusals, SignInNeeded
+from tongban.kernel.node import Node
+
+WHAT = {
+    "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "signed_out": "退出",
+    "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥",
+}  # fmt: skip
+
+
+def words(at: datetime) -> str:
+    """A moment in China time: 11月18日 10:02."""
+    local = at.astimezone(CHINA)
+    return f"{local.month}月{local.day}日 {local:%H:%M}"
+
+
+async def _own(request: AnyRequest, node: Node, actor: Actor) -> Session:
+    actor.require(level=1)
+    session = await browser.citizen_session(request, node)
+    if session is None:
+        raise SignInNeeded
+    return session
+
+
+async def _place_name(node: Node, place: str) -> str:
+    if place == node.id:
+        return node.settings.name
+    async with node.db.reading() as tx:
+        listed = (await federation.directory(tx)).node(place)
+    return listed.name if listed else place
+
+
+@get("/me/devices")
+async def devices(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Browsers I signed in with, my passkeys, and 退出所有设备."""
+    return await _devices(request, node, await _own(request, node, actor))
+
+
+async def _devices(request: AnyRequest, node: Node, session: Session, errors: Refusals = ()) -> AnyResponse:
+    async with node.db.reading() as tx:
+        seen = await queries.devices(tx, node, session.subject, session.device)
+        rows = await tx.fetch(
+            "SELECT id, label, created_at, last_used FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL"
+            " ORDER BY created_at", session.subject,
+        )  # fmt: skip
+    page = DevicesPage(
+        devices=tuple(DeviceRow(one.id, one.label, f"最近 {words(one.last_seen)}", one.current) for one in seen),
+        passkeys=tuple(
+            DeviceRow(
+                row["id"], node.cipher.open("identity", "authenticator.label", row["id"], row["label"]).reveal(),
+                f"最近用过 {words(row['last_used'])}" if row["last_used"] else f"绑定于 {words(row['created_at'])}",
+            )
+            for row in rows
+        ),
+        here=session.home is None, home_name=await _place_name(node, session.home or node.id), errors=errors,
+    )  # fmt: skip
+    return ui.page(request, "identity/devices.html", page, status=422 if errors else 200)
+
+
+@get("/me/devices/passkey/options", media_type="application/json")
+async def binding(request: AnyRequest, node: Node, actor: Actor) -> Response[str]:
+    """What the browser needs to make a passkey for this host."""
+    session = await _own(request, node, actor)
+    async with node.db.transaction() as tx:
+        known = await person(tx, node, session.subject)
+        shown = known.name_masked.reveal() if known is not None and known.name_masked is not None else "我"
+        options = await passkey.binding_options(tx, node, session, shown)
+    return Response(options, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@post("/me/devices/passkey", status_code=200)
+async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Keep the passkey just made."""
+    form = await ui.form(request)
+    session = await _own(request, node, actor)
+    async with node.db.transaction() as tx:
+        refused = await passkey.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
+    return await _devices(request, node, session, refused) if refused else ui.see_other("/me/devices")
+
+
+@post("/me/devices/passkey/{authenticator:uuid}/remove", status_code=200)
+async def remove(request: AnyRequest, node: Node, actor: Actor, authenticator: str) -> AnyResponse:
+    """Take a passkey away; asks level 2."""
+    await ui.form(request)
+    actor.require(level=2)
+    session = await _own(request, node, actor)
+    async with node.db.transaction() as tx:
+        await passkey.remove(tx, node, session, str(authenticator), browser.agent_of(request))
+    return ui.see_other("/me/devices")
+
+
+@post("/me/devices/leave-all", status_code=200)
+async def leave_all(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """退出所有设备: every session of this home's person ends, here and where it led. Only at the home."""
+    await ui.form(request)
+    session = await _own(request, node, actor)
+    if session.home is not None:
+        raise failure("identity.not_home")
+    async with node.db.transaction() as tx:
+        await ending.leave_everywhere(tx, node, session.subject)
+    node.bell.ring(sessions.BELL)
+    return browser.leave(ui.see_other("/logout"))
+
+
+@get("/me/access")
+async def access(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Where and when I signed in, what level, and which nodes I went to."""
+    session = await _own(request, node, actor)
+    async with node.db.reading() as tx:
+        rows = await queries.sign_ins(tx, node, session.subject)
+    names = {place: await _place_name(node, place) for place in {row.place for row in rows}}
+    page = AccessPage(
+        rows=tuple(
+            DeviceRow(str(number), WHAT.get(row.what, row.what), f"{words(row.at)}，{names[row.place]}，{row.device}")
+            for number, row in enumerate(rows)
+        ),
+        level=actor.acr, level_words=PROOFS.get(actor.acr, ""), home_name=await _place_name(node, session.home or node.id),
+    )  # fmt: skip
+    return ui.page(request, "identity/access.html", page)
+
+
+ROUTES = [devices, binding, bind, remove, leave_all, access]

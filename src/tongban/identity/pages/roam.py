@@ -1,0 +1,193 @@
+"""Pages between nodes 跨节点登录页面: choosing a home, going there, coming back, and the hub's one question."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode, urlsplit
+
+from litestar import get, post
+
+from tongban import federation, ui
+from tongban.identity.actions import introduce, roam
+from tongban.identity.errors import SENTENCES, failure, refusal
+from tongban.identity.pages import browser
+from tongban.identity.pages.browser import HOME_COOKIE, NOROAM_COOKIE, ROAM_COOKIE, AnyRequest, AnyResponse
+from tongban.identity.pages.login import AFTER
+from tongban.identity.pages.views import DiscoverPage, OnwardPage, PlacesPage
+from tongban.identity.rules.typed import kind_of, own_path
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Refusal
+from tongban.kernel.node import Node
+
+
+@get("/login/elsewhere")
+async def elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
+    """Choose where the account is; the hub can look it up when it is there (identity.md 6.4)."""
+    next_path = own_path(request.query_params.get("next", ""), AFTER)
+    async with node.db.reading() as tx:
+        places = await introduce.places(tx)
+        hub = (await federation.directory(tx)).node(node.settings.hub)
+    notice, hub_url = "", ""
+    if node.settings.role == "hub":
+        hub_url = f"/discover?{urlencode({'v': node.id, 'to': next_path})}"
+    elif hub is not None and await introduce.hub_ready(node):
+        hub_url = f"{hub.base_url}/discover?{urlencode({'v': node.id, 'to': next_path})}"
+    else:
+        notice = SENTENCES["identity.hub_away"][1].format(place=node.settings.name)
+    page = PlacesPage(
+        back="/login?next=" + quote(next_path, safe=""), next=quote(next_path, safe=""),
+        places=tuple(one for one in places if one.id != node.id), hub_url=hub_url, notice=notice,
+    )  # fmt: skip
+    return ui.page(request, "identity/places.html", page)
+
+
+@get("/login/go")
+async def go(request: AnyRequest, node: Node) -> AnyResponse:
+    """Go to the home and sign in there."""
+    query = request.query_params
+    return await _leave_for(
+        node, query.get("home", ""), own_path(query.get("next", ""), AFTER), level=0, session=None
+    )
+
+
+@get("/login/initiate")
+async def initiate(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Third-party initiated sign-in (OpenID Connect Core 4): the issuer must be a node, the target a path of ours (T-23)."""
+    query = request.query_params
+    async with node.db.reading() as tx:
+        nodes = (await federation.directory(tx)).nodes
+    home = next((one for one in nodes if one.base_url == query.get("iss", "").rstrip("/")), None)
+    if home is None:
+        raise failure("identity.client_unknown")
+    target = _own_target(node, query.get("target_link_uri", ""))
+    if actor.kind == "citizen":
+        return ui.see_other(target)
+    return await _leave_for(node, home.id, target, level=0, session=None, login_hint=query.get("login_hint", "")[:128])
+
+
+def _own_target(node: Node, target: str) -> str:
+    """A target of ours as a path. Raises `identity.client_unknown` for anything that would leave this host."""
+    if not target:
+        return AFTER
+    base, given = urlsplit(node.settings.base_url), urlsplit(target)
+    if given.scheme or given.netloc:
+        if (given.scheme, given.netloc) != (base.scheme, base.netloc):
+            raise failure("identity.client_unknown")
+        target = given.path + (f"?{given.query}" if given.query else "")
+    path = own_path(target, "")
+    if not path:
+        raise failure("identity.client_unknown")
+    return path
+
+
+async def _leave_for(
+    node: Node, home: str, next_path: str, *, level: int, session: str | None, login_hint: str = ""
+) -> AnyResponse:
+    if home == node.id:
+        return ui.see_other("/login?next=" + quote(next_path, safe=""))
+    way = await roam.start(node, home, next_path=next_path, silent=False, level=level, session=session, login_hint=login_hint)
+    response = ui.see_other(way.url)
+    browser.put(response, ROAM_COOKIE, way.cookie, seconds=2100)
+    return response
+
+
+@get("/oidc/callback/{home:str}")
+async def callback(request: AnyRequest, node: Node, home: str) -> AnyResponse:
+    """Back from the home: one address an issuer (T-04), this browser only (T-10)."""
+    cookie = request.cookies.get(ROAM_COOKIE, "")
+    query = {name: value for name, value in request.query_params.items() if isinstance(value, str)}
+    back = await roam.come_back(
+        node, home, query, cookie, browser.agent_of(request), request.cookies.get(browser.DEVICE_COOKIE)
+    )
+    if back.opened is not None:
+        response = await browser.take(request, node, ui.see_other(back.next), back.opened)
+        browser.drop(response, ROAM_COOKIE)
+        return response
+    if back.silent:
+        response = ui.see_other("/login?next=" + quote(back.next, safe=""))
+        browser.put(response, NOROAM_COOKIE, "1", seconds=browser.NOROAM_SECONDS)
+    else:
+        page = OnwardPage(
+            title="这次没有登录成" if back.error != "access_denied" else "没有核验",
+            text="填过的都在。可以再来一次，也可以带身份证去大厅办。", next=back.next,
+            again=f"/login/go?{urlencode({'home': home, 'next': back.next})}" if back.error != "access_denied" else "",
+        )  # fmt: skip
+        response = ui.page(request, "identity/onward.html", page)
+    browser.drop(response, ROAM_COOKIE)
+    return response
+
+
+@get("/step-up/go")
+async def step_up_elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
+    """A visitor's level is raised at the home (identity.md 6.3); this node sees no factor."""
+    session = await browser.citizen_session(request, node)
+    next_path = own_path(request.query_params.get("next", ""), AFTER)
+    level = request.query_params.get("level", "3")
+    if session is None or session.home is None:
+        return ui.see_other("/login?next=" + quote(next_path, safe=""))
+    return await _leave_for(
+        node, session.home, next_path, level=int(level) if level in ("1", "2", "3", "4") else 3, session=session.id
+    )
+
+
+@get("/discover")
+async def discover(request: AnyRequest, node: Node) -> AnyResponse:
+    """The hub's one question; nothing is asked when this browser was introduced before."""
+    if node.settings.role != "hub":
+        return ui.see_other("/login/elsewhere")
+    visited, to = request.query_params.get("v", node.id), own_path(request.query_params.get("to", ""), AFTER)
+    known = request.cookies.get(HOME_COOKIE, "")
+    async with node.db.reading() as tx:
+        places = await introduce.places(tx)
+    if known and "again" not in request.query_params and any(one.id == known for one in places):
+        return ui.see_other(await _introduced(node, visited, known, "", to))
+    return await _ask(request, node, visited, to, "", ())
+
+
+async def _ask(request: AnyRequest, node: Node, visited: str, to: str, who: str, errors: tuple[Refusal, ...]) -> AnyResponse:
+    async with node.db.reading() as tx:
+        places = await introduce.places(tx)
+    page = DiscoverPage(visited=visited, to=to, who=who, places=tuple(places), here=node.settings.name, errors=errors)
+    return ui.page(request, "identity/discover.html", page, status=422 if errors else 200)
+
+
+@post("/discover", status_code=200)
+async def found(request: AnyRequest, node: Node) -> AnyResponse:
+    """A phone or number was typed, or a place chosen: on to the visited node, which goes on to the home."""
+    if node.settings.role != "hub":
+        raise failure("identity.client_unknown")
+    form = await ui.form(request)
+    visited, to, who, place = form["v"], own_path(form["to"], AFTER), form["who"], form["place"]
+    handle = ""
+    if not place:
+        if kind_of(who) is None:
+            return await _ask(request, node, visited, to, who, (refusal("identity.phone_form", "who"),))
+        async with node.db.transaction() as tx:
+            address = request.client.host if request.client else ""
+            known = await introduce.introduce(
+                tx, node, who, visited=visited, address=address, browser=request.cookies.get("__Host-tb_f", "")
+            )
+        if known is None:
+            sentence = "没找到用它开的账号。号码没错的话，选一下账号所在地"
+            return await _ask(request, node, visited, to, who, (Refusal("identity.home_unknown", sentence, "who"),))
+        place, handle = known.home, known.handle
+    response = ui.see_other(await _introduced(node, visited, place, handle, to))
+    browser.put(response, HOME_COOKIE, place, seconds=browser.LONG)
+    return response
+
+
+async def _introduced(node: Node, visited: str, home: str, handle: str, to: str) -> str:
+    """The visited node's address that starts the sign-in with this home."""
+    async with node.db.reading() as tx:
+        listed = await federation.directory(tx)
+    at, homes = listed.node(visited), listed.node(home)
+    if at is None or homes is None:
+        raise failure("identity.client_unknown")
+    query = {"iss": homes.base_url, "target_link_uri": to}
+    if handle:
+        query["login_hint"] = handle
+    if home == visited:
+        return f"{at.base_url}/login?{urlencode({'next': to})}"
+    return f"{at.base_url}/login/initiate?{urlencode(query)}"
+
+
+ROUTES = [elsewhere, go, initiate, callback, step_up_elsewhere, discover, found]

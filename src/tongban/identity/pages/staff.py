@@ -1,0 +1,130 @@
+"""Pages of staff sign-in 工作人员登录, and the counter check 窗口现场核验."""
+
+from __future__ import annotations
+
+from litestar import get, post
+from litestar.response import Response
+
+from tongban import ui
+from tongban.identity.actions import passkey, sessions, staff, step_up
+from tongban.identity.actions.resolve import STAFF_COOKIE
+from tongban.identity.pages import browser
+from tongban.identity.pages.browser import AnyRequest, AnyResponse
+from tongban.identity.pages.login import status_of
+from tongban.identity.pages.views import CounterPage, KeyRow, StaffLoginPage
+from tongban.identity.queries import staff as queries
+from tongban.identity.queries.sessions import by_cookie
+from tongban.identity.rules import typed
+from tongban.identity.rules.roles import holds
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import NotAllowed, Refusals, StaffNeeded
+from tongban.kernel.node import Node
+
+AFTER = "/desk"
+
+
+@get("/staff/login")
+async def login(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Certificate or passkey; never a code by text (identity.md 9)."""
+    next_path = typed.own_path(request.query_params.get("next", ""), AFTER)
+    if actor.kind == "staff":
+        return ui.see_other(next_path)
+    return await _page(request, node, next_path)
+
+
+async def _page(request: AnyRequest, node: Node, next_path: str, errors: Refusals = ()) -> AnyResponse:
+    keys: tuple[KeyRow, ...] = ()
+    if node.settings.demo:
+        async with node.db.reading() as tx:
+            keys = tuple(
+                KeyRow(one.staff_no, f"{one.name.reveal()}，{one.unit}", queries.role_names(one.roles))
+                for one in await queries.all_staff(tx, node, demo_only=True)
+            )
+    page = StaffLoginPage(next=next_path, keys=keys, errors=errors)
+    return ui.page(request, "identity/staff_login.html", page, status=status_of(errors) if errors else 200)
+
+
+@post("/staff/login", status_code=200)
+async def sign_in(request: AnyRequest, node: Node) -> AnyResponse:
+    """A certificate was presented (in the demo: a UKey chosen), or a passkey answered."""
+    form = await ui.form(request)
+    next_path = typed.own_path(form["next"], AFTER)
+    async with node.db.transaction() as tx:
+        if form["credential"]:
+            opened = await staff.by_passkey(tx, node, form["credential"], browser.agent_of(request))
+        else:
+            opened = await staff.by_certificate(tx, node, form["key"], browser.agent_of(request))
+    if isinstance(opened, tuple):
+        return await _page(request, node, next_path, opened)
+    return await browser.take(request, node, ui.see_other(next_path), opened)
+
+
+@post("/staff/logout", status_code=200)
+async def logout(request: AnyRequest, node: Node) -> AnyResponse:
+    """End the staff session of this browser."""
+    await ui.form(request)
+    async with node.db.transaction() as tx:
+        session = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
+        if session is not None:
+            await sessions.end(tx, session.id, "logout", node.clock.now())
+    node.bell.ring(sessions.BELL)
+    response = ui.see_other("/staff/login")
+    browser.drop(response, STAFF_COOKIE)
+    return response
+
+
+@get("/staff/passkey/options", media_type="application/json")
+async def passkey_options(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """What the browser needs to bind a passkey to a staff account."""
+    actor.require_staff()
+    async with node.db.transaction() as tx:
+        session = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
+        if session is None:
+            raise StaffNeeded
+        options = await passkey.binding_options(tx, node, session, actor.staff_id)
+    return Response(options, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@post("/staff/passkey", status_code=200)
+async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """Keep a staff member's passkey, bound in a session by certificate."""
+    form = await ui.form(request)
+    actor.require_staff()
+    async with node.db.transaction() as tx:
+        session = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
+        refused = () if session is None else await passkey.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
+    return await _page(request, node, AFTER, refused) if refused else ui.see_other(AFTER)
+
+
+@get("/staff/counter")
+async def counter(request: AnyRequest, actor: Actor) -> AnyResponse:
+    """A clerk at a counter looks at person and document."""
+    _may(actor)
+    return ui.page(request, "identity/counter.html", CounterPage())
+
+
+@post("/staff/counter", status_code=200)
+async def seen(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+    """The person was seen: the word for the person's phone. Written to the ledger with the hall as reason."""
+    form = await ui.form(request)
+    _may(actor)
+    number, name = typed.normal(form["number"]), typed.normal_name(form["name"])
+    word: str | Refusals
+    if wrong := typed.check_number(number):
+        word = (wrong,)
+    else:
+        async with node.db.transaction() as tx:
+            word = await step_up.see_in_person(tx, node, actor, number, name, actor.unit)
+    if isinstance(word, tuple):
+        page = CounterPage(name=form["name"], number=form["number"], errors=word)
+        return ui.page(request, "identity/counter.html", page, status=status_of(word))
+    return ui.page(request, "identity/counter.html", CounterPage(word=f"{word[:4]} {word[4:]}"))
+
+
+def _may(actor: Actor) -> None:
+    actor.require_staff()
+    if not holds(actor, "identity.counter_check"):
+        raise NotAllowed
+
+
+ROUTES = [login, sign_in, logout, passkey_options, bind, counter, seen]

@@ -1,0 +1,157 @@
+"""What the pages of identity show 页面内容: one Struct a page, read by the template of the same name."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tongban.identity.actions.introduce import Place
+from tongban.kernel.errors import Refusal
+
+
+class LoginPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The first step 登录: one field."""
+
+    title: str = "登录"
+    next: str
+    who: str = ""
+    notice: str = ""
+    opens_accounts: bool = True
+    elsewhere: str
+    here: str
+    errors: tuple[Refusal, ...] = ()
+
+
+class CodePage(msgspec.Struct, frozen=True, kw_only=True):
+    """The second step 填验证码, and the number on a new device."""
+
+    title: str = "填验证码"
+    back: str = "/login"
+    sent_to: str
+    ask_number: bool
+    number: str = ""
+    demo_text: str = ""
+    errors: tuple[Refusal, ...] = ()
+
+
+class NamePage(msgspec.Struct, frozen=True, kw_only=True):
+    """The third step, the first time only 核对姓名."""
+
+    title: str = "核对姓名和证号"
+    name: str = ""
+    number: str = ""
+    errors: tuple[Refusal, ...] = ()
+
+
+class PlacesPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Choosing where the account is 选择账号所在地."""
+
+    title: str = "选择账号所在地"
+    back: str = "/login"
+    next: str
+    places: tuple[Place, ...]
+    hub_url: str = ""
+    notice: str = ""
+
+
+class DiscoverPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The hub's one question 账号在哪里."""
+
+    title: str = "找到你的账号"
+    visited: str
+    to: str
+    who: str = ""
+    places: tuple[Place, ...]
+    here: str
+    errors: tuple[Refusal, ...] = ()
+
+
+class StepUpPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Raising the level 提升核验: why, which ways, another way, the hall."""
+
+    title: str = "核验是你本人"
+    back: str = ""
+    level: int
+    next: str
+    ways: tuple[str, ...]
+    decline: str
+    demo: bool
+    name: str = ""
+    errors: tuple[Refusal, ...] = ()
+
+
+class OnwardPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Something did not come about; where to go from here 没有办成，可以这样."""
+
+    title: str
+    text: str
+    next: str
+    again: str = ""
+
+
+class DeviceRow(msgspec.Struct, frozen=True):
+    """One browser or passkey in a list."""
+
+    id: str
+    text: str
+    hint: str
+    current: bool = False
+
+
+class DevicesPage(msgspec.Struct, frozen=True, kw_only=True):
+    """My devices and passkeys 我的设备和通行密钥."""
+
+    title: str = "设备和通行密钥"
+    back: str = "/me"
+    tab: str = "me"
+    devices: tuple[DeviceRow, ...]
+    passkeys: tuple[DeviceRow, ...]
+    here: bool
+    home_name: str
+    notice: str = ""
+    errors: tuple[Refusal, ...] = ()
+
+
+class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
+    """My sign-in record 登录记录."""
+
+    title: str = "登录记录"
+    back: str = "/me"
+    tab: str = "me"
+    rows: tuple[DeviceRow, ...]
+    level: int
+    level_words: str
+    home_name: str
+
+
+class LeftPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Signed out 已退出."""
+
+    title: str = "已经退出"
+    text: str
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """A UKey to choose in the demo 演示 UKey."""
+
+    value: str
+    label: str
+    hint: str
+
+
+class StaffLoginPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Sign-in of staff 工作人员登录."""
+
+    title: str = "工作人员登录"
+    next: str
+    keys: tuple[KeyRow, ...]
+    errors: tuple[Refusal, ...] = ()
+
+
+class CounterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A clerk sees a person at the counter 窗口现场核验."""
+
+    title: str = "窗口现场核验"
+    name: str = ""
+    number: str = ""
+    word: str = ""
+    errors: tuple[Refusal, ...] = ()

@@ -1,0 +1,94 @@
+"""The population register 人口登记 behind the register's node: a table filled from people.yaml in the demo.
+
+A register with a 网号 service (公安部令第173号, voluntary for the person) fits behind the same Protocol.
+The key K that makes subjects is asked from the KeyStore of this node and nowhere else (identity.md 1, T-01).
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import date
+from typing import Protocol
+
+import msgspec
+
+from tongban.identity.queries.persons import number_index
+from tongban.identity.rules.typed import normal, normal_name
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import hmac_sm3
+from tongban.kernel.node import Node
+
+KEY_NAME = "subject-n1"
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """What the register knows of a number: whether the name is the one written there."""
+
+    subject: str
+    name_agrees: bool
+    photo_held: bool
+    since: date
+    home: str | None
+
+
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An invented person to enter 录入的演示人员."""
+
+    name: str
+    number: str
+    sex: str
+    born: date
+    nation: str
+    address: str
+    division: str
+    photo_held: bool = True
+    since: date = date(2010, 1, 1)
+    doctype: str = "111"
+
+
+class Register(Protocol):
+    """A population register."""
+
+    async def look(self, tx: Tx, node: Node, *, doctype: str, number: str, name: str) -> Registered | None:
+        """What is written under this number; None when nothing is."""
+        ...
+
+
+class DemoRegister:
+    """The demo twin 演示人口登记 over the table register_entry."""
+
+    async def look(self, tx: Tx, node: Node, *, doctype: str, number: str, name: str) -> Registered | None:
+        row = await tx.fetchrow(
+            "SELECT subject, name, photo_held, since, home FROM register_entry WHERE bi_number = $1",
+            number_index(node, normal(number), doctype),
+        )
+        if row is None:
+            return None
+        written = node.cipher.open("identity", "register_entry.name", row["subject"], row["name"]).reveal()
+        agrees = normal_name(written) == normal_name(name)
+        return Registered(row["subject"], agrees, row["photo_held"], row["since"], row["home"])
+
+
+def subject_of(node: Node, doctype: str, number: str) -> str:
+    """The nation-wide pseudonym of a natural person 自然人标识: `n1` + base32 of HMAC-SM3(K, label ‖ doctype ‖ number)[:20]."""
+    data = b"tongban/subject/n/1\x00" + doctype.encode() + b"\x1f" + normal(number).encode()
+    made = hmac_sm3(node.keys.secret(KEY_NAME), data)[:20]
+    return "n1" + base64.b32encode(made).decode().lower()
+
+
+async def enter(tx: Tx, node: Node, entry: NewEntry) -> str:
+    """Enter an invented person unless the number is there already; the subject either way."""
+    number = normal(entry.number)
+    subject = subject_of(node, entry.doctype, number)
+
+    def sealed(column: str, text: str) -> bytes:
+        return node.cipher.seal("sensitive" if column == "number" else "identity", f"register_entry.{column}", subject, text)
+
+    await tx.execute(
+        "INSERT INTO register_entry (subject, doctype, number, bi_number, name, sex, born, nation, address, division, photo_held,"
+        " since, demo) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true) ON CONFLICT DO NOTHING",
+        subject, entry.doctype, sealed("number", number), number_index(node, number, entry.doctype), sealed("name", entry.name),
+        sealed("sex", entry.sex), sealed("born", entry.born.isoformat()), sealed("nation", entry.nation),
+        sealed("address", entry.address), entry.division, entry.photo_held, entry.since,
+    )  # fmt: skip
+    return subject

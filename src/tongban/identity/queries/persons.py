@@ -1,0 +1,96 @@
+"""Persons and accounts 人和账号 as this node knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tongban.identity.model import Account, Person
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import Personal
+from tongban.kernel.node import Node
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_PERSON = """
+    SELECT p.subject, p.home, p.proof, p.doctype, p.name, p.name_masked, p.number, p.photo_held, p.matched_at, a.phone
+    FROM person p LEFT JOIN account a ON a.subject = p.subject AND a.status <> 'closed'
+"""
+_ACCOUNT = "SELECT id, subject, status, proof, proof_method, proof_at, opened_at FROM account"
+
+
+async def person(tx: Tx, node: Node, subject: str) -> Person | None:
+    """The person behind a subject, as far as this node may know 这个人; None when never met here.
+
+    A visitor has `name_masked` and no name, number or phone. An old subject is followed to the new one.
+    """
+    subject = await current_subject(tx, node, subject)
+    row = await tx.fetchrow(f"{_PERSON} WHERE p.subject = $1", subject)
+    return None if row is None else _person(node, row)
+
+
+async def person_by_number(tx: Tx, node: Node, number: str, doctype: str = "111") -> Person | None:
+    """The person with this document number, found by this node's own blind index."""
+    row = await tx.fetchrow(f"{_PERSON} WHERE p.bi_number = $1", number_index(node, number, doctype))
+    return None if row is None else _person(node, row)
+
+
+async def home_of(tx: Tx, subject: str) -> str | None:
+    """The home node of a subject 账号所在地, None when this node never met the person."""
+    home: str | None = await tx.fetchval("SELECT home FROM person WHERE subject = $1", subject)
+    return home
+
+
+async def account(tx: Tx, subject: str) -> Account | None:
+    """The account a subject has at this node, None when its home is elsewhere."""
+    row = await tx.fetchrow(f"{_ACCOUNT} WHERE subject = $1", subject)
+    return None if row is None else msgspec.convert(dict(row), Account)
+
+
+async def accounts(tx: Tx) -> list[str]:
+    """Subjects with an open account at this node, oldest first; local ones (`l…`) are left out."""
+    rows = await tx.fetch("SELECT subject FROM account WHERE status <> 'closed' AND subject NOT LIKE 'l%' ORDER BY opened_at")
+    return [row["subject"] for row in rows]
+
+
+async def current_subject(tx: Tx, node: Node, subject: str) -> str:
+    """The subject that follows an old one, or the same (identity.md 1)."""
+    found: str | None = await tx.fetchval("SELECT subject FROM subject_alias WHERE old = $1", alias_index(node, subject))
+    return found or subject
+
+
+def number_index(node: Node, number: str, doctype: str = "111") -> bytes:
+    """This node's blind index of a document number."""
+    return node.cipher.index("person.number", number if doctype == "111" else f"{doctype}:{number}")
+
+
+def alias_index(node: Node, subject: str) -> bytes:
+    """This node's blind index of a subject that was replaced."""
+    return node.cipher.index("subject_alias.old", subject)
+
+
+def phone_index(node: Node, phone: str) -> bytes:
+    """This node's blind index of a mobile number."""
+    return node.cipher.index("account.phone", phone)
+
+
+def _person(node: Node, row: asyncpg.Record) -> Person:
+    subject: str = row["subject"]
+
+    def opened(group: str, column: str, blob: bytes | None) -> Personal | None:
+        return None if blob is None else node.cipher.open(group, column, subject, blob)
+
+    return Person(
+        subject=subject,
+        home=row["home"],
+        proof=row["proof"],
+        doctype=row["doctype"],
+        name=opened("identity", "person.name", row["name"]),
+        name_masked=opened("identity", "person.name_masked", row["name_masked"]),
+        number=opened("sensitive", "person.number", row["number"]),
+        phone=opened("contact", "account.phone", row["phone"]),
+        photo_held=row["photo_held"],
+        matched_at=row["matched_at"],
+    )

@@ -1,0 +1,81 @@
+"""Sessions 会话: found by the hash of their cookie, counted, listed for the person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tongban.identity.model import Device, Session, SignIn
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import sm3
+from tongban.kernel.node import Node
+
+COLUMNS = (
+    "id, subject, kind, acr, proof, amr, auth_time, raised_at, seen_at, idle_until, ends_at, rotated_at, account, device,"
+    " home, home_sid, home_news_at, visited, revoked_at, reason"
+)
+
+
+def hashed(value: str) -> bytes:
+    """SM3 of a cookie, code or handle: the only form in which they are stored (T-26)."""
+    return sm3(value.encode("utf-8"))
+
+
+def session_of(row: Any) -> Session:
+    """A row as a Session."""
+    return msgspec.convert({**row, "amr": tuple(row["amr"]), "visited": tuple(row["visited"])}, Session)
+
+
+async def by_cookie(tx: Tx, node: Node, value: str, *, staff: bool) -> Session | None:
+    """The living session of a cookie value, also of the value before within its 30 seconds; else None."""
+    row = await tx.fetchrow(
+        f"SELECT {COLUMNS} FROM session WHERE (cookie_hash = $1 OR (previous_hash = $1 AND previous_until > $2))"
+        " AND revoked_at IS NULL AND idle_until > $2 AND ends_at > $2 AND (kind = 'staff') = $3",
+        hashed(value), node.clock.now(), staff,
+    )  # fmt: skip
+    return None if row is None else session_of(row)
+
+
+async def by_id(tx: Tx, sid: str) -> Session | None:
+    """A session by its id, ended ones too."""
+    row = await tx.fetchrow(f"SELECT {COLUMNS} FROM session WHERE id = $1", sid)
+    return None if row is None else session_of(row)
+
+
+async def why_ended(tx: Tx, value: str) -> str | None:
+    """Why the session of a cookie was ended by somebody (`logout`, `logout_elsewhere`, …), None when it was not."""
+    reason: str | None = await tx.fetchval("SELECT reason FROM session WHERE cookie_hash = $1 AND revoked_at IS NOT NULL", hashed(value))
+    return reason
+
+
+async def devices(tx: Tx, node: Node, subject: str, current: str | None) -> list[Device]:
+    """The browsers a person signed in with, newest first."""
+    rows = await tx.fetch("SELECT id, label, first_seen, last_seen FROM device WHERE subject = $1 ORDER BY last_seen DESC LIMIT 30", subject)
+    return [
+        Device(
+            id=row["id"],
+            label=node.cipher.open("identity", "device.label", row["id"], row["label"]).reveal(),
+            first_seen=row["first_seen"],
+            last_seen=row["last_seen"],
+            current=row["id"] == current,
+        )
+        for row in rows
+    ]
+
+
+async def sign_ins(tx: Tx, node: Node, subject: str, most: int = 50) -> list[SignIn]:
+    """The sign-in record of a person, newest first."""
+    rows = await tx.fetch(
+        "SELECT id, at, what, place, acr, device FROM signin_record WHERE subject = $1 ORDER BY at DESC, id DESC LIMIT $2", subject, most
+    )
+    return [
+        SignIn(
+            at=row["at"],
+            what=row["what"],
+            place=row["place"],
+            acr=row["acr"],
+            device=node.cipher.open("identity", "signin_record.device", row["id"], row["device"]).reveal(),
+        )
+        for row in rows
+    ]

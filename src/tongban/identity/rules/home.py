@@ -1,0 +1,79 @@
+"""Whose word counts 谁说了算: judging what a home node says about a person (T-03, T-22). Pure.
+
+The hub is never asked: keys come from the home by a signed call, the right to speak from the register's statement.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from tongban.identity.errors import TokenRefused
+from tongban.identity.model import ACR_PREFIX
+from tongban.identity.tokens import Claims, number
+
+REGISTER_NODE = "mps"
+"""The node that keeps the population register 人口登记. The hub has no register and provinces have none."""
+
+ID_TOKEN_AGE = 60
+STATEMENT_DAYS = 30
+STATEMENT_TYP = "home-statement+jwt"
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """What a home's ID token told, judged: the person, the level and where it came from."""
+
+    subject: str
+    acr: int
+    proof: int
+    amr: tuple[str, ...]
+    auth_time: datetime
+    sid: str
+    name_masked: str
+
+
+def judge_id_token(claims: Claims, *, issuer: str, client: str, nonce: str, now: datetime) -> SignedIn:
+    """The sign-in an ID token of another node tells, or TokenRefused: iss, aud, nonce, age, shape (identity.md 6.2)."""
+    if claims.get("iss") != issuer:
+        raise TokenRefused("iss is not the home asked")
+    if claims.get("aud") != client or ("azp" in claims and claims["azp"] != client):
+        raise TokenRefused("aud is not this node")
+    if claims.get("nonce") != nonce:
+        raise TokenRefused("nonce is of another request")
+    at = now.timestamp()
+    if not -30 <= at - number(claims, "iat") <= ID_TOKEN_AGE or number(claims, "exp") <= at:
+        raise TokenRefused("not fresh")
+    subject, sid, acr = claims.get("sub"), claims.get("sid"), str(claims.get("acr", ""))
+    if not isinstance(subject, str) or not subject.startswith("n") or not isinstance(sid, str):
+        raise TokenRefused("no nation subject or no session")
+    level = acr.removeprefix(ACR_PREFIX)
+    if not acr.startswith(ACR_PREFIX) or level not in ("1", "2", "3", "4"):
+        raise TokenRefused("acr unknown")
+    proof = claims.get("proof")
+    amr = claims.get("amr")
+    return SignedIn(
+        subject=subject,
+        acr=int(level),
+        proof=proof if isinstance(proof, int) and 1 <= proof <= 4 else int(level),
+        amr=tuple(str(one) for one in amr) if isinstance(amr, list) else (),
+        auth_time=datetime.fromtimestamp(number(claims, "auth_time"), now.tzinfo),
+        sid=sid,
+        name_masked=str(claims.get("name_masked", ""))[:40],
+    )
+
+
+def judge_statement(claims: Claims, *, subject: str, home: str, register: str, now: datetime) -> None:
+    """Raise TokenRefused unless the register says that `home` is the home of `subject`, now (T-22)."""
+    if claims.get("iss") != register:
+        raise TokenRefused("statement is not the register's")
+    if claims.get("sub") != subject or claims.get("home") != home:
+        raise TokenRefused("statement is about another person or home")
+    if number(claims, "exp") <= now.timestamp():
+        raise TokenRefused("statement has run out")
+
+
+def statement(subject: str, home: str, register: str, now: datetime) -> Claims:
+    """The claims of a home statement 账号所在地证明: 30 days."""
+    at = int(now.timestamp())
+    return {"iss": register, "sub": subject, "home": home, "iat": at, "exp": at + STATEMENT_DAYS * 86400}

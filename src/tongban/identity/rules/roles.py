@@ -1,0 +1,65 @@
+"""Roles 岗位: what a member of staff may do. Data from roles.toml; deny by default; pure (R-602, T-61).
+
+An assignment 任职 is role × division prefix × organisation × items × until.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from tongban.kernel.actor import Actor, Assignment
+
+_FILE = Path(__file__).resolve().parent.parent / "roles.toml"
+
+
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A role 岗位: its name in words and the actions it allows, each `room.verb`."""
+
+    name: str
+    actions: frozenset[str]
+    note: str = ""
+
+
+@cache
+def roles() -> Mapping[str, Role]:
+    """All roles by code, from roles.toml. Raises msgspec.ValidationError when the file is not right."""
+    return msgspec.convert(tomllib.loads(_FILE.read_text("utf-8")), dict[str, Role])
+
+
+def assignment(role: str, division: str, *, org: str = "", items: frozenset[str] = frozenset({"*"}), until: datetime | None = None) -> Assignment:
+    """An assignment with the actions of its role filled in; an unknown role allows nothing."""
+    known = roles().get(role)
+    return Assignment(role, known.actions if known else frozenset(), division, org, items, until)
+
+
+def in_force(assignments: tuple[Assignment, ...], now: datetime) -> tuple[Assignment, ...]:
+    """The assignments that have not run out."""
+    return tuple(one for one in assignments if one.until is None or now < one.until)
+
+
+def allowed(actor: Actor, action: str, *, division: str, org: str = "", item: str | None = None, now: datetime) -> bool:
+    """Whether this actor may do `action` on an object of that division, organisation and item 是否有权. Deny by default.
+
+    The object's division must be given: an object of nowhere is nobody's.
+    """
+    if actor.kind != "staff" or not actor.staff_id or not division:
+        return False
+    return any(one.covers(action, division, org, item) for one in in_force(actor.assignments, now))
+
+
+def require_staff(actor: Actor, action: str = "", *, division: str = "", org: str = "", item: str | None = None) -> None:
+    """StaffNeeded when no member of staff is signed in, NotAllowed when no assignment covers `action` 要求工作人员."""
+    actor.require_staff()
+    if action:
+        actor.require_may(action, division=division, org=org, item=item)
+
+
+def holds(actor: Actor, action: str) -> bool:
+    """Whether some assignment allows `action` at all, wherever it counts: for acts without an object yet."""
+    return actor.kind == "staff" and any(action in one.actions for one in actor.assignments)

@@ -1,0 +1,132 @@
+"""Time's door of identity 身份的定时和任务: asking the register again, purging, key rotation, logout by job."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tongban import notifications
+from tongban.identity.actions import ending, keys, register, sign_in, step_up, subjects
+from tongban.identity.model import MatchAsked
+from tongban.kernel import jobs
+from tongban.kernel.db import Tx
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+_RENEW_BEFORE = timedelta(days=7)
+
+
+async def match_again(node: Node) -> None:
+    """Ask the register again for people it could not tell about 再查登记, and tell them the result."""
+    async with node.db.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT subject, name, number, tries FROM match_pending WHERE next_at <= $1 ORDER BY next_at LIMIT 50", node.clock.now()
+        )
+    for row in rows:
+        subject = row["subject"]
+        name = node.cipher.open("identity", "match_pending.name", subject, row["name"]).reveal()
+        number = node.cipher.open("sensitive", "match_pending.number", subject, row["number"]).reveal()
+        answer = await register.ask(node, MatchAsked(number=number, name=name, purpose="open_account"))
+        async with node.db.transaction() as tx:
+            if answer is None:
+                await tx.execute(
+                    "UPDATE match_pending SET tries = tries + 1, next_at = $2 WHERE subject = $1",
+                    subject, node.clock.now() + min(timedelta(minutes=2) * 2 ** min(row["tries"], 6), timedelta(hours=2)),
+                )  # fmt: skip
+                continue
+            await tx.execute("DELETE FROM match_pending WHERE subject = $1", subject)
+            good = answer.matched and answer.home in (None, node.id)
+            taken = answer.subject is not None and await tx.fetchval("SELECT true FROM account WHERE subject = $1", answer.subject)
+            if good and not taken:
+                await step_up.matched(tx, node, subject, answer, name, number)
+                await sign_in.tell_hub(tx, node, str(answer.subject))
+                subject = str(answer.subject)
+            await _tell(tx, node, subject, good=good and not taken)
+
+
+async def _tell(tx: Tx, node: Node, subject: str, *, good: bool) -> None:
+    await notifications.notify(
+        tx, node, subject=subject, kind="identity.matched" if good else "identity.not_matched", about=f"account:{subject}",
+        title="身份核对好了" if good else "身份还没核对上",
+        text="姓名和证件号已经和登记对上，可以接着办了。" if good else "姓名和证件号与登记对不上。再填一次，或带身份证去大厅。",
+        link="/me" if good else "/step-up?level=2&next=/me",
+    )  # fmt: skip
+
+
+async def renew_statements(node: Node) -> None:
+    """Renew home statements that run out within a week 续账号所在地证明, so that roaming never stops for it."""
+    async with node.db.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT a.subject, p.name, p.number FROM account a JOIN person p ON p.subject = a.subject"
+            " WHERE a.statement_until < $1 AND a.status = 'open' ORDER BY a.statement_until LIMIT 200",
+            node.clock.now() + _RENEW_BEFORE,
+        )  # fmt: skip
+    for row in rows:
+        subject = row["subject"]
+        answer = await register.ask(node, MatchAsked(
+            name=node.cipher.open("identity", "person.name", subject, row["name"]).reveal(),
+            number=node.cipher.open("sensitive", "person.number", subject, row["number"]).reveal(), purpose="open_account",
+        ))  # fmt: skip
+        if answer is not None and answer.statement:
+            async with node.db.transaction() as tx:
+                await subjects.put_statement(tx, node, subject, answer.statement)
+
+
+async def rotate_keys(node: Node) -> None:
+    """Publish the next token keys a day before they sign 令牌密钥轮换."""
+    async with node.db.transaction() as tx:
+        made = await keys.rotate(tx, node)
+    if made:
+        log("identity.keys_published", count=made)
+
+
+_KEPT = (
+    ("login_tx", "expires_at", timedelta(hours=1)),
+    ("roam_tx", "expires_at", timedelta(hours=1)),
+    ("oidc_request", "expires_at", timedelta(hours=1)),
+    ("oidc_code", "expires_at", timedelta(minutes=10)),
+    ("replay", "until", timedelta(0)),
+    ("home_hint", "expires_at", timedelta(minutes=1)),
+    ("demo_sms", "at", timedelta(hours=1)),
+    ("throttle", "starts_at", timedelta(days=2)),
+    ("discovery_log", "at", timedelta(days=30)),
+    ("session_end", "heard_at", timedelta(days=200)),
+    ("session", "ends_at", timedelta(days=30)),
+    ("device", "last_seen", timedelta(days=400)),
+    ("signin_record", "at", timedelta(days=365)),
+    ("counter_check", "expires_at", timedelta(days=1)),
+)
+
+
+async def purge(node: Node) -> None:
+    """Delete what its time has passed for 到期删除 (privacy.md 4)."""
+    now = node.clock.now()
+    async with node.db.transaction() as tx:
+        for table, column, kept in _KEPT:
+            await tx.execute(f"DELETE FROM {table} WHERE {column} < $1", now - kept)
+        await tx.execute("DELETE FROM match_asked WHERE day < $1", node.clock.today() - timedelta(days=1))
+
+
+async def link_staff(node: Node) -> None:
+    """Link clerks to their own citizen subject once that person is known here 关联本人, to refuse own cases (T-62)."""
+    async with node.db.transaction() as tx:
+        rows = await tx.fetch(
+            "SELECT s.subject, p.subject AS citizen FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE s.linked_subject IS NULL"
+        )
+        for row in rows:
+            await tx.execute(
+                "UPDATE staff SET linked_subject = $2 WHERE subject = $1",
+                row["subject"], node.cipher.seal("staff", "staff.linked_subject", row["subject"], row["citizen"]),
+            )  # fmt: skip
+
+
+JOBS: dict[str, jobs.Handler] = {
+    "identity.end_at_home": ending.end_at_home,
+    "identity.push_logout": ending.push_logout,
+}
+CLOCKS: list[jobs.Clockwork] = [
+    jobs.Clockwork("identity.match_again", 30, match_again),
+    jobs.Clockwork("identity.renew_statements", 3600, renew_statements),
+    jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
+    jobs.Clockwork("identity.purge", 600, purge),
+    jobs.Clockwork("identity.link_staff", 60, link_staff),
+]
