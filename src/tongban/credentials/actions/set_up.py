@@ -1,0 +1,62 @@
+"""Before the first request (节点就绪): the first status list, and on a demo node its invented verifier units."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from tongban.credentials.actions import status, verifiers
+from tongban.credentials.queries.types import types
+from tongban.kernel.actor import SYSTEM
+from tongban.kernel.node import Node
+from tongban.kernel.settings import CODE_ROOT, SettingsError
+
+
+class DemoVerifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invented verifier unit of the demo (演示查验方), deploy/demo/verifiers.yaml."""
+
+    node: str
+    name: str
+    org_code: str
+    purposes: tuple[str, ...]
+    enrolment_code: str
+
+
+async def set_up(node: Node) -> None:
+    """Make what must be there (节点就绪). Idempotent; raises SettingsError for a type template that is wrong."""
+    types(node)
+    async with node.db.transaction() as tx:
+        await status.publish_if_missing(tx, node, 1)
+    if node.settings.demo:
+        await _demo_verifiers(node, CODE_ROOT / "deploy" / "demo" / "verifiers.yaml")
+
+
+async def _demo_verifiers(node: Node, path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        units = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), list[DemoVerifier])
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    for unit in units:
+        if unit.node != node.id:
+            continue
+        async with node.db.transaction() as tx:
+            if await tx.fetchval("SELECT 1 FROM credential_verifier WHERE name = $1", unit.name):
+                continue
+            made = await verifiers.make_verifier(
+                tx,
+                node,
+                SYSTEM,
+                name=unit.name,
+                org_code=unit.org_code,
+                purposes=unit.purposes,
+                code=unit.enrolment_code,
+                uses=100_000,
+            )
+            if not (len(made) == 2 and isinstance(made[1], str)):
+                raise SettingsError(f"{path}: {unit.name} is not a unit that can be registered")
+            # a demo's code is printed in its README, so it must not run out in a week
+            await tx.execute("UPDATE credential_enrolment SET valid_until = valid_until + interval '10 years'")

@@ -1,0 +1,245 @@
+"""The wallet at the home node (卡包): cards come in by letter, are asked for, and are shown for sixty seconds."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from tongban import consent, federation, notifications
+from tongban.credentials.errors import CardGone, TypeRefused
+from tongban.credentials.model import Card, Presentation
+from tongban.credentials.queries.credentials import GROUP
+from tongban.credentials.queries.credentials import card as find_card
+from tongban.credentials.queries.keys import signer_of
+from tongban.credentials.queries.types import type_of
+from tongban.credentials.rules import presentation, showing
+from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import digest, hmac_sm3, unb64
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+
+LATE_SECONDS = 30
+"""An online look may arrive this much after exp: the verifier checked the time, the call took a while."""
+
+
+async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
+    """Put a credential into its holder's wallet (入卡包). Twice is once.
+
+    Raises ValueError for a record that its issuer did not sign, or whose OFD is another one: the letter is parked.
+    """
+    raw = str(body["record"]).encode()
+    about: dict[str, Any] = msgspec.json.decode(raw)
+    if about["issuer"] != origin or not str(body["kid"]).startswith(origin + "/"):
+        raise ValueError("a credential of another node")
+    own = await signer_of(node)
+    key = own.public if body["kid"] == own.kid else await federation.signing_key(tx, body["kid"])
+    signature, ofd = unb64(body["signature"], length=64), unb64(body["ofd"])
+    if key is None or not key.verify(raw, signature):
+        raise ValueError("a credential without its issuer's signature")
+    if digest(ofd) != about["ofd"]:
+        raise ValueError("the document is not the one in the record")
+    kind = type_of(node, about["type"])
+    if kind is None:
+        raise TypeRefused(f"没有类型 {about['type']}")
+    card_id, subject = str(body["id"]), str(body["subject"])
+    holder = about["holder"]
+    done = await tx.execute(
+        "INSERT INTO credential_card (subject, id, identifier, type_code, type_version, issuer, org_code, org_name, holder_kind, "
+        "holder_name, number, data, data_kid, data_signature, digest, ofd, ofd_digest, issued_at, valid_from, valid_until, list_no, "
+        "list_index, case_id, leaf, received_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,"
+        "$22,$23,$24,$25) ON CONFLICT DO NOTHING",
+        subject, card_id, about["identifier"], about["type"], about["type_version"], origin, about["organisation"]["code"],
+        about["organisation"]["name"], holder["kind"],
+        node.cipher.seal("identity", "credential_card.holder_name", card_id, holder["name"]), about["number"],
+        node.cipher.seal_bytes(GROUP, "credential_card.data", card_id, msgspec.json.encode(about["data"])), body["kid"], signature,
+        digest(raw), node.cipher.seal_bytes(GROUP, "credential_card.ofd", card_id, ofd), about["ofd"],
+        datetime.fromtimestamp(about["issued_at"] / 1000, UTC), date.fromisoformat(about["valid_from"]),
+        date.fromisoformat(about["valid_until"]) if about["valid_until"] else None, about["status"]["list"], about["status"]["index"],
+        str(body["case"]), str(body["leaf"]), node.clock.now(),
+    )  # fmt: skip
+    if done == "INSERT 0 0":
+        return
+    if body["previous"]:
+        await tx.execute(
+            "UPDATE credential_card SET replaced_by = $3 WHERE subject = $1 AND id = $2",
+            subject,
+            body["previous"],
+            card_id,
+        )
+    await notifications.notify(
+        tx, node, subject=subject, kind="credential.issued", title=f"{kind.name}发下来了", text="在“亮证”里能看，也能出示给别人",
+        link=f"/wallet/{card_id}", about=f"credential:{card_id}", link_words="看证照",
+    )  # fmt: skip
+
+
+async def present(tx: Tx, node: Node, actor: Actor, card_id: str, disclosure: str = "") -> Presentation:
+    """Show a card for sixty seconds (出示): the QR text signed by this node, and eight digits for a caller without camera.
+
+    `disclosure` is a set of the type; empty or unknown is the first, which shows least. The state travels as it is by
+    the newest list held, also when it is not valid: the verifier sees it. Raises CardGone.
+    """
+    card = await find_card(tx, node, actor.person, card_id)
+    kind = type_of(node, card.type_code) if card else None
+    if card is None or kind is None:
+        raise CardGone
+    chosen = kind.disclosure(disclosure) or kind.disclosures[0]
+    now, today = node.clock.now(), node.clock.today()
+    values = {key: value.reveal() for key, value in card.data.items()}
+    opaque, jti = secrets.token_bytes(16), secrets.token_bytes(8)
+    token = presentation.encode(
+        await signer_of(node), home=node.id, issuer=card.issuer, org_code=card.org_code, org_name=card.org_name,
+        type_code=card.type_code, opaque=opaque, attributes=showing.attributes(kind, chosen, values, today),
+        state=showing.state_now(card.state, card.valid_until, today), state_at=card.list_at, valid_until=card.valid_until,
+        at=now, jti=jti,
+    )  # fmt: skip
+    begin = now.replace(microsecond=0)
+    made = Presentation(
+        uuid7(), card_id, chosen.id, chosen.fields, token, await _digits(tx, node), begin,
+        begin + timedelta(seconds=presentation.LIFETIME_SECONDS),
+    )  # fmt: skip
+    await tx.execute(
+        "INSERT INTO credential_presentation (subject, id, card, disclosure, opaque, code_hash, token, issued_at, expires_at) "
+        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)",
+        actor.person, made.id, card_id, chosen.id, opaque, code_hash(node, made.digits),
+        node.cipher.seal("sensitive", "credential_presentation.token", made.id, token), made.issued_at, made.expires_at,
+    )  # fmt: skip
+    await tx.execute(
+        "UPDATE credential_card SET used_at = $3 WHERE subject = $1 AND id = $2", actor.person, card_id, now
+    )
+    return made
+
+
+def code_hash(node: Node, digits: str) -> bytes:
+    """How the eight digits are kept: under this node's own key, so a stolen table cannot be tried out."""
+    return hmac_sm3(node.keys.secret("present-code"), digits.encode())
+
+
+async def _digits(tx: Tx, node: Node) -> str:
+    """Eight digits that no living presentation of this node has."""
+    while True:
+        digits = f"{secrets.randbelow(10**8):08d}"
+        if await tx.fetchval(
+            "SELECT 1 FROM credential_presentation WHERE code_hash = $1 AND expires_at > $2", code_hash(node, digits), node.clock.now()
+        ) is None:  # fmt: skip
+            return digits
+
+
+async def stop(tx: Tx, node: Node, actor: Actor, card_id: str) -> None:
+    """End every living code of a card (停止出示)."""
+    await tx.execute(
+        "UPDATE credential_presentation SET stopped = true WHERE subject = $1 AND card = $2 AND expires_at > $3",
+        actor.person, card_id, node.clock.now() - timedelta(seconds=LATE_SECONDS),
+    )  # fmt: skip
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What the home answers about a code (在线核对的回答): `status` ok, used, stopped, late or unknown."""
+
+    status: str
+    state: str = ""
+    state_at_ms: int = 0
+    valid_until: str = ""
+
+
+async def looked(
+    tx: Tx,
+    node: Node,
+    *,
+    opaque: bytes,
+    unit: str,
+    verifier_node: str,
+    registered: bool,
+    purpose: str,
+    fields: tuple[str, ...],
+) -> Looked:
+    """A verifier looks at a code online (在线核对): it is used up, and the holder's record says who, why and what.
+
+    `fields` are the Chinese names shown; they are written down only as far as this code carries them. A second look is
+    refused and written down too.
+    """
+    row = await tx.fetchrow(
+        "SELECT subject, id, card, disclosure, expires_at, stopped, used_at FROM credential_presentation WHERE opaque = $1 FOR UPDATE",
+        opaque,
+    )
+    if row is None:
+        return Looked("unknown")
+    card = await find_card(tx, node, row["subject"], row["card"])
+    kind = type_of(node, card.type_code) if card else None
+    now = node.clock.now()
+    if card is None or kind is None:
+        return Looked("unknown")
+    if now > row["expires_at"] + timedelta(seconds=LATE_SECONDS):
+        return Looked("late")
+    if row["stopped"]:
+        return Looked("stopped")
+    today = node.clock.today()
+    state = showing.state_now(card.state, card.valid_until, today)
+    chosen = kind.disclosure(row["disclosure"]) or kind.disclosures[0]
+    carried = {field.name for key in chosen.fields if (field := kind.field(key))}
+    shown = tuple(name for name in fields if name in carried) if registered else ()
+    used = row["used_at"] is not None
+    await _write_down(
+        tx, node, card, now, unit=unit if registered else "未登记的查验方", verifier_node=verifier_node, registered=registered,
+        purpose=purpose, fields=() if used else shown, result="used" if used else state,
+    )  # fmt: skip
+    if used:
+        return Looked("used")
+    await tx.execute(
+        "UPDATE credential_presentation SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], now
+    )
+    until = card.valid_until.isoformat() if card.valid_until else ""
+    return Looked("ok", state, int(card.list_at.timestamp() * 1000), until)
+
+
+async def _write_down(
+    tx: Tx, node: Node, card: Card, now: datetime, *, unit: str, verifier_node: str, registered: bool, purpose: str,
+    fields: tuple[str, ...], result: str,
+) -> None:  # fmt: skip
+    await tx.execute(
+        "INSERT INTO credential_view (subject, id, card, at, unit, node, registered, purpose, fields, result) "
+        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
+        card.subject, uuid7(), card.id, now, unit, verifier_node, registered, purpose, list(fields), result,
+    )  # fmt: skip
+    await consent.record_access(
+        tx, node,
+        consent.Access(
+            subject=card.subject, who=unit, fields=fields or ("证照类型和状态",), purpose=purpose or "核对证照", source=node.id,
+            receiver=verifier_node, basis="本人出示", kind="present", about=f"credential:{card.id}",
+        ),
+    )  # fmt: skip
+
+
+async def token_of_digits(tx: Tx, node: Node, digits: str) -> str | None:
+    """The `GZ1:` text that eight spoken digits stand for, while they live (数字码), or None."""
+    row = await tx.fetchrow(
+        "SELECT id, token FROM credential_presentation WHERE code_hash = $1 AND expires_at >= $2 AND NOT stopped AND used_at IS NULL "
+        "ORDER BY issued_at DESC LIMIT 1",
+        code_hash(node, digits), node.clock.now(),
+    )  # fmt: skip
+    return (
+        node.cipher.open("sensitive", "credential_presentation.token", str(row["id"]), row["token"]).reveal()
+        if row
+        else None
+    )
+
+
+async def report(tx: Tx, node: Node, actor: Actor, view_id: str, words: str) -> bool:
+    """The holder says that a look was not theirs or was too much (举报); False when there is no such look."""
+    blob = node.cipher.seal("case", "credential_view.report", view_id, words)
+    done: str = await tx.execute(
+        "UPDATE credential_view SET reported_at = coalesce(reported_at, $3), report = coalesce(report, $4) WHERE subject = $1 AND id = $2",
+        actor.person, view_id, node.clock.now(), blob,
+    )  # fmt: skip
+    return done == "UPDATE 1"
+
+
+async def sweep(tx: Tx, node: Node) -> None:
+    """Forget codes an hour after they end, wrong tries and taken numbers when they no longer matter (清理)."""
+    now = node.clock.now()
+    await tx.execute("DELETE FROM credential_presentation WHERE expires_at < $1", now - timedelta(hours=1))
+    await tx.execute("DELETE FROM credential_seen WHERE expires_at < $1", now)
+    await tx.execute("DELETE FROM credential_try WHERE at < $1", now - timedelta(hours=1))

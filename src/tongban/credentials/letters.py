@@ -1,0 +1,136 @@
+"""Credentials between nodes 证照信件与应答: wallets filled, lists pulled, looks resolved, papers ordered and told of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tongban import federation, transparency
+from tongban.credentials.actions import gather, hall, prints, status, verify, wallet
+from tongban.credentials.errors import TooManyTries
+from tongban.credentials.queries.receipts import receipt_of
+from tongban.kernel.db import Tx
+from tongban.kernel.gm import BadEncoding, unb64
+from tongban.kernel.node import Node
+
+
+async def issued(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.issued` 1: a credential for a wallet kept here."""
+    await wallet.receive(tx, node, letter.origin, letter.body)
+
+
+async def status_list(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.status_list` 1, open, to all: the newest list of its issuer."""
+    if letter.origin != node.id:
+        await status.receive_list(tx, letter.origin, letter.body)
+
+
+async def requested(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.requested` 1: a home asks for a credential that our register backs."""
+    await gather.take_request(tx, node, letter.origin, letter.body)
+
+
+async def print_requested(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`print.requested` 1: a holder wants the paper at a hall."""
+    await prints.take_request(tx, node, letter.origin, letter.body)
+
+
+async def print_ordered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`print.ordered` 1: an order for a hall of ours."""
+    await hall.receive_order(tx, node, letter.origin, letter.body)
+
+
+async def print_cancel_asked(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`print.cancel_asked` 1: the issuer asks to stop; the hall answers what is so."""
+    await hall.cancel_order(tx, node, letter.origin, letter.body)
+
+
+async def print_state(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`print.state` 1: a hall says how far an order of ours is."""
+    await prints.take_state(tx, node, letter.origin, letter.at, letter.body)
+
+
+async def print_notice(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`print.notice` 1: an issuer tells the holder's home how far an order is."""
+    await prints.take_notice(tx, node, letter.origin, letter.body)
+
+
+async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`credentials.presented`: a verifier of `caller` looks at a code of ours; fallback there: last_known."""
+    try:
+        opaque = unb64(str(body["opaque"]), length=16)
+        fields = tuple(str(one)[:40] for one in body["fields"])[:20]
+        registered = bool(body["registered"])
+        unit, purpose = str(body["unit"])[:80], str(body["purpose"])[:80]
+    except (KeyError, TypeError, BadEncoding):
+        raise federation.CallRefused(400, "malformed") from None
+    async with node.db.transaction() as tx:
+        found = await wallet.looked(
+            tx,
+            node,
+            opaque=opaque,
+            unit=unit,
+            verifier_node=caller,
+            registered=registered,
+            purpose=purpose,
+            fields=fields,
+        )
+        answer = {
+            "v": 1,
+            "status": found.status,
+            "state": found.state,
+            "state_at": found.state_at_ms,
+            "valid_until": found.valid_until,
+        }
+        await federation.remember(tx, node, answer)
+    return answer
+
+
+async def digits(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`credentials.digits`: the code behind eight spoken digits; five wrong ones a minute and verifier, then quota."""
+    group = f"{caller}:{str(body.get('group', ''))[:40]}"
+    async with node.db.transaction() as tx:
+        try:
+            await verify.check_tries(tx, node, group)
+        except TooManyTries:
+            raise federation.CallRefused(429, "quota") from None
+        token = await wallet.token_of_digits(tx, node, str(body.get("digits", ""))[:8])
+        if token is None:
+            await verify.wrong_try(tx, node, group)
+    if token is None:
+        raise federation.CallRefused(404, "not_found")
+    return {"v": 1, "token": token}
+
+
+async def receipt(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`credentials.receipt`: the receipt of an issue, for the home of its holder only."""
+    subject, credential_id = str(body.get("subject", "")), str(body.get("credential", ""))
+    async with node.db.reading() as tx:
+        home = await tx.fetchval(
+            "SELECT home FROM credential WHERE subject = $1 AND id::text = $2", subject, credential_id
+        )
+        if home != caller:
+            raise federation.CallRefused(404, "not_found")
+        try:
+            found = await receipt_of(tx, subject, credential_id)
+        except transparency.ReceiptNotReady:
+            raise federation.CallRefused(503, "overloaded") from None
+    if found is None:
+        raise federation.CallRefused(404, "not_found")
+    return {"v": 1, "receipt": found}
+
+
+LETTERS = {
+    ("credential.issued", 1): issued,
+    ("credential.status_list", 1): status_list,
+    ("credential.requested", 1): requested,
+    ("print.requested", 1): print_requested,
+    ("print.ordered", 1): print_ordered,
+    ("print.cancel_asked", 1): print_cancel_asked,
+    ("print.state", 1): print_state,
+    ("print.notice", 1): print_notice,
+}
+CALLS = {
+    "credentials.presented": presented,
+    "credentials.digits": digits,
+    "credentials.receipt": receipt,
+}

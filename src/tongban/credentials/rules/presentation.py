@@ -1,0 +1,188 @@
+"""The presentation `GZ1:` 扫码亮证 (decisions D-4): COSE_Sign1, SM2, signed by the holder's home node.
+
+`GZ1:` + Base45(COSE_Sign1). Protected header {alg: -65537 (SM2 with SM3, private), kid}; payload is CBOR with CWT labels
+where they exist (iss 1, exp 4, iat 6, cti 7) and one private label, -65537, for the rest; docs/presentation.md lists it.
+Signature before contents; an algorithm is never taken from the token but pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final, Protocol
+
+import cbor2
+
+from tongban.credentials.model import STATE_CODE, STATE_OF_CODE, Shown, Unreadable
+from tongban.credentials.rules import base45
+from tongban.kernel.gm import Sm2PublicKey
+
+PREFIX: Final = "GZ1:"
+LIFETIME_SECONDS: Final = 60
+SKEW_SECONDS: Final = 30
+ALG_SM2: Final = -65537
+CLAIM: Final = -65537
+LONGEST_TEXT: Final = 2400
+ANY_PURPOSE: Final = "any"
+
+_BROKEN: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    EOFError,
+    cbor2.CBORError,
+)
+
+KeyOf = Callable[[str, int], Sm2PublicKey | None]
+"""(kid, Unix seconds) → the node key that is good at that time by the directory, or None."""
+
+
+class Signs(Protocol):
+    """The home node's signing key (a Signer)."""
+
+    @property
+    def kid(self) -> str: ...
+    def sign(self, data: bytes) -> bytes: ...
+
+
+def _to_sign(protected: bytes, payload: bytes) -> bytes:
+    """COSE Sig_structure ["Signature1", protected, external_aad = empty, payload] (RFC 9052 4.4), written by hand."""
+    return b"\x84\x6aSignature1" + _bstr(protected) + b"\x40" + _bstr(payload)
+
+
+def _bstr(data: bytes) -> bytes:
+    size = len(data)
+    if size < 24:
+        return bytes((0x40 | size,)) + data
+    if size < 256:
+        return bytes((0x58, size)) + data
+    return b"\x59" + size.to_bytes(2, "big") + data
+
+
+def encode(
+    key: Signs,
+    *,
+    home: str,
+    issuer: str,
+    org_code: str,
+    org_name: str,
+    type_code: str,
+    opaque: bytes,
+    attributes: Mapping[int, str],
+    state: str,
+    state_at: datetime,
+    valid_until: date | None,
+    at: datetime,
+    jti: bytes,
+    purpose: str = ANY_PURPOSE,
+) -> str:
+    """The text of one presentation, good for 60 seconds from `at` (生成出示码). Attributes are by field number."""
+    iat = int(at.timestamp())
+    body = {
+        1: home,
+        4: iat + LIFETIME_SECONDS,
+        6: iat,
+        7: jti,
+        CLAIM: {
+            1: issuer,
+            2: org_code,
+            3: org_name,
+            4: type_code,
+            5: opaque,
+            6: dict(sorted(attributes.items())),
+            7: STATE_CODE[state],  # type: ignore[index]  # a State
+            8: int(state_at.timestamp()),
+            9: valid_until.isoformat() if valid_until else "",
+            10: purpose,
+        },
+    }
+    payload = cbor2.dumps(body)
+    protected = cbor2.dumps({1: ALG_SM2, 4: key.kid.encode()})
+    signature = key.sign(_to_sign(protected, payload))
+    return PREFIX + base45.encode(cbor2.dumps([protected, {}, payload, signature]))
+
+
+def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
+    """What a scanned text says, if its signature and its time hold (验出示码). `now`: Unix seconds. Never raises.
+
+    Order: form, key of the directory, signature, contents, time. The verifier's clock may be 30 s behind; nothing is
+    taken after exp.
+    """
+    if not text.startswith(PREFIX):
+        return Unreadable("not_ours")
+    opened = _open(text)
+    if opened is None:
+        return Unreadable("malformed")
+    kid, protected, payload, signature = opened
+    home = kid.partition("/")[0]
+    key = key_of(kid, int(now))
+    if key is None:
+        return Unreadable("unknown_key", home)
+    if not key.verify(_to_sign(protected, payload), signature):
+        return Unreadable("bad_signature", home)
+    try:
+        shown = _shown(kid, cbor2.loads(payload))
+    except _BROKEN:
+        return Unreadable("malformed", home)
+    if shown.home != home:
+        return Unreadable("bad_signature", home)
+    begin, end = shown.issued_at.timestamp(), shown.expires_at.timestamp()
+    if now > end or not 0 < end - begin <= LIFETIME_SECONDS:
+        return Unreadable("too_old", home)
+    return Unreadable("not_yet", home) if begin > now + SKEW_SECONDS else shown
+
+
+def _open(text: str) -> tuple[str, bytes, bytes, bytes] | None:
+    """kid, protected header, payload and signature of a well-formed text, or None."""
+    if len(text) > LONGEST_TEXT:
+        return None
+    try:
+        protected, unprotected, payload, signature = cbor2.loads(base45.decode(text[len(PREFIX) :]))
+        header = cbor2.loads(protected)
+        if header.keys() != {1, 4} or header[1] != ALG_SM2 or unprotected != {}:
+            return None
+        kid = header[4].decode("ascii")
+    except _BROKEN:
+        return None
+    good = type(payload) is bytes and type(signature) is bytes and type(protected) is bytes
+    return (kid, protected, payload, signature) if good else None
+
+
+def _shown(kid: str, body: Any) -> Shown:
+    claim = body[CLAIM]
+    attributes = claim[6]
+    for number, value in attributes.items():
+        if type(number) is not int or type(value) is not str:
+            raise TypeError("attributes are texts by number")
+    opaque, jti = claim[5], body[7]
+    if type(opaque) is not bytes or len(opaque) != 16 or type(jti) is not bytes or len(jti) != 8:
+        raise TypeError("opaque id or cti")
+    texts = (body[1], claim[1], claim[2], claim[3], claim[4], claim[9], claim[10])
+    if any(type(one) is not str for one in texts):
+        raise TypeError("texts")
+    return Shown(
+        home=texts[0],
+        kid=kid,
+        issuer=texts[1],
+        org_code=texts[2],
+        org_name=texts[3],
+        type_code=texts[4],
+        opaque=opaque,
+        attributes=attributes,
+        state=STATE_OF_CODE[claim[7]],
+        state_at=_moment(claim[8]),
+        valid_until=date.fromisoformat(texts[5]) if texts[5] else None,
+        issued_at=_moment(body[6]),
+        expires_at=_moment(body[4]),
+        jti=jti,
+        purpose=texts[6],
+    )
+
+
+def _moment(seconds: Any) -> datetime:
+    if type(seconds) is not int:
+        raise TypeError("a time is whole seconds")
+    return datetime.fromtimestamp(seconds, UTC)
