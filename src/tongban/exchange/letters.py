@@ -30,7 +30,7 @@ async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
         raise federation.CallRefused(400, "malformed", ()) from None
     got = await serve(node, caller, question)
     if isinstance(got, Refused):
-        raise federation.CallRefused(got.status, got.code, ())
+        raise federation.CallRefused(got.status, got.code, got.reasons)
     answer: dict[str, Any] = msgspec.to_builtins(got)
     return answer
 

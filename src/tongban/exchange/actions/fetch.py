@@ -27,6 +27,7 @@ _REASONS: dict[str, Reason] = {
     "quota": "quota",
     "not_found": "not_found",
     "no_such_service": "away",
+    "overloaded": "away",
 }
 
 
@@ -86,7 +87,7 @@ async def fetch(
 
 async def _here(node: Node, question: Asked) -> Given | Reason:
     got = await serve(node, node.id, question)
-    return _REASONS.get(got.code, "refused") if isinstance(got, Refused) else got
+    return _REASONS.get(got.reason, "refused") if isinstance(got, Refused) else got
 
 
 async def _there(node: Node, found: Resource, question: Asked) -> Given | Reason:
@@ -95,7 +96,7 @@ async def _there(node: Node, found: Resource, question: Asked) -> Given | Reason
         return msgspec.convert(await federation.call(node, found.owner, "exchange.get", body), Given)
     except federation.CallRefused as error:
         log("exchange.refused", peer=found.owner, service=found.id, code=error.problem)
-        return _REASONS.get(error.problem, "refused")
+        return _REASONS.get(error.reasons[0] if error.reasons else error.problem, "refused")
     except federation.CallFailed as error:
         log("exchange.away", peer=found.owner, service=found.id, code=error.problem)
         return "away"

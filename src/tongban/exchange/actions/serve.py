@@ -17,10 +17,19 @@ from tongban.kernel.node import Node
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why the owner gives nothing (不给的原因): HTTP status and code of the problem (federation.md 4)."""
+    """Why the owner gives nothing (不给的原因): HTTP status and code of the problem (federation.md 4), and its reason.
+
+    The quota of a day is `refused` with the reason `quota`, not 429: waiting a second and asking again is no help.
+    """
 
     status: int
     code: str
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The stable word for what is missing."""
+        return self.reasons[0] if self.reasons else self.code
 
 
 async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
@@ -75,7 +84,7 @@ async def _spend(tx: Tx, node: Node, caller: str, question: Asked) -> Grant | Re
         question.purpose,
         node.clock.now(),
     )
-    return Refused(429, "quota") if exists else Refused(403, "no_grant")
+    return Refused(422, "refused", ("quota",)) if exists else Refused(403, "no_grant")
 
 
 async def _give(

@@ -1,0 +1,52 @@
+"""Builders of 数据共享 tests: an invented register row, staff, a set of enrolled nodes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tongban import exchange, identity
+from tongban.exchange import letters
+from tongban.federation.tests.make import nation
+from tongban.kernel.actor import Actor, Assignment
+
+NAME = "陈小雨"  # 演示人
+WANTED = ("name", "address", "sex")
+
+
+def citizen(subject: str) -> Actor:
+    return Actor(kind="citizen", subject=subject, acr=2, sid="s")
+
+
+def steward(name: str, *actions: str, division: str = "000000") -> Actor:
+    held = frozenset(actions or ("exchange.propose", "exchange.approve", "exchange.audit"))
+    return Actor(
+        kind="staff", subject=name, staff_id=name, unit="数据处", assignments=(Assignment("data_steward", held, division),)
+    )
+
+
+async def person_at(node: Any) -> str:
+    """The subject of the first invented person of the demo register."""
+    await identity.set_up(node)
+    async with node.db.reading() as tx:
+        return await tx.fetchval("SELECT subject FROM register_entry ORDER BY subject LIMIT 1")
+
+
+@asynccontextmanager
+async def sharing(make_node: Any, *ids: str) -> AsyncIterator[dict[str, Any]]:
+    async with nation(make_node, *ids, calls=letters.CALLS) as nodes:
+        for node in nodes.values():
+            await exchange.set_up(node)
+        yield nodes
+
+
+async def ask(node: Any, subject: str, **more: Any) -> Any:
+    return await exchange.fetch(
+        node,
+        citizen(subject),
+        **{
+            "resource": "mps.population", "key_subject": subject, "fields": WANTED, "purpose": "case.prefill",
+            "case": "019aa5c0-0000-7000-8000-000000000009", **more,
+        },
+    )  # fmt: skip
