@@ -60,14 +60,14 @@ COMMENT ON COLUMN person.version IS 'version of the register row used | count | 
 COMMENT ON COLUMN person.seen_at IS 'last news of this person | UTC | internal';
 
 CREATE TABLE subject_alias (
-    old text NOT NULL,
+    old bytea NOT NULL,
     subject text NOT NULL,
     since timestamptz NOT NULL,
     PRIMARY KEY (subject, old),
     UNIQUE (old)
 );
 COMMENT ON TABLE subject_alias IS 'Subject alias 标识替换: an old pseudonym and the one that follows it (identity.md 1)';
-COMMENT ON COLUMN subject_alias.old IS 'pseudonym before | identifier | personal';
+COMMENT ON COLUMN subject_alias.old IS 'blind index of the pseudonym before | 16 bytes HMAC-SM3 | personal';
 COMMENT ON COLUMN subject_alias.subject IS 'pseudonym now | identifier | personal';
 COMMENT ON COLUMN subject_alias.since IS 'when it changed | UTC | internal';
 

@@ -15,6 +15,7 @@ from tongban import ui
 from tongban.identity.actions import ending, keys, provider
 from tongban.identity.errors import ProtocolError
 from tongban.identity.pages import browser
+from tongban.identity.pages.browser import HereNode
 from tongban.identity.rules.levels import decayed
 from tongban.identity.rules.requests import MAX_FORM, single
 from tongban.kernel.node import Node
@@ -24,13 +25,13 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 @get("/.well-known/openid-configuration")
-async def discovery(node: Node) -> Response[Any]:
+async def discovery(node: HereNode) -> Response[Any]:
     """What this provider offers (OpenID Connect Discovery)."""
     return Response(provider.metadata(node), headers={"Cache-Control": "max-age=300"})
 
 
 @get("/oidc/jwks")
-async def jwks(node: Node) -> Response[Any]:
+async def jwks(node: HereNode) -> Response[Any]:
     """The public token keys."""
     async with node.db.transaction() as tx:
         found = await keys.jwks(tx, node)
@@ -38,7 +39,7 @@ async def jwks(node: Node) -> Response[Any]:
 
 
 @post("/oidc/par", status_code=201)
-async def par(request: AnyRequest, node: Node) -> Response[Any]:
+async def par(request: AnyRequest, node: HereNode) -> Response[Any]:
     """A pushed authorization request (RFC 9126)."""
     try:
         form = await _form(request)
@@ -51,7 +52,7 @@ async def par(request: AnyRequest, node: Node) -> Response[Any]:
 
 
 @get("/oidc/authorize")
-async def authorize(request: AnyRequest, node: Node) -> Response[Any]:
+async def authorize(request: AnyRequest, node: HereNode) -> Response[Any]:
     """The browser arrives with a pushed request: answered from the person's session, or after signing in here."""
     query = request.query_params
     client, uri = query.get("client_id", ""), query.get("request_uri", "")
@@ -71,7 +72,7 @@ async def authorize(request: AnyRequest, node: Node) -> Response[Any]:
 
 
 @get("/oidc/decline")
-async def decline(request: AnyRequest, node: Node) -> Response[Any]:
+async def decline(request: AnyRequest, node: HereNode) -> Response[Any]:
     """The person does not want to go on: back to the asking node with `access_denied`."""
     query = request.query_params
     async with node.db.transaction() as tx:
@@ -80,7 +81,7 @@ async def decline(request: AnyRequest, node: Node) -> Response[Any]:
 
 
 @post("/oidc/token", status_code=200)
-async def token(request: AnyRequest, node: Node) -> Response[Any]:
+async def token(request: AnyRequest, node: HereNode) -> Response[Any]:
     """A code for tokens."""
     try:
         form = await _form(request)
@@ -95,7 +96,7 @@ async def token(request: AnyRequest, node: Node) -> Response[Any]:
 
 
 @get("/oidc/userinfo")
-async def userinfo(request: AnyRequest, node: Node) -> Response[Any]:
+async def userinfo(request: AnyRequest, node: HereNode) -> Response[Any]:
     """The claims of a living session, with a DPoP-bound access token."""
     headers = request.headers
     try:
@@ -108,7 +109,7 @@ async def userinfo(request: AnyRequest, node: Node) -> Response[Any]:
 
 
 @post("/oidc/revoke", status_code=200)
-async def revoke(request: AnyRequest, node: Node) -> Response[Any]:
+async def revoke(request: AnyRequest, node: HereNode) -> Response[Any]:
     """Token revocation (RFC 7009): access tokens live 5 minutes and follow their session, so there is nothing to keep."""
     try:
         form = await _form(request)
@@ -125,7 +126,7 @@ async def end_session() -> Response[Any]:
 
 
 @post("/oidc/backchannel", status_code=200)
-async def backchannel(request: AnyRequest, node: Node) -> Response[Any]:
+async def backchannel(request: AnyRequest, node: HereNode) -> Response[Any]:
     """A home says a session ended (OpenID Connect Back-Channel Logout); the letter makes it certain."""
     try:
         form = await _form(request)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response
+from litestar.di import NamedDependency
 
 from tongban.identity.actions import sessions
 from tongban.identity.actions.resolve import SESSION_COOKIE, STAFF_COOKIE
 from tongban.identity.actions.sign_in import Browser
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries.sessions import by_cookie
+from tongban.kernel.actor import Actor
 from tongban.kernel.node import Node
 
 DEVICE_COOKIE = "__Host-tb_dev"
@@ -23,6 +25,8 @@ LEAVING_SECONDS = 20
 LONG = 400 * 86400
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
+HereNode = NamedDependency[Node]
+Asking = NamedDependency[Actor]
 
 
 def agent_of(request: AnyRequest) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromQuery
 from litestar.response import Response
 
+from tongban.identity.pages.browser import HereNode
 from tongban.identity.providers.register import NewEntry, enter
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.rules.home import REGISTER_NODE
@@ -48,7 +50,7 @@ class Invented(msgspec.Struct, frozen=True):
 
 
 @get("/demo/sms")
-async def messages(node: Node, phone: str = "") -> Response[Any]:
+async def messages(node: HereNode, phone: FromQuery[str] = "") -> Response[Any]:
     """The last invented text messages to a number, newest first: `[{"at", "text", "code"}]`."""
     _demo(node)
     async with node.db.reading() as tx:
@@ -57,7 +59,7 @@ async def messages(node: Node, phone: str = "") -> Response[Any]:
 
 
 @post("/demo/people", status_code=201)
-async def add(request: Request[Any, Any, Any], node: Node) -> Response[Invented]:
+async def add(request: Request[Any, Any, Any], node: HereNode) -> Response[Invented]:
     """Enter one more invented person into the demo register; `tongban tour` makes a new one each run (D-11)."""
     _demo(node)
     if node.id != REGISTER_NODE:

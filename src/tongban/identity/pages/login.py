@@ -12,12 +12,20 @@ from tongban.identity.actions import ending, introduce, passkey, register, roam,
 from tongban.identity.errors import SENTENCES
 from tongban.identity.model import LoginStep
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import HOME_COOKIE, NOROAM_COOKIE, ROAM_COOKIE, TX_COOKIE, AnyRequest, AnyResponse
+from tongban.identity.pages.browser import (
+    HOME_COOKIE,
+    NOROAM_COOKIE,
+    ROAM_COOKIE,
+    TX_COOKIE,
+    AnyRequest,
+    AnyResponse,
+    Asking,
+    HereNode,
+)
 from tongban.identity.pages.views import CodePage, LeftPage, LoginPage, NamePage
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.queries.sessions import why_ended
 from tongban.identity.rules.typed import came_from, own_path
-from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Failure, Refusal, Refusals
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -31,7 +39,7 @@ def status_of(refusals: Refusals) -> int:
 
 
 @get("/login")
-async def login(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """The first step; before it, silent roaming when the home is known and elsewhere (identity.md 6.2)."""
     query = request.query_params
     next_path = own_path(query.get("next", ""), AFTER)
@@ -75,7 +83,7 @@ async def _first(request: AnyRequest, node: Node, next_path: str, who: str = "",
 
 
 @post("/login", status_code=200)
-async def begin(request: AnyRequest, node: Node) -> AnyResponse:
+async def begin(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A phone or number was typed: send the code, go on to the next step."""
     form = await ui.form(request)
     return await _begin(request, node, form["who"], own_path(form["next"], AFTER))
@@ -94,7 +102,7 @@ async def _begin(request: AnyRequest, node: Node, who: str, next_path: str) -> A
 
 
 @get("/login/code")
-async def code_page(request: AnyRequest, node: Node) -> AnyResponse:
+async def code_page(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The second step."""
     async with node.db.reading() as tx:
         step = await sign_in.where(tx, node, request.cookies.get(TX_COOKIE, ""))
@@ -120,7 +128,7 @@ async def _code(request: AnyRequest, node: Node, step: LoginStep, number: str = 
 
 
 @post("/login/code", status_code=200)
-async def code(request: AnyRequest, node: Node) -> AnyResponse:
+async def code(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The code was typed: sign in, or ask the name of somebody new."""
     form = await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
@@ -137,7 +145,7 @@ async def code(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @post("/login/resend", status_code=200)
-async def resend(request: AnyRequest, node: Node) -> AnyResponse:
+async def resend(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Another code; the one before is void."""
     await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
@@ -150,7 +158,7 @@ async def resend(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/login/name")
-async def name_page(request: AnyRequest, node: Node) -> AnyResponse:
+async def name_page(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The third step, for somebody new."""
     async with node.db.reading() as tx:
         cookie = request.cookies.get(TX_COOKIE, "")
@@ -162,7 +170,7 @@ async def name_page(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @post("/login/name", status_code=200)
-async def name(request: AnyRequest, node: Node) -> AnyResponse:
+async def name(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Name and number were typed: ask the register, open the account, sign in."""
     form = await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
@@ -185,13 +193,13 @@ def _name_again(request: AnyRequest, typed_name: str, number: str, errors: Refus
 
 
 @get("/login/passkey/options", media_type="application/json")
-async def passkey_options(node: Node) -> Response[str]:
+async def passkey_options(node: HereNode) -> Response[str]:
     """What the browser's passkey dialogue needs."""
     return Response(passkey.asking_options(node), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @post("/login/passkey", status_code=200)
-async def by_passkey(request: AnyRequest, node: Node) -> AnyResponse:
+async def by_passkey(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A passkey answered: sign in."""
     form = await ui.form(request)
     next_path = own_path(form["next"], AFTER)
@@ -203,7 +211,7 @@ async def by_passkey(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @post("/logout", status_code=200)
-async def logout(request: AnyRequest, node: Node) -> AnyResponse:
+async def logout(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Sign out here and everywhere this sign-in reached (identity.md 6.5)."""
     await ui.form(request)
     session = await browser.citizen_session(request, node)
@@ -215,7 +223,7 @@ async def logout(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/logout")
-async def left(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def left(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Signed out; or, for somebody still signed in, the way home."""
     if actor.kind == "citizen":
         return ui.see_other(AFTER)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from litestar import get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, ui
@@ -12,7 +14,7 @@ from tongban.identity.actions import ending, passkey, sessions
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import AnyRequest, AnyResponse
+from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.pages.views import AccessPage, DeviceRow, DevicesPage
 from tongban.identity.queries import sessions as queries
 from tongban.identity.queries.persons import person
@@ -51,7 +53,7 @@ async def _place_name(node: Node, place: str) -> str:
 
 
 @get("/me/devices")
-async def devices(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def devices(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Browsers I signed in with, my passkeys, and 退出所有设备."""
     return await _devices(request, node, await _own(request, node, actor))
 
@@ -78,7 +80,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
 
 
 @get("/me/devices/passkey/options", media_type="application/json")
-async def binding(request: AnyRequest, node: Node, actor: Actor) -> Response[str]:
+async def binding(request: AnyRequest, node: HereNode, actor: Asking) -> Response[str]:
     """What the browser needs to make a passkey for this host."""
     session = await _own(request, node, actor)
     async with node.db.transaction() as tx:
@@ -89,7 +91,7 @@ async def binding(request: AnyRequest, node: Node, actor: Actor) -> Response[str
 
 
 @post("/me/devices/passkey", status_code=200)
-async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Keep the passkey just made."""
     form = await ui.form(request)
     session = await _own(request, node, actor)
@@ -99,7 +101,7 @@ async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
 
 
 @post("/me/devices/passkey/{authenticator:uuid}/remove", status_code=200)
-async def remove(request: AnyRequest, node: Node, actor: Actor, authenticator: str) -> AnyResponse:
+async def remove(request: AnyRequest, node: HereNode, actor: Asking, authenticator: FromPath[UUID]) -> AnyResponse:
     """Take a passkey away; asks level 2."""
     await ui.form(request)
     actor.require(level=2)
@@ -110,7 +112,7 @@ async def remove(request: AnyRequest, node: Node, actor: Actor, authenticator: s
 
 
 @post("/me/devices/leave-all", status_code=200)
-async def leave_all(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def leave_all(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """退出所有设备: every session of this home's person ends, here and where it led. Only at the home."""
     await ui.form(request)
     session = await _own(request, node, actor)
@@ -123,7 +125,7 @@ async def leave_all(request: AnyRequest, node: Node, actor: Actor) -> AnyRespons
 
 
 @get("/me/access")
-async def access(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Where and when I signed in, what level, and which nodes I went to."""
     session = await _own(request, node, actor)
     async with node.db.reading() as tx:

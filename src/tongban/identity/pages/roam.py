@@ -5,22 +5,30 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode, urlsplit
 
 from litestar import get, post
+from litestar.params import FromPath
 
 from tongban import federation, ui
 from tongban.identity.actions import introduce, roam
 from tongban.identity.errors import SENTENCES, failure, refusal
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import HOME_COOKIE, NOROAM_COOKIE, ROAM_COOKIE, AnyRequest, AnyResponse
+from tongban.identity.pages.browser import (
+    HOME_COOKIE,
+    NOROAM_COOKIE,
+    ROAM_COOKIE,
+    AnyRequest,
+    AnyResponse,
+    Asking,
+    HereNode,
+)
 from tongban.identity.pages.login import AFTER
 from tongban.identity.pages.views import DiscoverPage, OnwardPage, PlacesPage
 from tongban.identity.rules.typed import kind_of, own_path
-from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusal
 from tongban.kernel.node import Node
 
 
 @get("/login/elsewhere")
-async def elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
+async def elsewhere(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Choose where the account is; the hub can look it up when it is there (identity.md 6.4)."""
     next_path = own_path(request.query_params.get("next", ""), AFTER)
     async with node.db.reading() as tx:
@@ -41,7 +49,7 @@ async def elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/login/go")
-async def go(request: AnyRequest, node: Node) -> AnyResponse:
+async def go(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Go to the home and sign in there."""
     query = request.query_params
     return await _leave_for(
@@ -50,7 +58,7 @@ async def go(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/login/initiate")
-async def initiate(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def initiate(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Third-party initiated sign-in (OpenID Connect Core 4): the issuer must be a node, the target a path of ours (T-23)."""
     query = request.query_params
     async with node.db.reading() as tx:
@@ -91,7 +99,7 @@ async def _leave_for(
 
 
 @get("/oidc/callback/{home:str}")
-async def callback(request: AnyRequest, node: Node, home: str) -> AnyResponse:
+async def callback(request: AnyRequest, node: HereNode, home: FromPath[str]) -> AnyResponse:
     """Back from the home: one address an issuer (T-04), this browser only (T-10)."""
     cookie = request.cookies.get(ROAM_COOKIE, "")
     query = {name: value for name, value in request.query_params.items() if isinstance(value, str)}
@@ -117,7 +125,7 @@ async def callback(request: AnyRequest, node: Node, home: str) -> AnyResponse:
 
 
 @get("/step-up/go")
-async def step_up_elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
+async def step_up_elsewhere(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A visitor's level is raised at the home (identity.md 6.3); this node sees no factor."""
     session = await browser.citizen_session(request, node)
     next_path = own_path(request.query_params.get("next", ""), AFTER)
@@ -130,7 +138,7 @@ async def step_up_elsewhere(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/discover")
-async def discover(request: AnyRequest, node: Node) -> AnyResponse:
+async def discover(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The hub's one question; nothing is asked when this browser was introduced before."""
     if node.settings.role != "hub":
         return ui.see_other("/login/elsewhere")
@@ -151,7 +159,7 @@ async def _ask(request: AnyRequest, node: Node, visited: str, to: str, who: str,
 
 
 @post("/discover", status_code=200)
-async def found(request: AnyRequest, node: Node) -> AnyResponse:
+async def found(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A phone or number was typed, or a place chosen: on to the visited node, which goes on to the home."""
     if node.settings.role != "hub":
         raise failure("identity.client_unknown")

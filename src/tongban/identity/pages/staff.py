@@ -9,7 +9,7 @@ from tongban import ui
 from tongban.identity.actions import passkey, sessions, staff, step_up
 from tongban.identity.actions.resolve import STAFF_COOKIE
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import AnyRequest, AnyResponse
+from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.pages.login import status_of
 from tongban.identity.pages.views import CounterPage, KeyRow, StaffLoginPage
 from tongban.identity.queries import staff as queries
@@ -24,7 +24,7 @@ AFTER = "/desk"
 
 
 @get("/staff/login")
-async def login(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Certificate or passkey; never a code by text (identity.md 9)."""
     next_path = typed.own_path(request.query_params.get("next", ""), AFTER)
     if actor.kind == "staff":
@@ -45,7 +45,7 @@ async def _page(request: AnyRequest, node: Node, next_path: str, errors: Refusal
 
 
 @post("/staff/login", status_code=200)
-async def sign_in(request: AnyRequest, node: Node) -> AnyResponse:
+async def sign_in(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A certificate was presented (in the demo: a UKey chosen), or a passkey answered."""
     form = await ui.form(request)
     next_path = typed.own_path(form["next"], AFTER)
@@ -60,7 +60,7 @@ async def sign_in(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @post("/staff/logout", status_code=200)
-async def logout(request: AnyRequest, node: Node) -> AnyResponse:
+async def logout(request: AnyRequest, node: HereNode) -> AnyResponse:
     """End the staff session of this browser."""
     await ui.form(request)
     async with node.db.transaction() as tx:
@@ -74,7 +74,7 @@ async def logout(request: AnyRequest, node: Node) -> AnyResponse:
 
 
 @get("/staff/passkey/options", media_type="application/json")
-async def passkey_options(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def passkey_options(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """What the browser needs to bind a passkey to a staff account."""
     actor.require_staff()
     async with node.db.transaction() as tx:
@@ -86,7 +86,7 @@ async def passkey_options(request: AnyRequest, node: Node, actor: Actor) -> AnyR
 
 
 @post("/staff/passkey", status_code=200)
-async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Keep a staff member's passkey, bound in a session by certificate."""
     form = await ui.form(request)
     actor.require_staff()
@@ -97,14 +97,14 @@ async def bind(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
 
 
 @get("/staff/counter")
-async def counter(request: AnyRequest, actor: Actor) -> AnyResponse:
+async def counter(request: AnyRequest, actor: Asking) -> AnyResponse:
     """A clerk at a counter looks at person and document."""
     _may(actor)
     return ui.page(request, "identity/counter.html", CounterPage())
 
 
 @post("/staff/counter", status_code=200)
-async def seen(request: AnyRequest, node: Node, actor: Actor) -> AnyResponse:
+async def seen(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """The person was seen: the word for the person's phone. Written to the ledger with the hall as reason."""
     form = await ui.form(request)
     _may(actor)

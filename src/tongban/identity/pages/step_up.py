@@ -11,7 +11,7 @@ from tongban.identity.actions import passkey, register, sessions, step_up
 from tongban.identity.errors import refusal
 from tongban.identity.model import MatchAsked, OpenedSession, Session
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import AnyRequest, AnyResponse
+from tongban.identity.pages.browser import AnyRequest, AnyResponse, HereNode
 from tongban.identity.pages.login import AFTER, status_of
 from tongban.identity.pages.views import StepUpPage
 from tongban.identity.providers import face
@@ -24,7 +24,7 @@ from tongban.kernel.node import Node
 
 
 @get("/step-up")
-async def choose(request: AnyRequest, node: Node) -> AnyResponse:
+async def choose(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Why now and which way. A visitor goes to the home; somebody high enough goes on at once."""
     query = request.query_params
     next_path = typed.own_path(query.get("next", ""), AFTER)
@@ -68,7 +68,7 @@ def _decline(next_path: str) -> str:
 
 
 @post("/step-up", status_code=200)
-async def raised(request: AnyRequest, node: Node) -> AnyResponse:
+async def raised(request: AnyRequest, node: HereNode) -> AnyResponse:
     """One way was taken: the session is raised with a new cookie, or the page says what to do next."""
     form = await ui.form(request)
     next_path = typed.own_path(form["next"], AFTER)
