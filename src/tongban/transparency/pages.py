@@ -33,6 +33,7 @@ class LogPage(msgspec.Struct, frozen=True):
     others: tuple[Witnessed, ...]
     forks: tuple[Witnessed, ...]
     checker: bool
+    nav_title: str = "办事留痕"
     back: str = "/"
     back_label: str = "返回首页"
 
