@@ -56,23 +56,17 @@ async def who(request: Req, node: Node) -> Actor:
 async def home(request: Req, node: Node) -> Response[Any]:
     """The entrance (首页): one's own next act first, then what can be done here."""
     actor = await who(request, node)
-    kept = shelf(node)
-    await kept.refresh(node)
-    if actor.kind != "nobody" or request.scope["query_string"]:
+    version = await shelf(node).refresh(node)
+    if actor.kind != "nobody":
         return await own_home(request, node, actor)
+    key = ("home", version)
+    kept = ui.kept(request, key)
+    if kept is not None:
+        return kept
     frame = ui.frame(request)
-    key = (frame.mode, frame.size, frame.channel, frame.place)
-    found = kept.pages.get(key)
-    if found is None:
-        part = await kept.part(node, frame.place)
-        page = Home("首页", greeting("", elder=frame.elder), part, quick=ELDER_QUICK if frame.elder else QUICK)
-        found = kept.keep(key, ui.render("space/home.html", page, frame).encode())
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Cookie"}
-    if request.headers.get("if-none-match") == found.etag:
-        return Response(b"", status_code=304, headers=headers, media_type="text/html")
-    if not ui.takes_gzip(request):
-        return Response(found.plain, headers=headers, media_type="text/html")
-    return Response(found.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type="text/html")
+    part = await shelf(node).part(node, frame.place)
+    page = Home("首页", greeting("", elder=frame.elder), part, quick=ELDER_QUICK if frame.elder else QUICK)
+    return ui.keep(request, key, "space/home.html", page)
 
 
 async def own_home(request: Req, node: Node, actor: Actor) -> Response[Any]:
@@ -138,12 +132,10 @@ async def me(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/services", include_in_schema=False)
-async def services(
-    request: Req, node: Node, who: str = "", theme: str = "", department: str = "", event: str = ""
-) -> Response[Any]:
+async def services(request: Req, node: Node) -> Response[Any]:
     """All services of the chosen place (办事): by person or business, theme, department, life event."""
-    frame = ui.frame(request)
-    page = await queries.services(node, frame.place, who=who, theme=theme, department=department, event=event)
+    asked = {name: request.query_params.get(name, "") for name in ("who", "theme", "department", "event")}
+    page = await queries.services(node, ui.frame(request).place, **asked)
     return ui.page(request, "space/services.html", page)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from tongban.space.rules import area, given_in, in_order, short_theme, theme_loo
 
 T = TypeVar("T")
 TILES, SERVICES, EVENTS = 8, 5, 4
+LATE = timedelta(minutes=5)
 WHO = {"person": "个人", "organisation": "企业和单位"}
 EVENT_ICONS = (("出生", "baby"), ("宝宝", "baby"), ("企业", "shop"), ("公司", "shop"), ("店", "shop"), ("退休", "sun"), ("就业", "case"), ("房", "house"), ("婚", "family"),
                ("教育", "list"), ("车", "car"), ("医", "heart"))  # fmt: skip
@@ -70,11 +72,15 @@ def event_icon(name: str) -> str:
     return next((icon for word, icon in EVENT_ICONS if word in name), "flag")
 
 
-async def catalogue_version(node: Node) -> str:
-    """Changes whenever an item is published or withdrawn here: the key of what is kept (清单版本)."""
+async def catalogue_changes(node: Node, since: datetime | None) -> tuple[tuple[str, ...], datetime | None]:
+    """What changed in the catalogue after a moment (清单变化): a mark of each change, and the moment of the last one.
+
+    Changes of the last minutes before it count again, because a slower transaction may show up late.
+    """
     async with node.db.reading() as tx:
-        changes = await catalogue.changed_since(tx, None)
-    return f"{len(changes)} {changes[-1].changed_at.isoformat()}" if changes else ""
+        changes = await catalogue.changed_since(tx, since - LATE if since else None)
+    marks = tuple(f"{one.task_code} {one.version} {one.rev} {one.status}" for one in changes)
+    return marks, changes[-1].changed_at if changes else since
 
 
 async def services(node: Node, place: str, *, who: str = "", theme: str = "", department: str = "", event: str = "") -> Services:

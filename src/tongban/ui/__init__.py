@@ -21,8 +21,9 @@ from tongban.ui.errors import FormTooLarge, StaleForm, StrangeOrigin, exception_
 from tongban.ui.forms import SESSION_COOKIES, Form, Upload, form
 from tongban.ui.frame import DISPLAY_COOKIES, Frame, display_cookies, frame, own_path
 from tongban.ui.headers import before_send, content_security_policy
+from tongban.ui.keeping import keep, kept
 from tongban.ui.model import Option
-from tongban.ui.rendering import compressed, environment, page, render, see_other, takes_gzip
+from tongban.ui.rendering import environment, page, render, see_other
 from tongban.ui.routes import ROUTES, Route
 from tongban.ui.static import asset
 from tongban.ui.wiring import StaffLink, Wiring, wire, wiring
@@ -43,7 +44,6 @@ __all__ = [
     "Wiring",
     "asset",
     "before_send",
-    "compressed",
     "content_security_policy",
     "display_cookies",
     "environment",
@@ -51,11 +51,12 @@ __all__ = [
     "failure_response",
     "form",
     "frame",
+    "keep",
+    "kept",
     "own_path",
     "page",
     "render",
     "see_other",
-    "takes_gzip",
     "wire",
     "wiring",
 ]

@@ -96,7 +96,7 @@ def scale_of(text: str) -> int:
     """A container's text factor (`?fs=1.4`, mini-programs) as an allowed size in per cent."""
     try:
         return size_of(str(round(float(text) * 100)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 100
 
 

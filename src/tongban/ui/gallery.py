@@ -20,7 +20,6 @@ class Gallery(msgspec.Struct, frozen=True):
     back: str = "/"
     back_label: str = "返回首页"
     nav_title: str = "组件陈列"
-    tab: str = "home"
 
 
 QR = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban.kernel.errors import NotFound
@@ -17,7 +18,7 @@ from tongban.ui.wiring import wiring
 
 
 @get("/static/{name:str}", sync_to_thread=False, include_in_schema=False)
-def static_file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+def static_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """One static file by its content name (静态文件): kept for a year, because a change makes another name."""
     found = files().get(name)
     if found is None:
