@@ -158,3 +158,25 @@ if (document.documentElement.dataset.channel === "staff") {
     if (one.matches("input:not([type=radio],[type=checkbox]),textarea,select")) one.focus(); else one.click();
   });
 }
+
+// Passkeys 通行密钥: the form shows itself where the browser can; its button asks the device and sends the answer.
+if (window.PublicKeyCredential && window.isSecureContext) {
+  for (const form of $$("form[data-passkey]")) {
+    form.hidden = false;
+    const go = form.querySelector("[data-passkey-go]");
+    if (go) go.addEventListener("click", async (event) => {
+      event.preventDefault();
+      try {
+        const options = await (await fetch(form.dataset.passkey, { credentials: "same-origin" })).json();
+        const key = "passkeyMake" in form.dataset
+          ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
+          : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+        form.elements.credential.value = JSON.stringify(key.toJSON());
+        form.requestSubmit();
+      } catch (error) {
+        // the person said no, or the device has no key: the other ways stand below
+        if (error.name !== "NotAllowedError") throw error;
+      }
+    });
+  }
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from html.parser import HTMLParser
 
 import minijinja
@@ -81,6 +82,29 @@ def test_a_personal_value_shows_only_when_a_filter_says_so():
     assert drawn("{{ x }}", x=Personal("陈晓雨")) == "‹personal›"
     assert drawn("{{ x|masked }}", x=Personal("陈晓雨")) == "陈*雨"
     assert drawn("{{ x|plain }}", x=Personal("陈晓雨")) == "陈晓雨"
+
+
+def every_template() -> list[str]:
+    root = rendering.PACKAGE
+    return sorted(str(one.relative_to(one.parents[len(one.relative_to(root).parts) - 3])) for one in root.glob("*/templates/**/*.html"))
+
+
+def test_templates_are_found_by_their_room():
+    assert "ui/frame.html" in every_template()
+    assert "ui/components/parts.html" in every_template()
+    assert all(rendering.load_template(name) for name in every_template())
+
+
+@pytest.mark.parametrize("name", every_template())
+def test_every_template_of_the_house_compiles(name):
+    """Syntax, and every macro it imports exists."""
+    rendering.environment().undeclared_variables_in_template(name)
+    source = rendering.load_template(name)
+    for component, names in re.findall(r'\{%-? from "([^"]+)" import ([^%]+?)-?%\}', source):
+        offered = set(re.findall(r"\{%-? macro (\w+)\(", rendering.load_template(component) or ""))
+        wanted = {one.split(" as ")[0].strip() for one in names.split(",")}
+        assert wanted <= offered, f"{name}: {component} has no {sorted(wanted - offered)}"
+    assert not re.search(r"<[^>]+ (style|on\w+)=", source), f"{name}: the policy forbids inline style and script"
 
 
 def test_an_unknown_name_is_an_error():

@@ -25,7 +25,7 @@ async def base() -> AsyncIterator[str]:
         port = found.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app(), port=port, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.02)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
