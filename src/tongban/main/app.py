@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar import Litestar, Request, get
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.response import Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -40,7 +40,7 @@ async def provide_node(state: State) -> Node:
     return node
 
 
-async def provide_actor(request: Request[Any, Any, Any], node: Node) -> Actor:
+async def provide_actor(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Actor:
     """Who asks, from the cookies of this request (办事的人); the frame of the page reads it from the request's state."""
     actor = await identity.resolve(node, request.cookies, path=request.url.path)
     request.state["actor"] = actor
@@ -51,7 +51,7 @@ async def provide_actor(request: Request[Any, Any, Any], node: Node) -> Actor:
 
 
 @get("/health", opt={"plain": True})
-async def health(node: Node) -> Response[Any]:
+async def health(node: NamedDependency[Node]) -> Response[Any]:
     """Whether this node can serve: its database answers a real query (健康检查)."""
     async with node.db.reading() as tx:
         await tx.fetchval("SELECT 1")
@@ -69,7 +69,7 @@ def counted(node: Node) -> Any:
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http":
+            if str(scope["type"]) != "http":
                 await app(scope, receive, send)
                 return
             scope.setdefault("state", {})["trace"] = secrets.token_hex(8)
@@ -86,11 +86,20 @@ def counted(node: Node) -> Any:
                 await app(scope, receive, watched)
             finally:
                 spent = (time.perf_counter() - started) * 1000
-                service_apps.count(node, path=scope["path"], channel="h5", status=status, ms=spent)
+                service_apps.count(
+                    node, path=scope["path"], channel=_channel(scope), status=status, ms=spent,
+                    task_code=scope["state"].get("task_code"),
+                )  # fmt: skip
 
         return serve
 
     return wrap
+
+
+def _channel(scope: Scope) -> str:
+    """h5, or pc when the browser does not call itself a phone's."""
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    return "h5" if b"Mobile" in agent else "pc"
 
 
 @asynccontextmanager
@@ -125,7 +134,7 @@ def build_app(node: Node, *, clocks: bool = True) -> Litestar:
         route_handlers=[health, metrics, *_doors(node)],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
         state=State({"node": node}),
-        exception_handlers=ui.exception_handlers,
+        exception_handlers={**ui.exception_handlers},
         before_send=[ui.before_send],
         middleware=[counted(node)],
         lifespan=[_running] if clocks else [],

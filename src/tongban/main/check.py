@@ -28,7 +28,7 @@ def demo_settings(folder: Path, node: str) -> Settings:
 async def verify_log(settings: Settings) -> int:
     """Recompute the node's log (核对存证). Prints one line; 0 when it is whole, 1 with the place where it is not."""
     async with Node.open(settings) as node, node.db.reading() as tx:
-        report = await transparency.verify_log(tx)
+        report = await transparency.verify_log(tx, node)
     typer.echo(f"{settings.node}: {report.sentence}")
     return 0 if report.whole else 1
 

@@ -51,7 +51,7 @@ def job_handlers() -> dict[str, jobs.Handler]:
 def clocks() -> list[jobs.Clockwork]:
     """Everything the clock calls (定时)."""
     found: list[jobs.Clockwork] = []
-    for room in ROOMS:
+    for room in (*ROOMS, "main"):
         module = door(room, "tasks")
         if module is not None:
             found += list(getattr(module, "CLOCKS", []))
@@ -60,7 +60,7 @@ def clocks() -> list[jobs.Clockwork]:
 
 def _merged(name: str, table: str) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
-    for room in ROOMS:
+    for room in (*ROOMS, "main"):
         module = door(room, name)
         for key, handler in getattr(module, table, {}).items() if module else ():
             if key in found:

@@ -58,9 +58,10 @@ def _describe(nation: Nation) -> None:
     _say("")
     people = yaml.safe_load(PEOPLE.read_text("utf-8"))
     _say("  Invented people (演示), sign in with name and number; the code is shown on the page:")
-    for person in people.get("citizens", [])[:6]:
-        _say(f"    {person['name']:<6} {person['number']}  {person.get('phone', ''):<12} {person.get('note', '')}")
-    _say("  Invented staff, sign in at /staff/login with a demo certificate (演示证书):")
-    for member in people.get("staff", [])[:14]:
-        _say(f"    {member.get('node', ''):<8} {member['name']:<6} {member.get('title', '')}")
+    for person in people["citizens"]:
+        _say(f"    {person['name']}  {person['number']}  手机 {person['phone']}  {person.get('who', '')}")
+    _say("  Invented staff, sign in at /staff/login of their node with a demo certificate (演示证书):")
+    for node, members in people["staff"].items():
+        for member in members:
+            _say(f"    {node:<8} {member['name']}  {member['unit']}  {'、'.join(member['roles'])}")
     _say("")
