@@ -37,7 +37,7 @@ class _Known(msgspec.Struct, frozen=True):
     generation: int
 
 
-_caches: WeakKeyDictionary[Node, dict[str, _Known]] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[Node, dict[tuple[bool, str], _Known]] = WeakKeyDictionary()
 
 
 async def resolve(node: Node, cookies: Mapping[str, str], *, path: str = "/") -> Actor:
@@ -59,13 +59,14 @@ async def _of_cookie(node: Node, value: str, *, staff_session: bool) -> Actor:
         return NOBODY
     cache = _caches.setdefault(node, {})
     generation = node.bell.generation(sessions.BELL)
-    known = cache.get(value)
+    key = (staff_session, value)
+    known = cache.get(key)
     if known is not None and known.generation == generation and time.monotonic() - known.read_at < _CACHE_SECONDS:
         return known.actor
     async with node.db.reading() as tx:
         session = await by_cookie(tx, node, value, staff=staff_session)
         if session is None:
-            cache.pop(value, None)
+            cache.pop(key, None)
             return NOBODY
     session = await _alive(node, session)
     if session is None:
@@ -74,9 +75,9 @@ async def _of_cookie(node: Node, value: str, *, staff_session: bool) -> Actor:
     if actor.acr < 3 or actor.kind == "staff":
         if len(cache) >= _CACHE_MOST:
             cache.clear()
-        cache[value] = _Known(actor, time.monotonic(), generation)
+        cache[key] = _Known(actor, time.monotonic(), generation)
     else:
-        cache.pop(value, None)
+        cache.pop(key, None)
     return actor
 
 

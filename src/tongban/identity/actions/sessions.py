@@ -61,9 +61,9 @@ async def raise_level(
     at = at or now
     value = secrets.token_urlsafe(32)
     row = await tx.fetchrow(
-        "UPDATE session SET previous_hash = cookie_hash, previous_until = $3, cookie_hash = $4, rotated_at = $5, acr = $6,"
+        "UPDATE session SET previous_hash = cookie_hash, previous_until = $3, cookie_hash = $4, rotated_at = $5::timestamptz, acr = $6,"
         " proof = greatest(proof, $7), amr = (SELECT array_agg(DISTINCT one) FROM unnest(amr || $8::text) AS one),"
-        " auth_time = $9, raised_at = $9, seen_at = $5, home_news_at = CASE WHEN home IS NULL THEN NULL ELSE $5 END"
+        " auth_time = $9, raised_at = $9, seen_at = $5, home_news_at = CASE WHEN home IS NULL THEN NULL ELSE $5::timestamptz END"
         f" WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING {COLUMNS}",
         session.subject, session.id, now + timedelta(seconds=OLD_VALUE_SECONDS), hashed(value), now, acr, proof or acr, way, at,
     )  # fmt: skip

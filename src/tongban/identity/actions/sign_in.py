@@ -95,7 +95,7 @@ async def send_code(tx: Tx, node: Node, cookie: str) -> Refusals:
     if row["step"] != "code":
         return ()
     whom = row["subject"] or row["id"] if row["phone"] is None else row["subject"] or phone_index(node, _phone(node, row)).hex()
-    purse = limits.CODES_KNOWN_DEVICE if row["device_known"] else limits.CODES_UNKNOWN_DEVICES
+    purse = limits.codes(known_device=row["device_known"], demo=node.settings.demo)
     kind = f"known:{row['device']}" if row["device_known"] else "unknown"
     if wait := await throttle.take(tx, node, f"code:{kind}:{whom}", purse):
         return (refusal("identity.code_limit", "who", t=waiting(wait)),)

@@ -7,8 +7,7 @@ Purse = tuple[tuple[int, int], ...]
 HOUR = 3600
 DAY = 86400
 
-CODES_KNOWN_DEVICE: Purse = ((HOUR, 5), (DAY, 20))
-CODES_UNKNOWN_DEVICES: Purse = ((HOUR, 3), (DAY, 10))
+DEMO_FACTOR = 20
 LOOKUPS_BROWSER: Purse = ((HOUR, 30),)
 LOOKUPS_ADDRESS: Purse = ((HOUR, 10),)
 MATCH_NODE: Purse = ((60, 600), (HOUR, 20000))
@@ -23,6 +22,19 @@ WRONG_BEFORE_PAUSE = 15
 def addresses(per_hour: int) -> Purse:
     """Sign-in transactions an hour from one address block; `per_hour` is the setting `login_per_hour`."""
     return ((HOUR, per_hour),)
+
+
+def codes(*, known_device: bool, demo: bool) -> Purse:
+    """Codes an account may ask for: a purse for its known devices, one for all others together (T-20).
+
+    A demo node is generous: its invented people are walked through again and again.
+
+    >>> codes(known_device=False, demo=False)
+    ((3600, 3), (86400, 10))
+    """
+    factor = DEMO_FACTOR if demo else 1
+    hour, day = (5, 20) if known_device else (3, 10)
+    return ((HOUR, hour * factor), (DAY, day * factor))
 
 
 def address_block(address: str) -> str:
