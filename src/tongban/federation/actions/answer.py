@@ -242,14 +242,14 @@ async def _once(node: Node, asked: Asked, service: str, content: bytes, work: Ca
     assert key is not None
     running, mark = office(node).running, (asked.caller, service, key)
     effect = _Effect(asked.caller, service, key, digest(content))
-    stored = await _stored(node, effect)
-    if stored is not None:
-        return stored
-    if mark in running:
+    if mark in running:  # looked at and marked without a pause between: of two at once one runs
         raise Problem("in_progress")
     running.add(mark)
     token = _effect.set(effect)
     try:
+        stored = await _stored(node, effect)
+        if stored is not None:
+            return stored
         answer: bytes = await work()
         if not effect.stored:  # a handler without effect of its own: the answer is kept all the same
             async with node.db.transaction() as tx:

@@ -1,0 +1,75 @@
+"""Breaker, retry budget and address limits, with time as an argument (federation.md 4, 8)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tongban.federation.rules.traffic import Breaker, Limit, RetryBudget, jitter
+
+
+def test_the_breaker_opens_at_ten_calls_of_which_half_failed():
+    breaker = Breaker()
+    for n in range(9):
+        breaker.note(n * 0.1, good=False)
+    assert breaker.state(1) == "closed"
+    breaker.note(1, good=True)
+    assert breaker.state(1) == "open"
+    assert not breaker.admits(15.9)
+
+
+def test_half_open_lets_one_through_and_doubles_when_it_fails():
+    breaker = Breaker()
+    for _ in range(10):
+        breaker.note(0, good=False)
+    assert breaker.admits(15)
+    assert not breaker.admits(15.1)
+    breaker.note(15.2, good=False)
+    assert not breaker.admits(45)
+    assert breaker.admits(45.3)
+    breaker.note(45.4, good=True)
+    assert breaker.state(45.4) == "closed"
+    assert breaker.admits(45.4)
+
+
+def test_old_failures_are_forgotten():
+    breaker = Breaker()
+    for _ in range(9):
+        breaker.note(0, good=False)
+    for _ in range(9):
+        breaker.note(31, good=True)
+    breaker.note(31, good=False)
+    assert breaker.state(31) == "closed"
+
+
+def test_at_most_a_tenth_are_retries():
+    budget = RetryBudget()
+    while budget.spend():
+        pass
+    spent = 0
+    for _ in range(1000):
+        budget.earn()
+        spent += budget.spend()
+    assert 90 <= spent <= 100
+
+
+@given(st.lists(st.floats(min_value=0, max_value=10), min_size=1, max_size=200))
+def test_no_address_gets_more_than_its_rate(times):
+    limit = Limit(5)
+    taken = [at for at in sorted(times) if limit.takes("a", at)]
+    for start in taken:
+        assert sum(1 for at in taken if start <= at < start + 1) <= 5 + 5
+
+
+def test_addresses_do_not_share():
+    limit = Limit(1)
+    assert limit.takes("a", 0)
+    assert not limit.takes("a", 0)
+    assert limit.takes("b", 0)
+    assert limit.exhausted("a", 0)
+    assert not limit.exhausted("a", 1.1)
+
+
+@given(st.floats(min_value=0.01, max_value=100))
+def test_jitter_is_half_to_one_and_a_half(seconds):
+    assert 0.49 * seconds <= jitter(seconds) <= 1.51 * seconds
