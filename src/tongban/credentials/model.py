@@ -38,13 +38,13 @@ FieldKind = Literal["text", "name", "date", "number", "long_text", "money", "cod
 
 
 class TypeField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One field of a credential type (证照字段). `no` is its number in presentations and never changes or is reused.
+    """One field of a credential type (证照字段). `label` is its number in presentations and never changes or is reused.
 
     `derive` makes a field from another one when it is shown: `last4:number`, `over18:birth`, `masked:name`.
     """
 
     key: str
-    no: int
+    label: int
     name: str
     kind: FieldKind = "text"
     required: bool = True

@@ -63,6 +63,8 @@ async def issue(
     now, today = node.clock.now(), node.clock.today()
     until = valid_until or (today + timedelta(days=kind.valid_days) if kind.valid_days else None)
     number, identifier = _number(kind, issuer, values, old, today.strftime("%Y%m%d"))
+    if await tx.fetchval("SELECT 1 FROM credential WHERE subject = $1 AND identifier = $2", holder.subject, identifier):
+        raise TypeRefused(f"编号 {number} 的{kind.name}已经发过")
     credential_id = uuid7()
     list_no, list_index = await status.place(tx)
     await status.publish_if_missing(tx, node, list_no)

@@ -166,7 +166,7 @@ async def views(tx: Tx, node: Node, subject: str, card_id: str = "", limit: int 
     """Who looked at a card, or at any card, newest first (谁看过)."""
     rows = await tx.fetch(
         "SELECT v.*, c.type_code FROM credential_view v JOIN credential_card c ON c.subject = v.subject AND c.id = v.card "
-        "WHERE v.subject = $1 AND ($2 = '' OR v.card::text = $2) ORDER BY v.at DESC LIMIT $3",
+        "WHERE v.subject = $1 AND ($2 = '' OR v.card::text = $2) ORDER BY v.at DESC, v.id DESC LIMIT $3",
         subject,
         card_id,
         limit,

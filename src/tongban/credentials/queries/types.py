@@ -41,7 +41,7 @@ def _check(kind: CredentialType) -> None:
     if len(kind.code) != 21:
         raise ValueError("a type code has 21 characters")
     CreditCode.parse(kind.code[:18])
-    keys, numbers = [one.key for one in kind.fields], [one.no for one in kind.fields]
+    keys, numbers = [one.key for one in kind.fields], [one.label for one in kind.fields]
     if len(set(keys)) != len(keys) or len(set(numbers)) != len(numbers):
         raise ValueError("field keys and numbers are unique")
     if not kind.disclosures:

@@ -44,6 +44,7 @@ def document(
     ]
     until = "长期" if valid_until is None else day_words(valid_until)
     shown.append(("有效期", f"{day_words(valid_from)} 至 {until}"))
+    seals.width_of("".join(name + value for name, value in shown) + kind.title + org_name, 1)
     marks += _rows(shown, wide, high)
     marks += [
         seals.Image(_MARGIN, high - 58, 32, 32, qr_png(identifier)),
@@ -107,6 +108,7 @@ def _try_rows(shown: list[tuple[str, str]], wide: float, high: float, size: floa
 
 def wrap(text: str, size: float, width: float) -> list[str]:
     """`text` in lines no wider than `width` mm, broken between any two characters (折行)."""
+    seals.width_of(text, size)  # all characters at once: opening a font is dear
     lines, line = [], ""
     for one in " ".join(text.split()):
         if line and seals.width_of(line + one, size) > width:

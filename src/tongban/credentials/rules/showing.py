@@ -80,7 +80,7 @@ def attributes(kind: CredentialType, chosen: Disclosure, values: Mapping[str, st
             continue
         value = derived(field.derive, values, today) if field.derive else values.get(key, "")
         if value:
-            found[field.no] = value
+            found[field.label] = value
     return found
 
 

@@ -133,9 +133,9 @@ def _fields(
         return (Line("证照", kind.name if kind else "证照"),), {}
     allowed = purpose.fields.get(kind.name, ())
     found = [
-        (field, shown.attributes[field.no])
+        (field, shown.attributes[field.label])
         for key in allowed
-        if (field := kind.field(key)) is not None and field.no in shown.attributes
+        if (field := kind.field(key)) is not None and field.label in shown.attributes
     ]
     lines = tuple(Line(field.name, value) for field, value in found) or (Line("证照", kind.name),)
     return lines, {field.key: value for field, value in found}
