@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -94,7 +96,7 @@ def _options() -> tuple[ui.Option, ...]:
 
 
 @get("/review/{case_id:uuid}")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: Any) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: FromPath[UUID]) -> Response[bytes]:
     """评一评: five levels, none chosen; after it is given, what was given."""
     actor.require(level=1)
     async with node.db.transaction() as tx:
@@ -138,7 +140,7 @@ def _page(
 
 
 @post("/review/{case_id:uuid}")
-async def give(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: Any) -> Response[Any]:
+async def give(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: FromPath[UUID]) -> Response[Any]:
     """Give it, once; a second time shows what was given."""
     actor.require(level=1)
     form = await ui.form(request)
@@ -226,13 +228,13 @@ async def desk(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @get("/staff/reviews/{review_id:uuid}")
-async def desk_one(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: Any) -> Response[bytes]:
+async def desk_one(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: FromPath[UUID]) -> Response[bytes]:
     """One bad review: what was said, where it stands, the next step."""
     return await _desk(request, node, actor, str(review_id))
 
 
 @post("/staff/reviews/{review_id:uuid}")
-async def handle(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: Any) -> Response[Any]:
+async def handle(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: FromPath[UUID]) -> Response[Any]:
     """The next step: check, fix, or answer."""
     actor.require_staff()
     form = await ui.form(request)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -55,7 +57,7 @@ async def read(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @get("/messages/{message_id:uuid}")
-async def follow(node: Node, actor: Actor, message_id: Any) -> Response[Any]:
+async def follow(node: Node, actor: Actor, message_id: FromPath[UUID]) -> Response[Any]:
     """Open what a message is about; opening it is reading it."""
     actor.require(level=1)
     async with node.db.transaction() as tx:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import catalogue, ui
@@ -248,7 +250,7 @@ async def create(request: Request[Any, Any, Any], node: Node, actor: Actor) -> R
 
 
 @get("/staff/apps/{app_id:uuid}/edit")
-async def edit_form(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: Any) -> Response[bytes]:
+async def edit_form(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[bytes]:
     """改: the form with what stands there."""
     async with node.db.reading() as tx:
         app = await queries.app(tx, str(app_id))
@@ -259,7 +261,7 @@ async def edit_form(request: Request[Any, Any, Any], node: Node, actor: Actor, a
 
 
 @post("/staff/apps/{app_id:uuid}/edit")
-async def change(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: Any) -> Response[Any]:
+async def change(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[Any]:
     """Keep the change, and hand in when asked."""
     form = await ui.form(request)
     wanted = _draft(form)
@@ -352,13 +354,13 @@ async def _page(
 
 
 @get("/staff/apps/{app_id:uuid}")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: Any) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[bytes]:
     """One app: where it stands, what the gate found, who did what, how it runs."""
     return await _page(request, node, actor, str(app_id))
 
 
 @post("/staff/apps/{app_id:uuid}")
-async def act(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: Any) -> Response[Any]:
+async def act(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[Any]:
     """One step of the life cycle, named by the button."""
     form = await ui.form(request)
     found = await _act(node, actor, str(app_id), form)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import consent, ui
@@ -112,7 +114,7 @@ def _row(use: Use) -> Row:
 
 
 @get("/me/data-use/{line_id:uuid}/receipt")
-async def receipt(request: Request[Any, Any, Any], node: Node, actor: Actor, line_id: Any) -> Response[bytes]:
+async def receipt(request: Request[Any, Any, Any], node: Node, actor: Actor, line_id: FromPath[UUID]) -> Response[bytes]:
     """查看凭证: the receipt of one line with its inclusion proof, to be checked without us (R-408)."""
     actor.require(level=1)
     side = request.query_params.get("side", "local")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import consent, ui
@@ -155,7 +157,7 @@ async def demand(request: Request[Any, Any, Any], node: Node, actor: Actor) -> R
 
 
 @post("/staff/sharing/{grant_id:uuid}")
-async def decide(request: Request[Any, Any, Any], node: Node, actor: Actor, grant_id: Any) -> Response[Any]:
+async def decide(request: Request[Any, Any, Any], node: Node, actor: Actor, grant_id: FromPath[UUID]) -> Response[Any]:
     """同意、不同意或停止."""
     form = await ui.form(request)
     async with node.db.transaction() as tx:
