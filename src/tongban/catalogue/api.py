@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban.catalogue.errors import ItemUnknown
@@ -35,7 +37,7 @@ def _written_of(found: Current) -> bytes:
 
 
 @get("/api/items/{task_code:str}")
-async def one_item(request: Request[Any, Any, Any], node: Node, task_code: str) -> Response[bytes]:
+async def one_item(request: Request[Any, Any, Any], node: NamedDependency[Node], task_code: FromPath[str]) -> Response[bytes]:
     """One item: digest, state, channels, and the whole definition whose canonical JSON has that digest (同源发布)."""
     found = await current(node, task_code)
     if found is None:
@@ -48,7 +50,7 @@ async def one_item(request: Request[Any, Any, Any], node: Node, task_code: str) 
 
 
 @get("/api/items")
-async def all_items(request: Request[Any, Any, Any], node: Node) -> Response[bytes]:
+async def all_items(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[bytes]:
     """Published items as a list; query: division, audience, theme, department, channel, owner (清单)."""
     asked = request.query_params
     division = asked.get("division", "")

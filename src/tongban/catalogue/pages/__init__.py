@@ -1,7 +1,7 @@
 """HTML doors of the catalogue 页面: the guide, general information about services, the back office's reference lists.
 
-A signed-out guide is the same for everybody: it is drawn once for each definition, state and look, kept compressed in
-memory, and answered without a template or a query (architecture.md 16: ≥ 1,500 a second a core).
+A signed-out guide is the same for everybody: it is drawn once for each definition, state and look, kept by `ui` and
+answered without a template or a query (architecture.md 16: ≥ 1,500 a second a core).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -31,9 +33,7 @@ from tongban.catalogue.queries import (
 from tongban.kernel.actor import Actor
 from tongban.kernel.node import Node
 
-MOST_KEPT = 512
-SMALLEST_TO_COMPRESS = 512
-_drawn: dict[tuple[str, ...], tuple[bytes, bytes]] = {}
+TEMPLATE = "catalogue/guide.html"
 _names: dict[str, dict[str, str]] = {}
 
 
@@ -47,7 +47,7 @@ async def _division_names(node: Node) -> dict[str, str]:
 
 
 @get("/s/{task_code:str}")
-async def guide(request: Request[Any, Any, Any], node: Node, actor: Actor, task_code: str) -> Response[bytes]:
+async def guide(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], task_code: FromPath[str]) -> Response[bytes]:
     """办事指南. 404 with other ways when the item is unknown, withdrawn, or closed on this channel."""
     token = request.query_params.get("preview")
     if token is not None:
@@ -55,15 +55,11 @@ async def guide(request: Request[Any, Any, Any], node: Node, actor: Actor, task_
     found = await current(node, task_code)
     if found is None:
         raise ItemUnknown
-    frame = ui.frame(request, str)
     if found.listing.status == "withdrawn":
         raise ItemGone(await _reason(node, task_code))
-    if not open_on(found.listing, frame.channel):
+    if not open_on(found.listing, ui.frame(request).channel):
         raise ChannelClosed
-    if actor.kind == "nobody" and not request.scope.get("query_string"):
-        return await _signed_out(request, node, found, frame)
-    page = guide_of(found.item, await _division_names(node))
-    answer = ui.page(request, "catalogue/guide.html", page)
+    answer = await _drawn(request, node, found, public=actor.kind == "nobody")
     answer.headers["Item-Digest"] = found.item.digest
     return answer
 
@@ -73,22 +69,14 @@ async def _reason(node: Node, task_code: str) -> str:
         return str(await tx.fetchval("SELECT reason FROM item WHERE task_code = $1 ORDER BY rev DESC LIMIT 1", task_code) or "")
 
 
-async def _signed_out(request: Request[Any, Any, Any], node: Node, found: Current, frame: ui.Frame) -> Response[bytes]:
-    """The guide as everybody sees it who is not signed in: from memory when it was drawn before."""
-    key = (
-        node.db.url, found.item.digest, str(found.listing.rev), frame.mode, frame.channel, str(frame.size), frame.place_name
-    )
-    kept = _drawn.get(key)
-    if kept is None:
-        html = ui.render("catalogue/guide.html", guide_of(found.item, await _division_names(node)), frame).encode()
-        if len(_drawn) >= MOST_KEPT:
-            _drawn.clear()
-        kept = _drawn[key] = (html, ui.compressed(html))
-    zipped = "gzip" in request.headers.get("accept-encoding", "")
-    headers = {"Vary": "Accept-Encoding, Cookie", "Cache-Control": "no-cache", "Item-Digest": found.item.digest}
-    if zipped:
-        headers["Content-Encoding"] = "gzip"
-    return Response(kept[1] if zipped else kept[0], headers=headers, media_type="text/html; charset=utf-8")
+async def _drawn(request: Request[Any, Any, Any], node: Node, found: Current, *, public: bool) -> Response[bytes]:
+    """The guide in this look; as everybody sees it who is not signed in, from memory when it was drawn before."""
+    key = ("guide", node.id, found.item.digest, str(found.listing.rev))
+    kept = ui.kept(request, key) if public else None
+    if kept is not None:
+        return kept
+    page = guide_of(found.item, await _division_names(node))
+    return ui.keep(request, key, TEMPLATE, page) if public else ui.page(request, TEMPLATE, page)
 
 
 async def _preview(request: Request[Any, Any, Any], node: Node, task_code: str, token: str) -> Response[bytes]:
@@ -100,7 +88,7 @@ async def _preview(request: Request[Any, Any, Any], node: Node, task_code: str, 
         found = await item(tx, task_code, waiting[-1].version if waiting else None)
     if found is None:
         raise ItemUnknown
-    return ui.page(request, "catalogue/guide.html", guide_of(found, await _division_names(node), preview=True))
+    return ui.page(request, TEMPLATE, guide_of(found, await _division_names(node), preview=True))
 
 
 class InfoPage(msgspec.Struct, frozen=True):
@@ -123,7 +111,7 @@ GROUPS = {
 
 
 @get("/info/{entry_id:str}")
-async def info(request: Request[Any, Any, Any], node: Node, entry_id: str) -> Response[bytes]:
+async def info(request: Request[Any, Any, Any], node: NamedDependency[Node], entry_id: FromPath[str]) -> Response[bytes]:
     """目录信息: what is generally known of a service, each part with how sure it is; never shown as official."""
     async with node.db.reading() as tx:
         found = await entry(tx, entry_id)
@@ -148,7 +136,7 @@ PAGE_ROWS = 200
 
 
 @get("/staff/reference")
-async def reference(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def reference(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """清单与代码: every imported row with its mark; what is not confirmed says so in its own row."""
     actor.require_staff()
     chosen = request.query_params.get("list", "")
