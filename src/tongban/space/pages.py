@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from tongban import identity, notifications, ui
@@ -38,6 +39,8 @@ WORDS = {
 }
 
 Req = Request[Any, Any, Any]
+Here = NamedDependency[Node]
+Asking = NamedDependency[Actor]
 
 
 async def who(request: Req, node: Node) -> Actor:
@@ -53,7 +56,7 @@ async def who(request: Req, node: Node) -> Actor:
 
 
 @get("/", include_in_schema=False)
-async def home(request: Req, node: Node) -> Response[Any]:
+async def home(request: Req, node: Here) -> Response[Any]:
     """The entrance (首页): one's own next act first, then what can be done here."""
     actor = await who(request, node)
     version = await shelf(node).refresh(node)
@@ -102,7 +105,7 @@ async def habit_of(request: Req, node: Node, actor: Actor) -> Response[Any] | No
 
 
 @post("/me/display", status_code=303, include_in_schema=False)
-async def keep_display(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def keep_display(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """Keep the looks of this device for the others too (记住显示习惯)."""
     actor.require(1)
     await ui.form(request)
@@ -113,7 +116,7 @@ async def keep_display(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/me", include_in_schema=False)
-async def me(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def me(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """One's own page (我的): who I am, what waits, and every number with its list behind it."""
     actor.require(1)
     missing: list[str] = []
@@ -132,7 +135,7 @@ async def me(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/services", include_in_schema=False)
-async def services(request: Req, node: Node) -> Response[Any]:
+async def services(request: Req, node: Here) -> Response[Any]:
     """All services of the chosen place (办事): by person or business, theme, department, life event."""
     asked = {name: request.query_params.get(name, "") for name in ("who", "theme", "department", "event")}
     page = await queries.services(node, ui.frame(request).place, **asked)
@@ -140,7 +143,7 @@ async def services(request: Req, node: Node) -> Response[Any]:
 
 
 @get("/region", include_in_schema=False)
-async def region(request: Req, node: Node) -> Response[Any]:
+async def region(request: Req, node: Here) -> Response[Any]:
     """Choose the place (选地区): look around without changing anything."""
     query = request.query_params
     frame = ui.frame(request)
@@ -177,31 +180,31 @@ async def words(request: Req, node: Node, name: str) -> Response[Any]:
 
 
 @get("/help", include_in_schema=False)
-async def help_page(request: Req, node: Node) -> Response[Any]:
+async def help_page(request: Req, node: Here) -> Response[Any]:
     """How to do the usual things, how to complain (帮助)."""
     return await words(request, node, "help")
 
 
 @get("/privacy", include_in_schema=False)
-async def privacy(request: Req, node: Node) -> Response[Any]:
+async def privacy(request: Req, node: Here) -> Response[Any]:
     """What is done with personal data, in plain words first (隐私)."""
     return await words(request, node, "privacy")
 
 
 @get("/accessibility", include_in_schema=False)
-async def accessibility(request: Req, node: Node) -> Response[Any]:
+async def accessibility(request: Req, node: Here) -> Response[Any]:
     """What was checked, by machine and by people, and the known gaps (无障碍声明)."""
     return await words(request, node, "accessibility")
 
 
 @get("/about", include_in_schema=False)
-async def about(request: Req, node: Node) -> Response[Any]:
+async def about(request: Req, node: Here) -> Response[Any]:
     """Who runs this and of what it is made (关于)."""
     return await words(request, node, "about")
 
 
 @get("/manifest.webmanifest", include_in_schema=False)
-async def manifest(node: Node) -> Response[Any]:
+async def manifest(node: Here) -> Response[Any]:
     """What a phone needs to put the site on its home screen (应用清单)."""
     body = {
         "name": node.settings.name + "通办", "short_name": "通办", "lang": "zh-CN", "start_url": "/", "display": "standalone",
