@@ -18,7 +18,6 @@ from tongban.identity.pages import browser
 from tongban.identity.pages.browser import HereNode
 from tongban.identity.rules.levels import decayed
 from tongban.identity.rules.requests import MAX_FORM, single
-from tongban.kernel.node import Node
 
 AnyRequest = Request[Any, Any, Any]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}

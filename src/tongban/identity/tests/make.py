@@ -110,8 +110,8 @@ class Browser:
     def _keep(self, cookies: dict[str, str], line: str) -> None:
         for name, morsel in SimpleCookie(line).items():
             if name.startswith("__Host-"):
-                assert morsel["secure"] and morsel["path"] == "/" and not morsel["domain"], line
-                assert morsel["httponly"] and morsel["samesite"].lower() == "lax", line
+                found = (bool(morsel["secure"]), morsel["path"], morsel["domain"], bool(morsel["httponly"]), morsel["samesite"].lower())
+                assert found == (True, "/", "", True, "lax"), line
             if morsel["max-age"] == "0":
                 cookies.pop(name, None)
             else:

@@ -1,0 +1,410 @@
+"""Roaming 无感漫游 over real nodes: silent sign-in, step-up at the home, signing out everywhere, and nodes that lie.
+
+The browser keeps cookies by host and sends them on top-level navigations only: third-party cookies do not exist here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tongban import identity
+from tongban.federation.tests.make import deliver
+from tongban.identity import tokens
+from tongban.identity.actions import ending, introduce, keys, provider, roam
+from tongban.identity.errors import TokenRefused
+from tongban.identity.rules import home as home_rules
+from tongban.identity.tests.make import (
+    Browser,
+    MakeNode,
+    citizen,
+    code_for,
+    go_on,
+    household,
+    sign_in,
+    step_up,
+)
+from tongban.kernel.errors import Failure
+from tongban.kernel.node import Node
+
+HOME, AWAY = "500000", "510000"
+SESSION = "__Host-tb_s"
+
+
+@pytest.fixture(scope="module")
+async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
+    async with household(make_node, HOME, AWAY) as found:
+        yield found
+
+
+def hosts(trail: list[str]) -> list[str]:
+    """The hosts a navigation went through, repeats taken together."""
+    found: list[str] = []
+    for url in trail:
+        host = (urlsplit(url).hostname or "").split(".")[0]
+        if not found or found[-1] != host:
+            found.append(host)
+    return found
+
+
+async def alive(node: Node, browser: Browser) -> bool:
+    cookies = browser.jar.get(node.settings.host, {})
+    return (await identity.resolve(node, cookies, path="/me")).kind == "citizen"
+
+
+async def until(browser_gone: Any) -> None:
+    """Wait for a job to have run: looks again at each ring of the bell, at most 5 s in all."""
+    node, browser = browser_gone
+    for _ in range(50):
+        since = node.bell.generation("identity.session_ended")
+        if not await alive(node, browser):
+            return
+        await node.bell.wait("identity.session_ended", seconds=0.1, since=since)
+    raise AssertionError("still signed in after 5 s")
+
+
+async def test_link_from_home_signs_in_without_a_prompt(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    page = await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    assert page.status == 200
+    assert page.path == "/me/access"
+    assert hosts(page.trail) == [AWAY, HOME, AWAY], "two redirects between nodes when the home is known"
+    assert "cn" not in hosts(page.trail), "the hub takes no part"
+    assert "陈" not in "".join(page.trail)
+    assert citizen().number not in "".join(page.trail)
+    here = await identity.resolve(home, browser.jar[home.settings.host])
+    there = await identity.resolve(away, browser.jar[away.settings.host])
+    assert here.subject == there.subject
+    assert there.home == HOME
+    async with away.db.reading() as tx:
+        known = await identity.person(tx, away, there.subject)
+    assert known is not None
+    assert known.name_masked is not None
+    assert known.name_masked.reveal() == "陈**"
+    assert (known.name, known.number, known.phone) == (None, None, None), "a visited node learns the masked name only"
+    access = await browser.get(home, "/me/access")
+    assert "四川省" in access.body, "the person sees at home where the account was used"
+
+
+async def test_home_cookie_is_enough_the_second_time(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    browser.jar[away.settings.host].pop(SESSION)
+    page = await browser.get(away, "/login?next=/me/access")
+    assert page.path == "/me/access"
+
+
+async def test_signed_out_at_home_gives_one_ordinary_page_and_no_loop(nodes: dict[str, Node]) -> None:
+    browser, away = Browser(), nodes[AWAY]
+    page = await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    assert page.status == 200
+    assert page.path == "/login"
+    again = await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    assert hosts(again.trail) == [AWAY], "a refusal is remembered"
+
+
+async def test_signing_in_at_home_on_the_way_and_coming_back(nodes: dict[str, Node]) -> None:
+    """The long way: no session anywhere, the account is chosen by place, answers are asked at the home only."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    page = await browser.get(away, "/login/elsewhere?next=/me/access")
+    assert "重庆市" in page.body
+    page = await browser.get(away, f"/login/go?home={HOME}&next=/me/access")
+    assert page.url.startswith(home.settings.base_url)
+    page = await go_on(browser, home, page, citizen("刘建国"))
+    assert page.url == f"{away.settings.base_url}/me/access"
+    assert await alive(away, browser)
+
+
+async def test_hub_introduces_and_nothing_is_typed_twice(nodes: dict[str, Node]) -> None:
+    browser, hub, home, away, who = Browser(), nodes["cn"], nodes[HOME], nodes[AWAY], citizen("周雨桐")
+    await sign_in(Browser(), home, who)
+    await deliver(nodes)
+    page = await browser.get(away, "/login/elsewhere?next=/me/access")
+    asked = next(one for one in page.links() if "/discover?" in one)
+    page = await browser.get(hub, asked)
+    page = await browser.submit(hub, page, "/discover", who=who.phone)
+    assert page.path == "/login/code", "the home fetched what was typed at the hub and sent the code"
+    assert page.url.startswith(home.settings.base_url)
+    assert who.phone not in "".join(page.trail)
+    page = await go_on(browser, home, page, who)
+    assert page.url == f"{away.settings.base_url}/me/access"
+    async with hub.db.reading() as tx:
+        dump = [dict(row) for row in await tx.fetch("SELECT * FROM home_index")]
+        assert await tx.fetchval("SELECT count(*) FROM session") == 0, "the hub keeps no session for other nodes' people"
+    assert who.phone not in repr(dump)
+    assert who.number not in repr(dump)
+
+
+async def test_a_hint_is_for_its_home_and_once(nodes: dict[str, Node]) -> None:
+    hub, who = nodes["cn"], citizen("何志远")
+    async with hub.db.transaction() as tx:
+        await introduce.remember(tx, hub, HOME, number=who.number, phone=who.phone)
+        found = await introduce.introduce(tx, hub, who.number, visited=AWAY, address="127.0.0.1", browser="b")
+        assert found is not None
+        assert await introduce.redeem(tx, hub, AWAY, found.handle) is None
+        assert await introduce.redeem(tx, hub, HOME, found.handle) == who.number
+        assert await introduce.redeem(tx, hub, HOME, found.handle) is None
+
+
+async def test_step_up_of_a_visitor_happens_at_home_and_asks_only_the_difference(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    before = browser.jar[away.settings.host][SESSION]
+    page = await browser.get(away, "/step-up?level=3&next=/me/access")
+    assert page.path == "/step-up"
+    assert page.url.startswith(home.settings.base_url), "V never sees a factor"
+    page = await step_up(browser, home, page)
+    assert page.url == f"{away.settings.base_url}/me/access"
+    assert browser.jar[away.settings.host][SESSION] != before
+    there = await identity.resolve(away, browser.jar[away.settings.host])
+    assert there.acr == 3
+    async with away.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM session WHERE revoked_at IS NULL AND subject = $1", there.subject) >= 1
+
+
+async def test_not_wanting_to_step_up_comes_back_with_everything_kept(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen("刘建国"))
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    page = await browser.get(away, "/step-up?level=3&next=/me/access")
+    page = await browser.get(home, next(one for one in page.links() if "/oidc/decline" in one))
+    assert page.url.startswith(away.settings.base_url)
+    assert "没有核验" in page.body
+    assert await alive(away, browser)
+
+
+async def test_signing_out_at_the_visited_node_ends_it_everywhere(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    page = await browser.get(away, f"/login?{urlencode({'next': f'/me/devices?from={HOME}'})}")
+    token = re.search(r'name="tb_token" value="([^"]+)"', page.body)
+    assert token
+    left = await browser.post(away, "/logout", {"tb_token": token[1]})
+    assert left.path == "/logout"
+    assert not await alive(away, browser), "this cookie is dead whatever happens after"
+    await until((home, browser))
+
+
+async def test_signing_out_at_home_ends_the_visit_by_push(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    page = await sign_in(browser, home, citizen("刘建国"), next_path="/me/devices")
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    assert await alive(away, browser)
+    token = re.search(r'name="tb_token" value="([^"]+)"', page.body)
+    assert token
+    await browser.post(home, "/logout", {"tb_token": token[1]})
+    await until((away, browser))
+    page = await browser.get(away, "/login")
+    assert "你在别处退出了" in page.body
+
+
+async def test_the_letter_ends_the_visit_when_no_push_arrives(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen("周雨桐"))
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    actor = await identity.resolve(home, browser.jar[home.settings.host])
+    async with home.db.transaction() as tx:
+        session = await provider.by_id(tx, actor.sid)
+        await ending.sessions.end(tx, actor.sid, "logout", home.clock.now())
+        await ending._tell_all(tx, home, msgspec_without_visits(session), "logout")
+    await deliver(nodes)
+    assert not await alive(away, browser)
+
+
+def msgspec_without_visits(session: Any) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(session, visited=())
+
+
+async def test_a_level_three_act_of_a_visitor_needs_fresh_news_of_the_home(nodes: dict[str, Node]) -> None:
+    """T-13: the session ended at home while this node heard nothing."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    page = await browser.get(away, "/step-up?level=3&next=/me/access")
+    if page.path == "/step-up":
+        await step_up(browser, home, page)
+    there = await identity.resolve(away, browser.jar[away.settings.host])
+    assert there.acr == 3
+    async with away.db.transaction() as tx:
+        old = away.clock.now() - timedelta(minutes=16)
+        await tx.execute("UPDATE session SET home_news_at = $2 WHERE id = $1", there.sid, old)
+    assert (await identity.resolve(away, browser.jar[away.settings.host])).acr == 3, "the home was asked and answered"
+    here = await identity.resolve(home, browser.jar[home.settings.host])
+    async with home.db.transaction() as tx:
+        await tx.execute("UPDATE session SET revoked_at = now() WHERE id = $1", here.sid)
+    async with away.db.transaction() as tx:
+        await tx.execute("UPDATE session SET home_news_at = $2 WHERE id = $1", there.sid, old)
+    assert (await identity.resolve(away, browser.jar[away.settings.host])).kind == "nobody"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"iss": "https://evil.example", "target_link_uri": "/me"},
+        {"iss": "HOME", "target_link_uri": "https://evil.example/"},
+        {"iss": "HOME", "target_link_uri": "//evil.example/"},
+        {"iss": "HOME", "target_link_uri": "javascript:alert(1)"},
+    ],
+)
+async def test_initiate_never_leaves_for_a_stranger(nodes: dict[str, Node], query: dict[str, str]) -> None:
+    """T-23."""
+    asked = {**query, "iss": nodes[HOME].settings.base_url if query["iss"] == "HOME" else query["iss"]}
+    page = await Browser().get(nodes[AWAY], "/login/initiate?" + urlencode(asked), follow=False)
+    assert page.status == 400
+
+
+async def test_an_answer_nobody_here_asked_for_is_refused(nodes: dict[str, Node]) -> None:
+    """T-04, T-10: foreign state, foreign browser, another issuer's callback, another iss."""
+    home, away = nodes[HOME], nodes[AWAY]
+    victim, attacker = Browser(), Browser()
+    await sign_in(attacker, home, citizen())
+    start = await attacker.get(away, f"/login/go?home={HOME}&next=/me", follow=False)
+    answer = await attacker.get(home, start.headers["location"], follow=False)
+    callback = answer.headers["location"]
+    assert "code=" in callback
+    assert (await victim.get(away, callback)).status == 508, "the code was asked for by another browser"
+    query = {name: value[0] for name, value in parse_qs(urlsplit(callback).query).items()}
+    start = await attacker.get(away, f"/login/go?home={HOME}&next=/me", follow=False)
+    answer = await attacker.get(home, start.headers["location"], follow=False)
+    query = {name: value[0] for name, value in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    swapped = {**query, "iss": nodes["cn"].settings.base_url}
+    assert (await attacker.get(away, f"/oidc/callback/{HOME}?{urlencode(swapped)}")).status == 508
+    assert (await attacker.get(away, f"/oidc/callback/mps?{urlencode(query)}")).status == 508
+
+
+async def test_home_signing_in_somebody_elses_person_is_refused(nodes: dict[str, Node]) -> None:
+    """T-22: 500000 signs a token for a person whose home, by the register, is another node."""
+    mps, home, away = nodes["mps"], nodes[HOME], nodes[AWAY]
+    async with mps.db.transaction() as tx:
+        key = await keys.signing_key(tx, mps, "Ed25519")
+    foreign = key.sign(home_rules.statement("n1" + "a" * 32, AWAY, "mps", mps.clock.now()), typ=home_rules.STATEMENT_TYP)
+    claims = tokens.read(foreign, await keys.keys_of(away, "mps", foreign), typ=home_rules.STATEMENT_TYP)
+    with pytest.raises(TokenRefused, match="another person or home"):
+        home_rules.judge_statement(claims, subject="n1" + "a" * 32, home=HOME, register="mps", now=away.clock.now())
+    async with home.db.transaction() as tx:
+        own = await keys.signing_key(tx, home, "Ed25519")
+    forged = own.sign(home_rules.statement("n1" + "a" * 32, HOME, "mps", home.clock.now()), typ=home_rules.STATEMENT_TYP)
+    with pytest.raises(TokenRefused, match="unknown kid"):
+        tokens.read(forged, await keys.keys_of(away, "mps", forged), typ=home_rules.STATEMENT_TYP)
+
+
+async def test_whole_sign_in_is_refused_without_the_registers_statement(nodes: dict[str, Node]) -> None:
+    browser, home, away, who = Browser(), nodes[HOME], nodes[AWAY], citizen("何志远")
+    await sign_in(browser, home, who)
+    async with home.db.transaction() as tx:
+        await tx.execute("UPDATE account SET home_statement = NULL WHERE subject = (SELECT subject FROM person WHERE bi_number = $1)",
+                         identity.queries.persons.number_index(home, who.number))
+    page = await browser.get(away, f"/login/go?home={HOME}&next=/me")
+    assert page.status == 403
+    assert not await alive(away, browser)
+
+
+async def test_home_away_is_said_plainly_and_silent_roaming_just_does_not_happen(nodes: dict[str, Node]) -> None:
+    away = nodes[AWAY]
+    browser = Browser()
+    async with away.db.reading() as tx:
+        listed = (await identity_directory(tx)).node("mps")
+    assert listed is not None
+    with pytest.raises(Failure):
+        await roam.start(away, "mps", next_path="/me", silent=False)  # no home for people
+    page = await browser.get(away, "/login?next=/me?from=nosuch")
+    assert page.status == 200
+    assert page.path == "/login"
+
+
+async def identity_directory(tx: Any) -> Any:
+    from tongban import federation
+
+    return await federation.directory(tx)
+
+
+async def test_codes_are_for_their_own_client_once_and_with_their_own_key(nodes: dict[str, Node]) -> None:
+    """T-05: stolen code, second use, wrong verifier, replayed request, other client."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    start = await browser.get(away, f"/login/go?home={HOME}&next=/me", follow=False)
+    answer = await browser.get(home, start.headers["location"], follow=False)
+    code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+    redirect = f"{away.settings.base_url}/oidc/callback/{HOME}"
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "client_id": AWAY, "code_verifier": "v" * 43}
+    with pytest.raises(Failure):
+        await roam._post(away, "home", home.settings.base_url, "/oidc/token", form, seconds=5)
+    with pytest.raises(Failure):
+        await roam._post(nodes["cn"], "home", home.settings.base_url, "/oidc/token", {**form, "client_id": "cn"}, seconds=5)
+    assert (await browser.get(home, start.headers["location"])).status == 400, "a request that was answered is dead"
+    page = await browser.get(home, f"/oidc/authorize?client_id={AWAY}&request_uri=urn:ietf:params:oauth:request_uri:nothing")
+    assert page.status == 400
+    assert "没有登记" in page.body
+
+
+async def test_code_used_twice_ends_what_it_gave(nodes: dict[str, Node]) -> None:
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    start = await browser.get(away, f"/login/go?home={HOME}&next=/me/access", follow=False)
+    answer = await browser.get(home, start.headers["location"], follow=False)
+    callback = answer.headers["location"]
+    code = parse_qs(urlsplit(callback).query)["code"][0]
+    assert (await browser.get(away, callback)).path == "/me/access"
+    async with home.db.transaction() as tx:
+        jkt = await tx.fetchval("SELECT dpop_jkt FROM oidc_code WHERE code_hash = $1", provider.hashed(code))
+        again = await provider.redeem(tx, home, provider.ClientProof(AWAY, jkt), {"grant_type": "authorization_code", "code": code})
+    assert again.error == "invalid_grant"
+    await deliver(nodes)
+    assert not await alive(away, browser)
+
+
+async def test_discovery_and_keys_are_public(nodes: dict[str, Node]) -> None:
+    import msgspec
+
+    home = nodes[HOME]
+    page = await Browser().get(home, "/.well-known/openid-configuration")
+    told = msgspec.json.decode(page.body)
+    assert told["issuer"] == home.settings.base_url
+    assert told["require_pushed_authorization_requests"] is True
+    page = await Browser().get(home, "/oidc/jwks")
+    found = msgspec.json.decode(page.body)["keys"]
+    assert {one["alg"] for one in found} == {"Ed25519", "ES256"}
+    assert not any("d" in one for one in found)
+
+
+async def test_userinfo_wants_the_key_the_token_is_bound_to(nodes: dict[str, Node]) -> None:
+    """T-06: a token without its key, a proof replayed, a proof of another address."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    await browser.get(away, f"/login/go?home={HOME}&next=/me/access")
+    actor = await identity.resolve(home, browser.jar[home.settings.host])
+    proof_key = keys.proof_key(away)
+    async with home.db.transaction() as tx:
+        session = await provider.by_id(tx, actor.sid)
+        row = {"acr": 2, "nonce": "n", "scope": "openid node"}
+        given = await provider._tokens(tx, home, row, session, provider.ClientProof(AWAY, proof_key.thumbprint))
+    token, url, now = given["access_token"], home.settings.base_url + "/oidc/userinfo", home.clock.now()
+
+    async def ask(key: Any, address: str, jti: str) -> int:
+        proof = tokens.make_proof(key, "GET", address, jti=jti, now=now, access_token=token)
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+        async with home.http.session.get(url, headers=headers) as answer:
+            return answer.status
+
+    assert await ask(proof_key, url, "jti-number-1") == 200
+    assert await ask(proof_key, url, "jti-number-1") == 401, "replayed"
+    assert await ask(proof_key, url + "x", "jti-number-2") == 401
+    assert await ask(keys.proof_key(nodes["cn"]), url, "jti-number-3") == 401
+
+
+async def test_code_is_asked_where_the_account_lives_only(nodes: dict[str, Node]) -> None:
+    page = await Browser().get(nodes["mps"], "/login")
+    assert 'action="/login"' not in page.body
+    assert "不开账号" in page.body
+    with pytest.raises(IndexError):
+        await code_for(Browser(), nodes["mps"], citizen().phone)
