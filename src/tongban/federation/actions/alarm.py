@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 
+from tongban.federation.actions.office import area
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
+from tongban.kernel.node import Node
 
 
 async def raise_alarm(tx: Tx, kind: str, node: str, dedupe: str, sentence: str, evidence: bytes) -> bool:
@@ -22,9 +24,9 @@ async def raise_alarm(tx: Tx, kind: str, node: str, dedupe: str, sentence: str, 
     return fresh is not None
 
 
-async def resolve_alarm(tx: Tx, actor: Actor, alarm_id: str) -> None:
+async def resolve_alarm(tx: Tx, node: Node, actor: Actor, alarm_id: str) -> None:
     """An operator has dealt with it (处理告警). Raises NotAllowed without the role `federation.operate`."""
-    actor.require_may("federation.operate")
+    actor.require_may("federation.operate", division=area(node))
     await tx.execute(
         "UPDATE federation_alarm SET resolved_at = now(), resolved_by = $2, dedupe = dedupe || ' ' || id::text"
         " WHERE id = $1 AND resolved_at IS NULL",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
-from tongban.federation.actions.office import BEHIND_BELL, DIRECTORY_BELL, office, read_directory
+from tongban.federation.actions.office import BEHIND_BELL, DIRECTORY_BELL, area, office, read_directory
 from tongban.federation.actions.send import send
 from tongban.federation.actions.way import fetch_open
 from tongban.federation.errors import CallFailed, NotMember
@@ -149,13 +149,13 @@ async def refresh(node: Node, *, peer: str | None = None) -> bool:
     return False
 
 
-async def trust(tx: Tx, actor: Actor, node_id: str, fingerprint: str) -> None:
+async def trust(tx: Tx, node: Node, actor: Actor, node_id: str, fingerprint: str) -> None:
     """An operator compared a new key by telephone and believes it (人工确认密钥); counts from the next directory on.
 
     `fingerprint` is `sm3:…` of the SubjectPublicKeyInfo. Raises NotAllowed without the role `federation.trust`.
     """
     if actor.kind != "system":
-        actor.require_may("federation.trust")
+        actor.require_may("federation.trust", division=area(node))
     await tx.execute(
         "INSERT INTO node_trust (node, fingerprint, by_staff) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         node_id, fingerprint, actor.staff_id or actor.subject,
@@ -260,8 +260,8 @@ async def set_status(tx: Tx, node: Node, node_id: str, status: str) -> Directory
 
 async def revoke_key(tx: Tx, node: Node, first: Actor, second: Actor, kid: str, reason: str) -> Directory:
     """Emergency revocation at the hub 紧急撤销密钥: two officers; the directory and the letter go out together."""
-    first.require_may("federation.revoke")
-    second.require_may("federation.revoke")
+    first.require_may("federation.revoke", division=area(node))
+    second.require_may("federation.revoke", division=area(node))
     if first.staff_id == second.staff_id:
         raise CallFailed("same_officer", retryable=False)
     entry = Revoked(kid, node.clock.ms(), reason)

@@ -9,7 +9,7 @@ import msgspec
 
 from tongban import transparency
 from tongban.federation.actions.directory import DIRECTORY_KEY, issue, sign, take, with_keys, with_node
-from tongban.federation.actions.office import DIRECTORY_BELL, ENROLMENT_BELL, office
+from tongban.federation.actions.office import DIRECTORY_BELL, ENROLMENT_BELL, area, office
 from tongban.federation.actions.way import NoAnswer, address, exchange
 from tongban.federation.errors import EnrolmentRefused
 from tongban.federation.model import (
@@ -127,7 +127,7 @@ async def invite(tx: Tx, node: Node, actor: Actor, invited: Invited) -> Invitati
     72 h, one use. Code and root fingerprint are handed over outside the network. Raises NotAllowed without the role
     `federation.enrol`.
     """
-    actor.require_may("federation.enrol")
+    actor.require_may("federation.enrol", division=area(node))
     code = rules.new_code()
     invitation = rules.invitation_id(code)
     expires = node.clock.ms() + rules.CODE_LIFE_MS
@@ -264,7 +264,7 @@ async def approve(tx: Tx, node: Node, actor: Actor, enrolment_id: str) -> Direct
     Certificates are issued, and the next directory names the node as `joining`. Raises EnrolmentRefused("same_officer"),
     NotAllowed without the role `federation.enrol`.
     """
-    actor.require_may("federation.enrol")
+    actor.require_may("federation.enrol", division=area(node))
     row = await _pending(tx, enrolment_id)
     if row["invited_by"] == actor.staff_id:
         raise EnrolmentRefused("same_officer", "邀请和同意要两个人：请另一位同事核对")
@@ -304,9 +304,9 @@ def _join(before: Directory, row: Any, fresh: tuple[NodeKey, ...], now: int) -> 
     return with_node(before, with_keys(listed, fresh))
 
 
-async def refuse(tx: Tx, actor: Actor, enrolment_id: str, reason: str) -> None:
+async def refuse(tx: Tx, node: Node, actor: Actor, enrolment_id: str, reason: str) -> None:
     """The second officer refuses, with a reason (不同意入网)."""
-    actor.require_may("federation.enrol")
+    actor.require_may("federation.enrol", division=area(node))
     row = await _pending(tx, enrolment_id)
     await tx.execute(
         "UPDATE node_enrolment SET status = 'refused', decided_by = $2, decided_at = now(), reason = $3 WHERE id = $1",

@@ -25,6 +25,7 @@ LETTERS_BELL = "letters"
 STAMPER_BELL = "stamper"
 ENROLMENT_BELL = "federation.enrolment"
 _LOOK_AGAIN_SECONDS = 5.0
+_SAME_HINT_SECONDS = 30.0
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -38,13 +39,11 @@ class Office:
     """A node's breakers, limits, polls and clock estimates, and its view of the directory. One for each Node."""
 
     def __init__(self, node: Node) -> None:
-        # a demo nation lives behind one loopback address, so what is meant for one node would be shared by five
-        share = 20 if node.settings.demo else 1
         self.handlers: Handlers | None = None
         self.breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(Breaker)
         self.retries: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
-        self.unsigned = Limit(20 * share)
-        self.open_doors = Limit(5 * share)
+        self.unsigned = Limit(node.settings.unsigned_per_second)
+        self.open_doors = Limit(node.settings.open_door_per_second)
         self.in_flight: Counter[str] = Counter()
         self.running: set[tuple[str, str, str]] = set()
         self.polls: dict[str, asyncio.Event] = {}
@@ -55,6 +54,8 @@ class Office:
         self.recent_calls: defaultdict[str, deque[tuple[float, float, bool]]] = defaultdict(lambda: deque(maxlen=512))
         self.hint: Hint | None = None
         self.suspects: dict[str, float] = {}
+        self.unknown_keys: Counter[str] = Counter()
+        self._hinted: dict[tuple[str, int], float] = {}
         self.started = time.monotonic()
         self.hub_away = False
         self.closing = False
@@ -106,10 +107,16 @@ class Office:
         self.peer_versions[peer] = version
 
     def note_version(self, node: Node, version: int, peer: str) -> None:
-        """A response named a directory version; a higher one than ours is fetched at once."""
-        if self.directory is not None and version > self.directory.version:
-            self.hint = Hint(version, peer)
-            node.bell.ring(BEHIND_BELL)
+        """A response named a directory version; a higher one than ours is fetched at once, a lie only once in 30 s."""
+        if self.directory is None or version <= self.directory.version:
+            return
+        now = time.monotonic()
+        if now - self._hinted.get((peer, version), float("-inf")) < _SAME_HINT_SECONDS:
+            return
+        self._hinted = {key: at for key, at in self._hinted.items() if now - at < _SAME_HINT_SECONDS}
+        self._hinted[peer, version] = now
+        self.hint = Hint(version, peer)
+        node.bell.ring(BEHIND_BELL)
 
     def offset(self, peer: str) -> float | None:
         """Median of the peer's clock minus ours in seconds, or None when never heard."""
@@ -157,6 +164,12 @@ def hang_up(node: Node) -> None:
     for poll in memory.polls.values():
         poll.set()
     node.bell.ring(ENROLMENT_BELL)
+
+
+def area(node: Node) -> str:
+    """The division that the roles of this node's officers are asked for (管辖区划); empty at the hub and ministries."""
+    divisions = node.settings.divisions
+    return divisions[0].ljust(6, "0") if divisions else ""
 
 
 def handlers_of(node: Node) -> Handlers:

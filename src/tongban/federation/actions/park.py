@@ -13,7 +13,7 @@ import msgspec
 from tongban import transparency
 from tongban.federation.actions.apply import Trouble, attempt
 from tongban.federation.actions.measure import LETTERS
-from tongban.federation.actions.office import handlers_of
+from tongban.federation.actions.office import area, handlers_of
 from tongban.federation.queries.mail import statements
 from tongban.federation.rules.wire import Head, Sealed
 from tongban.kernel.actor import Actor
@@ -120,9 +120,9 @@ async def _take_out(tx: Tx, origin: str, about: str, letter_id: str, outcome: st
     )  # fmt: skip
 
 
-async def ask_to_set_aside(tx: Tx, actor: Actor, letter_id: str, reason: str) -> Refusal | None:
+async def ask_to_set_aside(tx: Tx, node: Node, actor: Actor, letter_id: str, reason: str) -> Refusal | None:
     """The first of two persons asks to set a parked letter aside, with a reason (申请搁置)."""
-    actor.require_may("federation.operate")
+    actor.require_may("federation.operate", division=area(node))
     if len(reason.strip()) < 4:
         return Refusal("federation.reason_missing", "请写明为什么搁置，至少 4 个字", "reason")
     if not await tx.fetchval("SELECT EXISTS (SELECT FROM letter_parked WHERE id = $1)", letter_id):
@@ -134,9 +134,9 @@ async def ask_to_set_aside(tx: Tx, actor: Actor, letter_id: str, reason: str) ->
     return None
 
 
-async def confirm_set_aside(tx: Tx, actor: Actor, letter_id: str) -> Refusal | None:
+async def confirm_set_aside(tx: Tx, node: Node, actor: Actor, letter_id: str) -> Refusal | None:
     """The second person confirms (确认搁置): the letter leaves its thread, stays whole, and a log leaf says who did it."""
-    actor.require_may("federation.operate")
+    actor.require_may("federation.operate", division=area(node))
     row = await tx.fetchrow(
         "SELECT s.asked_by, s.reason, p.origin, p.about FROM letter_set_aside s JOIN letter_parked p ON p.id = s.id WHERE s.id = $1",
         letter_id,

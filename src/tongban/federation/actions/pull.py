@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.measure import PULL_PATH
 from tongban.federation.actions.office import DIRECTORY_BELL, office
 from tongban.federation.actions.receive import Batch, Received, keep_epoch_letter, receive, receive_statement
@@ -83,12 +84,21 @@ async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[st
             continue
         done = await receive(node, Batch(origin, cursor.view, mail, looked, server))
         received.append(done)
-        if done.ended == "gap" and server != origin:
-            office(node).suspects[origin] = time.monotonic()
-            log("federation.gap", origin=origin, peer=server)
+        if done.ended == "gap":
+            await _gap(node, server, origin)
     await _keep_words(node, body)
     stuck = any(one.ended not in ("all", "old_view") and not one.moved for one in received)
     return Pulled(received, more=body.get("more") is True, stuck=stuck)
+
+
+async def _gap(node: Node, server: str, origin: str) -> None:
+    """A letter is missing: ask the origin itself; when it was the origin that left it out, an operator must hear."""
+    log("federation.gap", origin=origin, peer=server)
+    if server != origin:
+        office(node).suspects[origin] = time.monotonic()
+        return
+    async with node.db.transaction() as tx:
+        await raise_alarm(tx, "letter_gap", origin, "", "这个节点给的信缺了一封，后面的先不收，请联系对方", b"")
 
 
 def _by_origin(value: object, held: dict[str, Cursor]) -> dict[str, list[Sealed]]:

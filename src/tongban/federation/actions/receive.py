@@ -13,19 +13,20 @@ from tongban.federation.actions import park as parking
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.apply import Attempt, Trouble, attempt
 from tongban.federation.actions.measure import LETTERS, STOPPED
-from tongban.federation.actions.office import LETTERS_BELL, handlers_of, office, public_key
+from tongban.federation.actions.office import BEHIND_BELL, LETTERS_BELL, handlers_of, office, public_key
 from tongban.federation.actions.stamp import keep_statement
-from tongban.federation.model import Directory, Letter
+from tongban.federation.model import Directory
 from tongban.federation.queries.mail import cursor_from, statements
 from tongban.federation.rules import chain, wire
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules.wire import Sealed, SignedStatement, Statement
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.gm import jcs
-from tongban.kernel.log import log, log_failure
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 TRIES = 5
+UNKNOWN_KEY_TRIES = 3
 _IN_THREAD = 8
 _BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
@@ -85,7 +86,7 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
     taken, ended = run.letters, run.ended
     if fault is not None:
         taken = run.letters[: fault.index]
-        ended_here: Any = "held" if fault.code == "revoked_key" else "bad_letter"
+        ended_here: Any = "held" if fault.code in ("unknown_key", "revoked_key") else "bad_letter"
     else:
         ended_here = ended
     streams = _streams_after(cursor, taken)
@@ -102,9 +103,9 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
         if relays and taken:
             await ring(tx, LETTERS_BELL)
     if fault is not None:
-        await _stop_for(tx, batch, run.letters[fault.index], fault.code)
+        await _stop_for(tx, node, batch, run.letters[fault.index], fault.code)
     elif ended == "fork" and run.at is not None:
-        await _stop_for(tx, batch, run.at, "fork")
+        await _stop_for(tx, node, batch, run.at, "fork")
     elif counts["parked"]:
         await _mass_parking(tx, batch.origin)
     return Received(ended_here, counts["applied"], counts["known"], counts["parked"], seq != cursor.seq)
@@ -172,12 +173,22 @@ def _letter_fault(found: Directory, origin: str, letter: Sealed) -> str | None:
     return None if wire.signed_by(letter, key) else "bad_signature"
 
 
-async def _stop_for(tx: Tx, batch: Batch, letter: Sealed, code: str) -> None:
-    """Stop this origin and raise an alarm; never park what cannot be believed. A revoked key is waited for."""
+async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str) -> None:
+    """Stop this origin and raise an alarm; never park what cannot be believed.
+
+    A key that is not known may be newer than our directory: it is fetched, and an operator hears at the third try. A
+    revoked key is waited for, until the origin has signed the same heads again.
+    """
     evidence = jcs(
         {"came": {"head": letter.head_bytes.decode(), "kid": letter.kid, "sig": letter.signature}, "by": batch.source}
     )
     where = f"{letter.head.epoch}.{letter.head.seq} {letter.digest}"
+    if code == "unknown_key":
+        tries = office(node).unknown_keys
+        tries[letter.kid] += 1
+        node.bell.ring(BEHIND_BELL)
+    if code == "unknown_key" and office(node).unknown_keys[letter.kid] < UNKNOWN_KEY_TRIES:
+        return
     if code in ("unknown_key", "revoked_key"):
         await raise_alarm(
             tx, f"letter_{code}", batch.origin, where, "签名的密钥目录里没有或已撤销，这个节点的信先等着", evidence
@@ -358,6 +369,3 @@ async def resume(tx: Tx, node: Node, origin: str) -> None:
     await tx.execute("UPDATE letter_cursor SET stopped = NULL, view = view + 1 WHERE origin = $1", origin)
     await ring(tx, LETTERS_BELL)
     log("federation.origin_resumed", origin=origin, node=node.id)
-
-
-__all__ = ["Batch", "Letter", "Received", "keep_epoch_letter", "log_failure", "receive", "receive_statement", "resume"]

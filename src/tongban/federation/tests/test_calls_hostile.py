@@ -55,7 +55,20 @@ async def nodes(make_node):
         yield nodes
 
 
-async def ask(nodes, *, signer=None, to="510000", path=PATH, body=b'{"say":"hello"}', change=None, key=None, late=0, method="POST", sent_body=None, budget=2500):
+async def ask(
+    nodes,
+    *,
+    signer=None,
+    to="510000",
+    path=PATH,
+    body=b'{"say":"hello"}',
+    change=None,
+    key=None,
+    late=0,
+    method="POST",
+    sent_body=None,
+    budget=2500,
+):
     """One hand-made call from 500000 to 510000; (status, problem code, body, headers)."""
     caller, server = nodes["500000"], nodes["510000"]
     headers = signatures.sign_request(
@@ -72,7 +85,7 @@ async def ask(nodes, *, signer=None, to="510000", path=PATH, body=b'{"say":"hell
 
 
 async def test_an_honest_call_is_answered_and_the_answer_is_bound_to_it(nodes):
-    status, _, value, names, headers = await ask(nodes)
+    status, _, value, names, _ = await ask(nodes)
     assert (status, value["caller"], value["said"]) == (200, "500000", "hello")
     parameters = signatures.read_answer_parameters(names)
     found = await federation.present(nodes["500000"])
@@ -91,7 +104,10 @@ async def test_a_stranger_is_unknown(nodes, tmp_path):
 
 
 async def test_a_key_of_another_node_does_not_speak_for_the_caller(nodes):
-    assert (await ask(nodes, signer=nodes["cn"].keys.signer("s1"), change={"tongban-from": "500000"}))[:2] == (401, "unknown_key")
+    assert (await ask(nodes, signer=nodes["cn"].keys.signer("s1"), change={"tongban-from": "500000"}))[:2] == (
+        401,
+        "unknown_key",
+    )
 
 
 async def test_a_forged_signature(nodes, tmp_path):
@@ -260,7 +276,11 @@ async def test_a_node_that_is_away_fails_inside_the_budget_and_opens_the_breaker
     async with nodes["cn"].db.transaction() as tx:
         from tongban.federation.actions.directory import with_node
 
-        await federation.issue(tx, nodes["cn"], lambda before: with_node(before, msgspec.structs.replace(before.node("510000"), connect=away.connect)))
+        await federation.issue(
+            tx,
+            nodes["cn"],
+            lambda before: with_node(before, msgspec.structs.replace(before.node("510000"), connect=away.connect)),
+        )
     await federation.refresh(caller)
     assert (await federation.call(caller, "510000", "demo.echo", {"say": "back"}))["said"] == "back"
 

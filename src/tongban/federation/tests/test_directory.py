@@ -34,13 +34,14 @@ def signed(hub, found, cert):
     return actions.sign(hub, found, cert)
 
 
-async def next_one(nodes, **changes):
+async def next_one(nation_nodes, **changes):
     """A directory the hub signs outside its own books: a hub that lies."""
-    hub = nodes["cn"]
-    present = await newest(nodes["510000"])
+    hub = nation_nodes["cn"]
+    present = await newest(nation_nodes["510000"])
     now = hub.clock.ms()
     after = msgspec.structs.replace(
-        present.directory, **{"version": present.directory.version + 1, "issued_at": now, "not_after": now + rules.VALID_MS, **changes}
+        present.directory,
+        **{"version": present.directory.version + 1, "issued_at": now, "not_after": now + rules.VALID_MS, **changes},
     )
     return signed(hub, after, present.sig.cert)
 
@@ -89,7 +90,16 @@ async def test_a_changed_directory_and_a_foreign_root_are_refused(nodes, tmp_pat
 
     evil = FileKeyStore(tmp_path, "cn")
     root = x509.make_root(evil.signer("root"), common_name="tongban root cn", organisation="x", at=reader.clock.now())
-    leaf = x509.make_leaf(x509.read(root), evil.signer("root"), public=evil.signer("d1").public, common_name="cn", organisation="x", use="directory", node="cn", at=reader.clock.now())
+    leaf = x509.make_leaf(
+        x509.read(root),
+        evil.signer("root"),
+        public=evil.signer("d1").public,
+        common_name="cn",
+        organisation="x",
+        use="directory",
+        node="cn",
+        at=reader.clock.now(),
+    )
     form = parse_object(raw)["directory"]
     sig = {"kid": "cn/d1", "alg": "sm2-sm3", "cert": b64(leaf), "value": b64(evil.signer("d1").sign(jcs(form)))}
     verdict = await judged(reader, jcs({"v": 1, "directory": form, "sig": sig}))
@@ -112,8 +122,13 @@ async def test_a_new_key_of_a_known_node_is_not_taken_on_the_hubs_word_alone(nod
     assert trusted.node("500000").current("sign").kid == "500000/s1"
     mark = digest(thief.public.spki)
     async with reader.db.transaction() as tx:
-        assert await tx.fetchval("SELECT count(*) FROM federation_alarm WHERE kind = 'key_without_continuity' AND resolved_at IS NULL") == 1
-        await federation.trust(tx, officer("a"), "500000", mark)
+        assert (
+            await tx.fetchval(
+                "SELECT count(*) FROM federation_alarm WHERE kind = 'key_without_continuity' AND resolved_at IS NULL"
+            )
+            == 1
+        )
+        await federation.trust(tx, reader, officer("a"), "500000", mark)
         assert await actions.look_again(tx, reader)
     reader.bell.ring("federation.directory")
     assert (await federation.present(reader)).listed_key("500000/s9") is not None
@@ -159,10 +174,20 @@ async def test_a_key_revokes_itself_without_the_hub_and_signs_nothing_more(nodes
     member, reader = nodes["500000"], nodes["510000"]
     signer = member.keys.signer("s2")
     revoke = {"node": "500000", "kid": signer.kid, "at": member.clock.ms(), "reason": "compromise"}
-    for value, expected in ((b64(nodes["cn"].keys.signer("s1").sign(jcs(revoke))), 401), (b64(signer.sign(jcs(revoke))), 200)):
+    for value, expected in (
+        (b64(nodes["cn"].keys.signer("s1").sign(jcs(revoke))), 401),
+        (b64(signer.sign(jcs(revoke))), 200),
+    ):
         body = jcs({"revoke": revoke, "sig": {"kid": signer.kid, "value": value}})
         status, _, _ = await transport(
-            member, "POST", reader.settings.base_url, reader.settings.connect, "/federation/revoke", headers={}, body=body, seconds=5
+            member,
+            "POST",
+            reader.settings.base_url,
+            reader.settings.connect,
+            "/federation/revoke",
+            headers={},
+            body=body,
+            seconds=5,
         )
         assert status == expected
     with pytest.raises(federation.CallRefused) as said:
@@ -175,8 +200,19 @@ def test_a_new_root_counts_from_the_next_version_and_a_day_later(tmp_path, set_c
     now = set_clock.ms()
 
     def root_and_signer(name):
-        root = x509.make_root(store.signer(f"root{name}"), common_name=f"root {name}", organisation="x", at=set_clock.now())
-        cert = x509.make_leaf(x509.read(root), store.signer(f"root{name}"), public=store.signer(f"d{name}").public, common_name="cn", organisation="x", use="directory", node="cn", at=set_clock.now())
+        root = x509.make_root(
+            store.signer(f"root{name}"), common_name=f"root {name}", organisation="x", at=set_clock.now()
+        )
+        cert = x509.make_leaf(
+            x509.read(root),
+            store.signer(f"root{name}"),
+            public=store.signer(f"d{name}").public,
+            common_name="cn",
+            organisation="x",
+            use="directory",
+            node="cn",
+            at=set_clock.now(),
+        )
         return root, cert
 
     (old, old_cert), (new, new_cert) = root_and_signer("1"), root_and_signer("2")
@@ -187,7 +223,20 @@ def test_a_new_root_counts_from_the_next_version_and_a_day_later(tmp_path, set_c
             "anchors": [{"cert": b64(old), "not_after": now}, {"cert": b64(new), "not_after": now}],
         }  # fmt: skip
         signer = store.signer(f"d{name}")
-        return rules.parse(jcs({"v": 1, "directory": form, "sig": {"kid": signer.kid, "alg": "sm2-sm3", "cert": b64(cert), "value": b64(signer.sign(jcs(form)))}}))
+        return rules.parse(
+            jcs(
+                {
+                    "v": 1,
+                    "directory": form,
+                    "sig": {
+                        "kid": signer.kid,
+                        "alg": "sm2-sm3",
+                        "cert": b64(cert),
+                        "value": b64(signer.sign(jcs(form))),
+                    },
+                }
+            )
+        )
 
     before = rules.Held("cn", 0, "", None, (rules.HeldAnchor(old, 0, 0),), {})
     assert rules.judge(issued(1, "2", new_cert, now), before, now).why == "untrusted_signer"

@@ -10,8 +10,8 @@ from tongban import federation
 from tongban.federation import letters
 from tongban.federation.rules import enrolment as rules
 from tongban.federation.tests.make import enrol, make_member, officer, serving
-from tongban.kernel.errors import NotAllowed
 from tongban.kernel.actor import NOBODY
+from tongban.kernel.errors import NotAllowed
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,9 @@ async def hub(make_node):
 
 
 def invited(node_id):
-    return federation.Invited(node=node_id, name="演示省", role="province", divisions=(node_id[:2],), organisation="11100000000013338W")
+    return federation.Invited(
+        node=node_id, name="演示省", role="province", divisions=(node_id[:2],), organisation="11100000000013338W"
+    )
 
 
 async def invite(hub, node_id):
@@ -33,7 +35,9 @@ async def invite(hub, node_id):
 
 
 async def ask(hub, member, code, fingerprint, seconds=1.0):
-    return await federation.join(member, hub.settings.base_url, hub.settings.connect, code, fingerprint, seconds=seconds)
+    return await federation.join(
+        member, hub.settings.base_url, hub.settings.connect, code, fingerprint, seconds=seconds
+    )
 
 
 def test_codes_are_read_as_people_type_them():
@@ -94,7 +98,7 @@ async def test_the_inviter_may_not_approve_and_both_sides_show_the_same_digits(h
             await federation.approve(tx, hub, officer("b").__class__(kind="staff", staff_id="c"), waiting.id)
         with pytest.raises(Exception, match="staff_needed"):
             await federation.approve(tx, hub, NOBODY, waiting.id)
-        await federation.refuse(tx, officer("b"), waiting.id, "演示：电话核对不一致")
+        await federation.refuse(tx, hub, officer("b"), waiting.id, "演示：电话核对不一致")
     async with member.db.reading() as tx:
         assert await federation.own_digits(tx) == waiting.digits
         assert len(waiting.digits) == 8
@@ -125,9 +129,16 @@ async def test_a_member_joins_once_and_again_is_at_once(hub, make_node):
 async def test_before_it_is_a_member_a_node_answers_sanely(make_node):
     member = await make_member(make_node, "650000")
     async with serving(member) as node:
-        for method, path, expected in (("GET", "/federation/directory", 404), ("GET", "/federation/letters", 401), ("POST", "/federation/call/a.b", 401)):
+        for method, path, expected in (
+            ("GET", "/federation/directory", 404),
+            ("GET", "/federation/letters", 401),
+            ("POST", "/federation/call/a.b", 401),
+        ):
             status, headers, _ = await node.http.request(
-                method, node.settings.base_url + path, headers={"tongban-to": "650000"}, body=b"{}" if method == "POST" else None
+                method,
+                node.settings.base_url + path,
+                headers={"tongban-to": "650000"},
+                body=b"{}" if method == "POST" else None,
             )
             assert status in (expected, 403)
             assert headers["content-type"].startswith("application/problem+json")

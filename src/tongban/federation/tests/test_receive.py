@@ -166,7 +166,9 @@ async def test_a_fork_stops_the_origin_and_raises_an_alarm(nodes):
     batch, _ = await fetched(nodes)
     real = batch.letters[0].head
     other = msgspec.structs.replace(real, prev=wire.Place(real.prev.seq, "sm3:" + "A" * 43))
-    found = await receive(nodes["510000"], msgspec.structs.replace(batch, letters=[signed(nodes, other, batch.letters[0].body)]))
+    found = await receive(
+        nodes["510000"], msgspec.structs.replace(batch, letters=[signed(nodes, other, batch.letters[0].body)])
+    )
     assert found.ended == "fork"
     assert (await cursor_of(nodes)).stopped == "fork"
     assert (await take(nodes)).ended == "stopped"
@@ -179,7 +181,11 @@ async def test_a_fork_stops_the_origin_and_raises_an_alarm(nodes):
 def signed(nodes, head, body, *, node="500000", kid=None):
     canonical = wire.head_bytes(head)
     signer = nodes[node].keys.signer("s1")
-    value = {"head": parse_json(canonical), "sig": {"kid": kid or signer.kid, "value": b64(signer.sign(canonical))}, "body": parse_json(body)}
+    value = {
+        "head": parse_json(canonical),
+        "sig": {"kid": kid or signer.kid, "value": b64(signer.sign(canonical))},
+        "body": parse_json(body),
+    }
     return wire.parse_letter(value)
 
 
@@ -212,7 +218,9 @@ async def test_in_a_run_the_last_signature_vouches_and_a_change_before_it_is_fou
     middle = batch.letters[2]
     head = msgspec.structs.replace(middle.head, about="demo:elsewhere")
     forged = signed(nodes, head, middle.body, node="cn", kid=middle.kid)
-    found = await receive(nodes["510000"], msgspec.structs.replace(batch, letters=[*batch.letters[:2], forged, *batch.letters[3:]]))
+    found = await receive(
+        nodes["510000"], msgspec.structs.replace(batch, letters=[*batch.letters[:2], forged, *batch.letters[3:]])
+    )
     assert (found.ended, found.applied) == ("bad_letter", 2)
     async with nodes["510000"].db.transaction() as tx:
         await resume(tx, nodes["510000"], "500000")
@@ -242,7 +250,9 @@ async def test_a_failing_letter_holds_back_its_own_thread_only(nodes):
     assert await effects(nodes) == [("demo:well", 1), ("demo:well", 3)]  # what the failed handler wrote is undone
     async with nodes["510000"].db.reading() as tx:
         waiting = await parked(tx)
-    assert [(one.about, one.reason, one.error, one.behind) for one in waiting] == [("demo:sick", "handler_failed", "RuntimeError", 1)]
+    assert [(one.about, one.reason, one.error, one.behind) for one in waiting] == [
+        ("demo:sick", "handler_failed", "RuntimeError", 1)
+    ]
     await write(nodes, "demo:sick", 4)
     fails.clear()
     await take(nodes)  # mended, but the thread is still behind: order first
@@ -262,7 +272,9 @@ async def test_mail_and_replay_at_once_keep_the_order_of_a_thread(nodes):
     fails.clear()
     for n in range(4, 8):
         await write(nodes, "demo:race", n)
-    await asyncio.gather(take(nodes), park.replay(nodes["510000"], asked=True), park.replay(nodes["510000"], asked=True))
+    await asyncio.gather(
+        take(nodes), park.replay(nodes["510000"], asked=True), park.replay(nodes["510000"], asked=True)
+    )
     await park.replay(nodes["510000"], asked=True)
     assert [n for about, n in taken if about == "demo:race"] == list(range(8))
 
@@ -274,7 +286,10 @@ async def test_an_unknown_kind_waits_for_the_upgrade_and_is_then_applied(nodes):
     found = await take(nodes)
     assert (found.applied, found.parked) == (0, 3)
     async with nodes["510000"].db.reading() as tx:
-        assert {(one.kind, one.reason) for one in await parked(tx)} == {("demo.newer", "unknown_kind"), ("demo.note", "unknown_version")}
+        assert {(one.kind, one.reason) for one in await parked(tx)} == {
+            ("demo.newer", "unknown_kind"),
+            ("demo.note", "unknown_version"),
+        }
     assert await park.replay(nodes["510000"]) == 0
     federation.register({**LETTERS, ("demo.newer", 1): note, ("demo.note", 9): note}, {}, node=nodes["510000"])
     try:
@@ -289,10 +304,10 @@ async def test_setting_aside_needs_two_persons_and_a_reason(nodes):
     await take(nodes)
     reader = nodes["510000"]
     async with reader.db.transaction() as tx:
-        assert (await park.ask_to_set_aside(tx, officer("a"), letter, "")).code == "federation.reason_missing"
-        assert await park.ask_to_set_aside(tx, officer("a"), letter, "演示：对方误发") is None
-        assert (await park.confirm_set_aside(tx, officer("a"), letter)).code == "federation.same_officer"
-        assert await park.confirm_set_aside(tx, officer("b"), letter) is None
+        assert (await park.ask_to_set_aside(tx, reader, officer("a"), letter, "")).code == "federation.reason_missing"
+        assert await park.ask_to_set_aside(tx, reader, officer("a"), letter, "演示：对方误发") is None
+        assert (await park.confirm_set_aside(tx, reader, officer("a"), letter)).code == "federation.same_officer"
+        assert await park.confirm_set_aside(tx, reader, officer("b"), letter) is None
         assert await tx.fetchval("SELECT outcome FROM letter_applied WHERE id = $1", letter) == "set_aside"
         assert await tx.fetchval("SELECT body IS NOT NULL FROM letter_applied WHERE id = $1", letter)
 
@@ -347,12 +362,16 @@ async def test_zz_a_head_statement_shows_a_rollback_and_completeness(nodes):
     batch, _ = await fetched(nodes, "cn")
     await receive(reader, batch)
     async with hub.db.reading() as tx:
-        signed_bytes = await tx.fetchval("SELECT signed FROM head_statement WHERE origin = 'cn' ORDER BY at DESC LIMIT 1")
+        signed_bytes = await tx.fetchval(
+            "SELECT signed FROM head_statement WHERE origin = 'cn' ORDER BY at DESC LIMIT 1"
+        )
     said = wire.parse_statement(parse_json(signed_bytes))
     assert (await receive_statement(reader, said)).kind == "fine"
     async with reader.db.reading() as tx:
         assert await federation.mail_complete(tx, "cn", datetime.fromtimestamp((said.statement.at - 1) / 1000, UTC))
-        assert not await federation.mail_complete(tx, "cn", datetime.fromtimestamp((said.statement.at + 1000) / 1000, UTC))
+        assert not await federation.mail_complete(
+            tx, "cn", datetime.fromtimestamp((said.statement.at + 1000) / 1000, UTC)
+        )
     later = {**msgspec.to_builtins(said.statement), "at": said.statement.at + 1, "seq": said.statement.seq - 1}
     signer = hub.keys.signer("s1")
     lie = {"head_statement": later, "sig": {"kid": signer.kid, "value": b64(signer.sign(jcs(later)))}}

@@ -59,7 +59,9 @@ def request_of(signer, **more):
         signer, method="POST", path="/federation/call/population.match", to="mps", budget_ms=2500, body=BODY,
         idempotency_key=None, now=int(time.time()), nonce=b64(secrets.token_bytes(16)), **more,
     )  # fmt: skip
-    return SimpleNamespace(method="POST", url="http://mps.localhost:8101/federation/call/population.match", headers=headers)
+    return SimpleNamespace(
+        method="POST", url="http://mps.localhost:8101/federation/call/population.match", headers=headers
+    )
 
 
 def test_the_judge_accepts_our_call(signer):

@@ -41,7 +41,7 @@ async def write(node, about, *, undo=False, wait=0.0):
 
 async def rows(node):
     async with node.db.reading() as tx:
-        return await tx.fetch('SELECT * FROM outbox WHERE seq IS NOT NULL ORDER BY seq')
+        return await tx.fetch("SELECT * FROM outbox WHERE seq IS NOT NULL ORDER BY seq")
 
 
 async def test_concurrent_writers_and_rollbacks_leave_no_hole_and_no_fork(hub):
@@ -125,7 +125,10 @@ async def test_a_letter_too_large_is_refused_at_once(hub):
             await federation.send(tx, hub, to="*", kind="demo.fact", about="demo:x", body={"text": "大" * 100_000})
 
 
-@pytest.mark.parametrize(("about", "kind", "to"), [("", "demo.fact", "*"), ("a" * 81, "demo.fact", "*"), ("a", "Fact", "*"), ("a", "demo.fact", "cn")])
+@pytest.mark.parametrize(
+    ("about", "kind", "to"),
+    [("", "demo.fact", "*"), ("a" * 81, "demo.fact", "*"), ("a", "Fact", "*"), ("a", "demo.fact", "cn")],
+)
 async def test_letters_nobody_may_write(hub, about, kind, to):
     with pytest.raises(ValueError):
         async with hub.db.transaction() as tx:

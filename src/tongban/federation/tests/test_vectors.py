@@ -51,7 +51,9 @@ def test_body_and_head_have_the_digests_of_the_page():
 
 
 def test_the_letter_is_read_and_its_signature_holds():
-    letter = wire.parse_letter({"head": json.loads(HEAD), "sig": {"kid": "510000/s2", "value": HEAD_SIGNATURE}, "body": json.loads(BODY)})
+    letter = wire.parse_letter(
+        {"head": json.loads(HEAD), "sig": {"kid": "510000/s2", "value": HEAD_SIGNATURE}, "body": json.loads(BODY)}
+    )
     assert letter.digest == HEAD_DIGEST
     assert wire.head_bytes(letter.head).decode() == HEAD
     assert wire.body_fits(letter)
