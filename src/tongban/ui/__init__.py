@@ -24,7 +24,7 @@ from tongban.ui.headers import before_send, content_security_policy
 from tongban.ui.keeping import keep, kept
 from tongban.ui.model import Option
 from tongban.ui.rendering import environment, page, render, see_other
-from tongban.ui.routes import ROUTES, Route
+from tongban.ui.routes import ROUTES, Route, page_paths
 from tongban.ui.static import asset
 from tongban.ui.wiring import StaffLink, Wiring, wire, wiring
 
@@ -55,6 +55,7 @@ __all__ = [
     "kept",
     "own_path",
     "page",
+    "page_paths",
     "render",
     "see_other",
     "wire",

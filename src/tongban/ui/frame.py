@@ -129,6 +129,20 @@ def display_cookies(*, mode: str | None = None, size: int | None = None, place: 
     )
 
 
+def arrival_cookies(request: Request[Any, Any, Any]) -> tuple[Cookie, ...]:
+    """What a container or a kiosk said on the way in (`?channel=webview&fs=1.4`), kept for the pages that follow.
+
+    Until the browser is closed: the next person at a kiosk, or the same phone's own browser, starts afresh.
+    """
+    query = request.query_params
+    found = []
+    if query.get("channel") in CHANNELS:
+        found.append(Cookie(key=CHANNEL_COOKIE, value=query["channel"], path="/", httponly=True, samesite="lax"))
+    if "fs" in query:
+        found.append(Cookie(key=SIZE_COOKIE, value=str(scale_of(query["fs"])), path="/", httponly=True, samesite="lax"))
+    return tuple(found)
+
+
 def no_token() -> str:
     """The token of a page that has no posting form; asking for one here is a mistake of the template."""
     raise LookupError("this page was rendered without a form token: answer it with ui.page")

@@ -18,7 +18,7 @@ import msgspec
 from litestar import Request
 from litestar.response import Response
 
-from tongban.ui.frame import Frame, frame
+from tongban.ui.frame import Frame, arrival_cookies, frame
 from tongban.ui.rendering import compressed, render, takes_gzip
 
 MOST_KEPT = 1000
@@ -74,8 +74,9 @@ def keep(request: Request[Any, Any, Any], key: Key, template: str, page: object)
 def answer(request: Request[Any, Any, Any], found: Kept) -> Response[bytes]:
     """The kept bytes; 304 when the browser has them."""
     headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Cookie"}
+    cookies = arrival_cookies(request)
     if request.headers.get("if-none-match") == found.etag:
         return Response(b"", status_code=304, headers=headers, media_type="text/html")
     if not takes_gzip(request):
-        return Response(found.plain, headers=headers, media_type="text/html")
-    return Response(found.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type="text/html")
+        return Response(found.plain, headers=headers, cookies=cookies, media_type="text/html")
+    return Response(found.packed, headers=headers | {"Content-Encoding": "gzip"}, cookies=cookies, media_type="text/html")

@@ -16,7 +16,7 @@ from litestar.response.redirect import Redirect
 
 from tongban.ui import filters
 from tongban.ui.forms import FORM_COOKIE, token_issuer
-from tongban.ui.frame import Frame
+from tongban.ui.frame import Frame, arrival_cookies
 from tongban.ui.frame import frame as frame_of
 from tongban.ui.static import asset
 
@@ -86,7 +86,7 @@ def page(request: Request[Any, Any, Any], template: str, page: object, *, status
     frame = frame_of(request, token)
     body = render(template, page, frame).encode()
     headers = {"Vary": "Accept-Encoding, Cookie", "Cache-Control": "no-cache"}
-    cookies: list[Cookie] = []
+    cookies: list[Cookie] = list(arrival_cookies(request))
     if frame.token_used or frame.signed_in or frame.staff:
         headers["Cache-Control"] = "no-store"
     if frame.token_used and fresh is not None:

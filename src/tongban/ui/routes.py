@@ -1,8 +1,10 @@
 """Route matrix 页面清单: every HTML page with what a check needs to open it. A house test compares it with the app.
 
-A room lists its pages by calling nothing: the test walks `app.routes`, takes the GET handlers that answer HTML, and
-fails for each path that no `Route` here or in a room's `pages.ROUTES` covers (ux.md 8: a new route without a matrix
-entry fails the build).
+A room may keep a list `ROUTES` in its `pages`; `page_paths(app)` is what the app really serves, so that a house test can
+say which page nobody looks at (ux.md 8: a new route without a matrix entry fails the build):
+
+    listed = {one.path for one in ui.ROUTES + tuple(every room's pages.ROUTES)}
+    assert ui.page_paths(app) <= listed
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from litestar import Litestar
 
 Who = Literal["nobody", "citizen", "staff", "verifier"]
 
@@ -33,3 +36,13 @@ KIOSK_SIZE = (1080, 1920)
 MODES = ("", "elder")
 
 ROUTES: tuple[Route, ...] = (Route("/dev/components", "/dev/components"),)
+
+
+def page_paths(app: Litestar) -> frozenset[str]:
+    """The path templates of every GET handler that stands in a room's `pages` (页面地址), static files left out."""
+    return frozenset(
+        route.path
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if "GET" in getattr(handler, "http_methods", ()) and ".pages" in handler.fn.__module__ and not route.path.startswith("/static/")
+    )

@@ -180,3 +180,28 @@ if (window.PublicKeyCredential && window.isSecureContext) {
     });
   }
 }
+
+// Kiosk 自助机: after a minute without a touch it asks; twenty seconds later it ends the session and goes home.
+if (document.documentElement.dataset.channel === "kiosk") {
+  let idle;
+  let asking;
+  const leave = () => {
+    const end = document.getElementById("kiosk-end");
+    if (end) end.requestSubmit(); else if (location.pathname !== "/") location.replace("/");
+  };
+  const ask = () => {
+    asking = document.createElement("p");
+    asking.className = "notice warn kio-ask";
+    asking.setAttribute("role", "alert");
+    asking.textContent = "还在用吗？点一下屏幕接着用，20 秒后自动结束。";
+    document.querySelector("main").before(asking);
+    idle = setTimeout(leave, 20000);
+  };
+  const wake = () => {
+    clearTimeout(idle);
+    if (asking) { asking.remove(); asking = null; }
+    idle = setTimeout(ask, 60000);
+  };
+  for (const name of ["pointerdown", "keydown", "scroll"]) addEventListener(name, wake, { passive: true });
+  wake();
+}

@@ -6,7 +6,7 @@ import pytest
 
 from tongban import ui
 from tongban.ui.frame import scale_of, size_of
-from tongban.ui.tests.make import HTML, browser, citizen
+from tongban.ui.tests.make import HTML, app, browser, citizen
 
 
 @pytest.fixture
@@ -52,6 +52,27 @@ def test_a_container_gives_its_text_factor_and_channel(client):
     assert 'data-size="150"' in page or 'data-size="130"' in page
     assert 'data-channel="webview"' in page
     assert 'class="tabs"' not in page
+
+
+def test_what_a_container_said_is_kept_for_the_pages_that_follow(client):
+    client.get("/form?fs=2&channel=webview")
+    page = client.get("/form").text
+    assert 'data-channel="webview"' in page
+    assert 'data-size="200"' in page
+
+
+def test_a_kiosk_has_its_own_bar_and_an_end(client):
+    client.get("/form?channel=kiosk")
+    page = client.get("/form").text
+    assert 'class="kio-bar"' in page
+    assert 'class="tabs"' not in page
+    with browser(actor=citizen()) as signed:
+        signed.cookies.set("tb_channel", "kiosk", domain="500000.test")
+        assert 'id="kiosk-end"' in signed.get("/form").text
+
+
+def test_every_page_of_the_app_is_known():
+    assert ui.page_paths(app()) == {"/dev/components"}
 
 
 @pytest.mark.parametrize(("text", "size"), [("100", 100), ("160", 150), ("9999", 100), ("-3", 100), ("", 100), ("x", 100), ("500", 200)])
