@@ -31,6 +31,7 @@ from tongban.identity.actions.set_up import DemoCitizen, people
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.node import Node
+from tongban.ui import pages as ui_pages
 
 MakeNode = Callable[..., Awaitable[Node]]
 PHONE_AGENT = "Mozilla/5.0 (Linux; Android 15) Mobile Chrome/156"
@@ -130,7 +131,7 @@ def app_of(node: Node) -> Litestar:
         return actor
 
     app = Litestar(
-        [*pages.routes, *api.routes, *federation_api.routes],
+        [*pages.routes, *api.routes, *federation_api.routes, *ui_pages.routes],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)}, state=State({"node": node}),
         exception_handlers=ui.exception_handlers, before_send=[ui.before_send], openapi_config=None, logging_config=None,
     )  # fmt: skip
