@@ -11,8 +11,9 @@ else asks and mirrors what the owner signed.
     await cases.review(tx, node, case_id)                                                       # T18, called by feedback
 """
 
+from tongban import credentials, identity
 from tongban.cases.actions.decide import handed_over, review
-from tongban.cases.actions.drafts import begin
+from tongban.cases.actions.drafts import begin, follow
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
 from tongban.cases.model import Case, Clock, Draft, HistoryLine, Mirror, Receipt, Summary, Unfinished
@@ -45,3 +46,7 @@ __all__ = [
     "submit",
     "unfinished",
 ]
+
+# the floors below call these when something of theirs happens to a case or a draft
+credentials.on_handed_over(handed_over)
+identity.follow_subject(follow)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tongban import evidence, federation
+from tongban import evidence, federation, transparency
 from tongban.cases.actions import mirror, receive, requests, speak, transfer
 from tongban.cases.model import View
 from tongban.cases.queries import records
@@ -73,7 +73,7 @@ async def state_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
     async with node.db.transaction() as tx:
         case = await records.held(tx, node, str(body.get("case", "")))
         if case is None or caller not in {case.applicant_node, case.window_node}:
-            raise federation.CallRefused(404, "cases.unknown", ())
+            raise federation.CallRefused(404, "not_found", ("cases.unknown",))
         view: dict[str, Any] = msgspec.to_builtins(await speak.view_of(tx, node, case, caller))
         return view
 
@@ -84,7 +84,7 @@ async def document_get(node: Node, caller: str, body: dict[str, Any]) -> dict[st
     async with node.db.reading() as tx:
         case = await records.held(tx, node, str(body.get("case", "")))
         if case is None or caller not in {case.applicant_node, case.window_node} or not isinstance(offset, int) or offset < 0:
-            raise federation.CallRefused(404, "cases.unknown", ())
+            raise federation.CallRefused(404, "not_found", ("cases.unknown",))
         address = await tx.fetchval(
             "SELECT m.address FROM case_document d JOIN material m ON m.subject = d.subject AND m.id = d.material"
             " WHERE d.subject = $1 AND d.case_id = $2 AND d.id::text = $3",
@@ -94,8 +94,23 @@ async def document_get(node: Node, caller: str, body: dict[str, Any]) -> dict[st
         )
     ciphertext = await asyncio.to_thread(evidence.ciphertext, node, address) if address else None
     if ciphertext is None:
-        raise federation.CallRefused(404, "cases.document_unknown", ())
+        raise federation.CallRefused(404, "not_found", ("cases.document_unknown",))
     return evidence.piece_of(ciphertext, offset)
+
+
+async def proof_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`cases.proof.get {case, leaf}` → the log receipt of one step of the case, to the case's node."""
+    async with node.db.reading() as tx:
+        case = await records.held(tx, node, str(body.get("case", "")))
+        if case is None or caller not in {case.applicant_node, case.window_node}:
+            raise federation.CallRefused(404, "not_found", ("cases.unknown",))
+        leaf = str(body.get("leaf", ""))
+        if leaf not in {line.leaf for line in await records.history(tx, node, case.subject, case.id) if line.leaf}:
+            raise federation.CallRefused(404, "not_found", ("cases.leaf_unknown",))
+        try:
+            return (await transparency.receipt(tx, leaf)).to_json()
+        except transparency.ReceiptNotReady as soon:
+            raise federation.CallRefused(503, "overloaded", ("cases.proof_not_ready",)) from soon
 
 
 LETTERS: dict[tuple[str, int], Any] = {
@@ -110,4 +125,8 @@ LETTERS: dict[tuple[str, int], Any] = {
     ("case.declined", 1): declined,
     ("case.forwarded", 1): forwarded,
 }
-CALLS: dict[str, Any] = {"cases.state.get": state_get, "cases.document.get": document_get}
+CALLS: dict[str, Any] = {
+    "cases.state.get": state_get,
+    "cases.document.get": document_get,
+    "cases.proof.get": proof_get,
+}

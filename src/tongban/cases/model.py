@@ -214,8 +214,8 @@ class HistoryLine(msgspec.Struct, frozen=True):
     by_ref: str
     unit: str
     title: str
-    shown: Personal[str] | None
-    opinion: Personal[str] | None
+    shown: Personal | None
+    opinion: Personal | None
     leaf: str
 
 

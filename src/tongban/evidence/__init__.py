@@ -9,7 +9,8 @@ betray each other. The file is on disk, synced, before its row commits.
     carried = await evidence.travel(tx, node, subject, kept.id, used_in="case:…", to="510000")   # for a letter's body
 """
 
-from tongban.evidence.actions import arrive, fetch_wanted, keep_document, remove, store, travel, use
+from tongban import identity
+from tongban.evidence.actions import arrive, fetch_wanted, follow, keep_document, remove, store, travel, use
 from tongban.evidence.errors import ContentAway, MaterialUnknown
 from tongban.evidence.model import KINDS, LARGEST, Material, Opened, Sent, Travelling, Use
 from tongban.evidence.queries import ciphertext, material, materials, open_travelling, piece_of, read, uses
@@ -42,3 +43,5 @@ __all__ = [
     "use",
     "uses",
 ]
+
+identity.follow_subject(follow)

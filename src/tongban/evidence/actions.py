@@ -74,6 +74,7 @@ async def _keep(
         node.clock.now(),
     )
     log("evidence.kept", kind=media_type, bytes=len(content))
+    assert row is not None
     return queries.of_row(node, row)
 
 
@@ -146,6 +147,12 @@ async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
         await tx.execute("DELETE FROM material WHERE subject = $1 AND id = $2", actor.person, material_id)
         await asyncio.to_thread(queries.content_store(node).drop, row["address"])
     return True
+
+
+async def follow(tx: Tx, node: Node, old: str, new: str) -> None:
+    """A person has another subject now (identity.md 1): files and their uses follow (材料随人)."""
+    await tx.execute("UPDATE material SET subject = $2 WHERE subject = $1", old, new)
+    await tx.execute("UPDATE material_use SET subject = $2 WHERE subject = $1", old, new)
 
 
 async def fetch_wanted(node: Node) -> None:

@@ -14,7 +14,7 @@ async def content_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str
     """`evidence.content.get {address, offset}` → `{content, total}`: ciphertext, to nodes that hold its key by letter."""
     address, offset = str(body.get("address", "")), body.get("offset", 0)
     if not isinstance(offset, int) or offset < 0:
-        raise federation.CallRefused(422, "evidence.bad_offset", ())
+        raise federation.CallRefused(422, "refused", ("evidence.bad_offset",))
     async with node.db.reading() as tx:
         allowed = await tx.fetchval(
             "SELECT true FROM material m JOIN material_use u ON u.subject = m.subject AND u.material = m.id"
@@ -23,10 +23,10 @@ async def content_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str
             caller,
         )
     if not allowed:
-        raise federation.CallRefused(404, "evidence.unknown", ())
+        raise federation.CallRefused(404, "not_found", ("evidence.unknown",))
     ciphertext = await asyncio.to_thread(queries.content_store(node).get, address)
     if ciphertext is None:
-        raise federation.CallRefused(404, "evidence.unknown", ())
+        raise federation.CallRefused(404, "not_found", ("evidence.unknown",))
     return queries.piece_of(ciphertext, offset)
 
 

@@ -43,7 +43,7 @@ class Material(msgspec.Struct, frozen=True):
     subject: str
     id: str
     kind: str
-    name: Personal[str]
+    name: Personal
     media_type: str
     byte_count: int
     address: str

@@ -55,6 +55,7 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
         rows.seal(node, "draft.file", made, DraftFile()),
         now,
     )
+    assert row is not None
     log("cases.draft_begun", case_id=made, item=task_code)
     return rows.draft_of(node, row)
 
@@ -126,6 +127,12 @@ async def discard(tx: Tx, node: Node, actor: Actor, draft_id: str) -> bool:
     await tx.execute("DELETE FROM draft WHERE subject = $1 AND id = $2", draft.subject, draft.id)
     log("cases.moved", case_id=draft.id, kind="T02", state="discarded")
     return True
+
+
+async def follow(tx: Tx, node: Node, old: str, new: str) -> None:
+    """A person was matched with the register and has another subject now: drafts follow (identity.md 1) (草稿随人)."""
+    await tx.execute("UPDATE draft SET subject = $2 WHERE subject = $1", old, new)
+    await tx.execute("UPDATE draft SET actor_subject = $2 WHERE actor_subject = $1", old, new)
 
 
 async def _with_material(tx: Tx, node: Node, draft: Draft, code: str, material_id: str) -> Draft:

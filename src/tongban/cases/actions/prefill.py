@@ -102,10 +102,10 @@ async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Pl
         if kind is None or card.state != "valid" or any(key[:2] == ("licence", kind.name) for key in found):
             continue
         source = Source(kind="licence", name=f"电子证照：{kind.name}", at=_ms(card.issued_at))
-        for one in kind.fields:
-            text = card.data.get(one.key)
+        for entry in kind.fields:
+            text = card.data.get(entry.key)
             if isinstance(text, Personal) and text:
-                found["licence", kind.name, one.name] = (text.reveal(), source)
+                found["licence", kind.name, entry.name] = (text.reveal(), source)
     for planned in plan:
         if any(one.source == "earlier_case" for one in planned.sources):
             earlier = await mirrors.earlier_answers(tx, node, actor.person, planned.field)

@@ -63,7 +63,7 @@ async def came(tx: Tx, node: Node, letter: federation.Letter, kind: str, *, orig
         body.request,
         kind,
         sender,
-        datetime.fromtimestamp((at or letter.at) / 1000, UTC),
+        datetime.fromtimestamp((at or letter.counts_at) / 1000, UTC),
         node.clock.now(),
         rows.seal(node, "case_standing.content", body.request, body),
     )
@@ -103,7 +103,7 @@ async def opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
     if case is None or letter.origin not in {case.applicant_node, case.window_node}:
         raise LetterNotOurs("case.opened about a case that is not here")
     what = str(letter.body.get("what", ""))
-    on = datetime.fromtimestamp(letter.at / 1000, CHINA).date()
+    on = datetime.fromtimestamp(letter.counts_at / 1000, CHINA).date()
     asked = case.file.correction
     if case.state == "to_correct" and asked and what == f"correction:{asked.asking}" and asked.opened_on is None:
         await _notice_opened(tx, node, case, asked, max(on, asked.asked_on))

@@ -7,7 +7,7 @@ import msgspec
 from tongban import catalogue
 from tongban.cases.actions import documents, step
 from tongban.cases.actions.intake import officer
-from tongban.cases.model import Case
+from tongban.cases.model import Case, Clock
 from tongban.cases.queries import records
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
@@ -78,7 +78,7 @@ async def extend(tx: Tx, node: Node, actor: Actor, case: Case, *, reason: str) -
     return await step.make(tx, node, case, "T13", who, grounds, words)
 
 
-async def _after(tx: Tx, node: Node, case: Case, transition: str, grounds: moves.Grounds) -> ticking.Clock | None:
+async def _after(tx: Tx, node: Node, case: Case, transition: str, grounds: moves.Grounds) -> Clock | None:
     item = await catalogue.item(tx, case.task_code, step.version_of(case))
     facts = moves.facts_of(case, await records.clocks(tx, case.subject, case.id))
     limits = ticking.limits_of(item, joint=case.joint)

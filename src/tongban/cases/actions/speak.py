@@ -38,7 +38,7 @@ async def send(tx: Tx, node: Node, to: str, kind: str, case_id: str, body: dict[
 
     own = federation.Letter(
         id=cause or case_id, origin=node.id, to=node.id, epoch=0, seq=0, kind=kind, kind_version=1,
-        about=f"case:{case_id}", at=node.clock.ms(), body=body,
+        about=f"case:{case_id}", at=node.clock.ms(), counts_at=node.clock.ms(), body=body,
     )  # fmt: skip
     await LETTERS[(kind, 1)](tx, node, own)
 

@@ -21,6 +21,8 @@ from tongban.kernel.gm import b64, digest, jcs
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+LEAST_LEVEL = 2
+
 
 async def submit(
     tx: Tx,
@@ -56,7 +58,8 @@ async def submit(
     if wrong:
         return wrong
     if not window:
-        actor.require(item.level)
+        # a person not yet matched with the register has no subject that other nodes know
+        actor.require(max(item.level, LEAST_LEVEL))
     by: By = "window" if window else "agent" if actor.for_subject else "applicant"
     grounds = moves.Grounds(today=today, form_valid=True, level_reached=True, key_unused=True)
     against = moves.may_happen(moves.Facts(state="draft"), "T01", by, grounds)
@@ -139,6 +142,7 @@ async def _record(tx: Tx, node: Node, actor: Actor, sent: Submission, item: cata
                 code,
                 carried.id,
             )
+    assert row is not None
     return rows.mirror_of(node, row)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from tongban import catalogue, evidence, federation
 from tongban.cases.actions import receive, requests, speak, step
 from tongban.cases.actions.intake import officer
-from tongban.cases.errors import LetterNotOurs
+from tongban.cases.errors import CaseUnknown, LetterNotOurs
 from tongban.cases.model import Case, Clock, Offer, OfferedFile, Told
 from tongban.cases.queries import records, rows
 from tongban.cases.queries.calendar import calendar
@@ -64,6 +64,8 @@ async def take(tx: Tx, node: Node, actor: Actor, given: Offer) -> Case | Refusal
         given.case_id,
         given.term,
     )
+    if row is None:
+        raise CaseUnknown
     file = rows.opened(node, "case_offer.file", given.case_id, row["file"], OfferedFile)
     desk.must_offer(actor, "cases.accept", given, file.file.submission.task_code)
     transition = "T25" if file.state == "received" else "T28"

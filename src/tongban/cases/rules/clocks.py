@@ -9,10 +9,10 @@ from datetime import date
 
 import msgspec
 
-from tongban.catalogue import Item
 from tongban.cases.model import Clock, ClockKind, DayUnit
 from tongban.cases.rules.calendar import Calendar
 from tongban.cases.rules.process import PROCESS
+from tongban.catalogue import Item
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -64,35 +64,32 @@ def apply(
     calendar: Calendar,
 ) -> tuple[Clock, ...]:
     """The clocks after a transition (时限随流转), as the `clock` column of process.yaml says."""
-    match transition:
-        case "T03" | "T27":
-            return (*clocks, _start("intake", clocks, today, limits, calendar))
-        case "T04":
-            return (*_stop(clocks, today, "intake"), _start("correction", clocks, today, limits, calendar))
-        case "T05":
-            return (*_stop(clocks, today, "correction"), _start("intake", clocks, today, limits, calendar))
-        case "T06":
-            return (*_stop(clocks, today, "intake"), _start("decision", clocks, today, limits, calendar))
-        case "T07":
-            return (*_stop(clocks, today, "intake"), _start("decision", clocks, received_on, limits, calendar))
-        case "T08":
-            return _stop(clocks, today, "correction")
-        case "T09":
-            return _stop(clocks, today, "intake")
-        case "T11":
-            return tuple(_pause(one, today) if _is(one, "decision") else one for one in clocks)
-        case "T12":
-            return tuple(_resume(one, today, calendar) if _is(one, "decision") else one for one in clocks)
-        case "T13":
-            return tuple(_extend(one, limits.extension, calendar) if _is(one, "decision") else one for one in clocks)
-        case "T14" | "T15":
-            return (*_stop(clocks, today, "decision"), _start("delivery", clocks, today, limits, calendar))
-        case "T17":
-            return _stop(clocks, today, "delivery")
-        case "T20" | "T22" | "T26":
-            return _stop(clocks, today, "")
-        case _:
-            return clocks
+    ends, begins = _ENDS.get(transition), _BEGINS.get(transition)
+    if ends is not None:
+        clocks = _stop(clocks, today, ends)
+    if begins is not None:
+        clocks = (*clocks, _start(begins, clocks, received_on if transition == "T07" else today, limits, calendar))
+    if transition in {"T11", "T12", "T13"}:
+        clocks = tuple(_moved(one, transition, today, limits, calendar) if _is(one, "decision") else one for one in clocks)
+    return clocks
+
+
+_ENDS: dict[str, str] = {
+    "T04": "intake", "T05": "correction", "T06": "intake", "T07": "intake", "T08": "correction", "T09": "intake",
+    "T14": "decision", "T15": "decision", "T17": "delivery", "T20": "", "T22": "", "T26": "",
+}  # fmt: skip
+"""Which clock a transition stops; empty = all."""
+_BEGINS: dict[str, ClockKind] = {
+    "T03": "intake", "T04": "correction", "T05": "intake", "T06": "decision", "T07": "decision", "T14": "delivery",
+    "T15": "delivery", "T27": "intake",
+}  # fmt: skip
+"""Which clock a transition starts: T07 from the day of receipt, all others from today."""
+
+
+def _moved(clock: Clock, transition: str, today: date, limits: Limits, calendar: Calendar) -> Clock:
+    if transition == "T11":
+        return msgspec.structs.replace(clock, paused_on=today)
+    return _resume(clock, today, calendar) if transition == "T12" else _extend(clock, limits.extension, calendar)
 
 
 def opened(clocks: tuple[Clock, ...], on: date, calendar: Calendar) -> tuple[Clock, ...]:
@@ -158,10 +155,6 @@ def _is(clock: Clock, kind: str) -> bool:
 
 def _stop(clocks: tuple[Clock, ...], on: date, kind: str) -> tuple[Clock, ...]:
     return tuple(msgspec.structs.replace(one, stopped_on=on) if _is(one, kind) else one for one in clocks)
-
-
-def _pause(clock: Clock, on: date) -> Clock:
-    return msgspec.structs.replace(clock, paused_on=on)
 
 
 def _resume(clock: Clock, on: date, calendar: Calendar) -> Clock:

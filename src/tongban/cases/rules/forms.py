@@ -88,6 +88,8 @@ def merged(
 def wrong(item: catalogue.Item, file: DraftFile, step: str, today: date) -> Refusals:
     """What stands in the way on one page (这一页要改的), the declarations left to the check page."""
     late = {field.name for field in item.form.fields if field.kind in AT_THE_END}
+    if item.form.step(step) is None:
+        return ()
     return tuple(one for one in catalogue.check(item.form, file.answers, step, today) if one.field not in late)
 
 
@@ -102,9 +104,11 @@ def undeclared(item: catalogue.Item, posted: Mapping[str, tuple[str, ...]]) -> R
 def all_wrong(item: catalogue.Item, file: DraftFile, today: date) -> Refusals:
     """What stands in the way of submitting (提交前要改的): answers, declarations, files."""
     found = list(catalogue.check(item.form, file.answers, None, today))
-    for one in uploads(item, file.answers, today):
-        if must_upload(one) and not file.materials.get(one.material.name):
-            found.append(Refusal("cases.material_missing", f"还差一份：{one.material.title}", f"material-{one.material.name}"))
+    found += [
+        Refusal("cases.material_missing", f"还差一份：{one.material.title}", f"material-{one.material.name}")
+        for one in uploads(item, file.answers, today)
+        if must_upload(one) and not file.materials.get(one.material.name)
+    ]
     return tuple(found)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tongban.catalogue import Field
 from tongban.cases.model import Case
+from tongban.catalogue import Field
 from tongban.kernel.gm import sm3
 from tongban.kernel.ids import CreditCode
 
@@ -15,7 +15,7 @@ _WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 def said(field: Field | None, answer: Any) -> str:
     """An answer as people read it (答案文字): the label of a choice, rows of a table, yes and no."""
-    if answer is None or answer == "" or answer == []:
+    if not answer and not isinstance(answer, bool):
         return ""
     if isinstance(answer, bool):
         return "是" if answer else "否"

@@ -1,0 +1,340 @@
+"""HTML door of the desk (办件): the list by the clock, one case in two panes. Each look at a case is in the person's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.response import Response
+
+from tongban import catalogue, consent, evidence, federation, ui
+from tongban.cases.actions import documents
+from tongban.cases.errors import CaseUnknown
+from tongban.cases.model import Case, Clock, HistoryLine, Offer, QueueRow, Remedy
+from tongban.cases.pages import asked
+from tongban.cases.pages.mine import attachment
+from tongban.cases.queries import desk as lists
+from tongban.cases.queries import records
+from tongban.cases.rules import clocks as ticking
+from tongban.cases.rules import desk, forms, moves, wording
+from tongban.cases.rules.process import PROCESS
+from tongban.evidence import Material
+from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusals
+from tongban.kernel.ids import CaseNumber
+from tongban.kernel.node import Node
+
+Req = Request[Any, Any, Any]
+BASIS = "行政许可法第三十四条"
+HIDDEN = frozenset({"id_number", "mobile", "bank_account", "credit_code"})
+
+
+class DeskPage(msgspec.Struct, frozen=True):
+    """What /desk draws (收件箱)."""
+
+    title: str
+    views: tuple[dict[str, Any], ...]
+    rows: tuple[DeskRow, ...]
+    offers: tuple[Offer, ...]
+    number: str
+    view: str
+    may_receive: bool
+
+
+class DeskRow(msgspec.Struct, frozen=True):
+    """One row of the list with its clock in words (收件箱的一行)."""
+
+    row: QueueRow
+    grouped: str
+    clock: str
+    clock_state: str
+    state: str
+
+
+class AnswerRow(msgspec.Struct, frozen=True):
+    """One answer with its source; numbers are masked until a separate, logged act (答案)."""
+
+    name: str
+    label: str
+    value: str
+    source: str
+    source_kind: str
+    hidden: bool
+
+
+class MaterialRow(msgspec.Struct, frozen=True):
+    """One material with how it came (材料)."""
+
+    code: str
+    title: str
+    how: str
+    files: tuple[Material, ...]
+
+
+class DeskCasePage(msgspec.Struct, frozen=True):
+    """What /desk/{id} draws: answers and sources left, evidence, actions right (办件处理)."""
+
+    title: str
+    heading: str
+    case: Case
+    seen: str
+    grouped: str
+    state_words: str
+    clock_text: str
+    clock_state: str
+    answers: tuple[AnswerRow, ...]
+    materials: tuple[MaterialRow, ...]
+    history: tuple[HistoryLine, ...]
+    clocks: tuple[Clock, ...]
+    acts: frozenset[str]
+    remedies: tuple[Remedy, ...]
+    reasons: tuple[ui.Option, ...]
+    transfer_reasons: tuple[ui.Option, ...]
+    void_reasons: tuple[ui.Option, ...]
+    receipts: tuple[ui.Option, ...]
+    specials: tuple[ui.Option, ...]
+    nodes: tuple[ui.Option, ...]
+    why_not: str
+    typed: Mapping[str, str]
+    errors: Refusals = ()
+    back: str = "/desk"
+    back_label: str = "返回办件列表"
+
+
+@get("/desk")
+async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
+    """办件列表: the first row is the one about to be late."""
+    actor.require_staff()
+    view = request.query_params.get("view", "open")
+    view = view if view in lists.VIEWS else "open"
+    number = "".join(char for char in request.query_params.get("q", "") if char.isdigit())[:22]
+    today = node.clock.today()
+    async with node.db.reading() as tx:
+        found = await lists.queue(tx, actor, view, today, number=number)
+        counted = await lists.counts(tx, actor, today)
+        offers = await lists.offers(tx, actor)
+    views = tuple(
+        {"text": f"{words} {counted[key]}", "href": f"/desk?view={key}", "current": key == view}
+        for key, words in lists.VIEWS.items()
+    )
+    made = tuple(_desk_row(row, today) for row in found)
+    may_receive = any("cases.window" in one.actions for one in actor.assignments)
+    page = DeskPage("办件", views, made, offers, number, view, may_receive)
+    return ui.page(request, "cases/desk.html", page)
+
+
+@get("/desk/{case_id:str}")
+async def show(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+    """One case; looking at it is written into the person's ledger, with the reason."""
+    async with node.db.transaction() as tx:
+        case = await opened(tx, node, actor, case_id)
+        page = await case_page(tx, node, actor, case, (), {})
+    return ui.page(request, "cases/desk_case.html", page)
+
+
+@post("/desk/{case_id:str}/reveal")
+async def reveal(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+    """看全号: a separate act, with its own line in the ledger."""
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        case = await allowed(tx, node, actor, case_id)
+        item = await catalogue.item(tx, case.task_code, int(case.item_version))
+        field = item.form.field(form["field"]) if item else None
+        if field is None:
+            raise CaseUnknown
+        await note_access(tx, node, actor, case, (f"{field.label}全号",))
+        page = await case_page(tx, node, actor, case, (), {}, shown=frozenset({field.name}))
+    return ui.page(request, "cases/desk_case.html", page)
+
+
+@get("/desk/{case_id:str}/materials/{material_id:str}")
+async def material(node: Node, actor: Actor, case_id: str, material_id: str) -> Response[bytes]:
+    """The original of a material, as an attachment; the look is logged."""
+    async with node.db.transaction() as tx:
+        case = await allowed(tx, node, actor, case_id)
+        files = [one for kept in (await records.materials(tx, node, case)).values() for one in kept]
+        wanted = next((one for one in files if one.id == material_id), None)
+        if wanted is None:
+            raise CaseUnknown
+        opened_file = await evidence.read(tx, node, case.subject, material_id)
+        await note_access(tx, node, actor, case, (f"材料原件：{wanted.kind}",))
+    return attachment(opened_file.content, wanted.name.reveal(), wanted.media_type)
+
+
+async def allowed(tx: Tx, node: Node, actor: Actor, case_id: str) -> Case:
+    """The case, if this staff member may see it. Raises StaffNeeded, CaseUnknown, NotYourCounty, OwnCase."""
+    actor.require_staff()
+    case = await records.held(tx, node, case_id)
+    if case is None:
+        raise CaseUnknown
+    desk.must(actor, desk.SEE, case)
+    return case
+
+
+async def opened(tx: Tx, node: Node, actor: Actor, case_id: str) -> Case:
+    """As `allowed`, and the look is written down first: if that fails, nothing is shown (privacy.md 6)."""
+    case = await allowed(tx, node, actor, case_id)
+    item = await catalogue.item(tx, case.task_code, int(case.item_version))
+    labels = [field.label for field in item.form.fields if field.name in case.file.submission.answers] if item else []
+    await note_access(tx, node, actor, case, tuple(labels) or ("申请内容",))
+    return case
+
+
+async def note_access(tx: Tx, node: Node, actor: Actor, case: Case, fields: tuple[str, ...]) -> None:
+    """One line in the person's ledger (记台账): unit, not the clerk's name."""
+    await consent.record_access(
+        tx,
+        node,
+        consent.Access(
+            subject=case.subject, kind="view", who=actor.unit or node.settings.name, fields=fields,
+            purpose=f"办理{case.item_name}", about=f"case:{case.id}", source=node.id, receiver=node.id, basis=BASIS,
+        ),
+    )  # fmt: skip
+
+
+async def case_page(
+    tx: Tx,
+    node: Node,
+    actor: Actor,
+    case: Case,
+    wrong: Refusals,
+    typed: Mapping[str, str],
+    *,
+    shown: frozenset[str] = frozenset(),
+) -> DeskCasePage:
+    """The two-pane page of a case (办件处理的页面)."""
+    item = await catalogue.item(tx, case.task_code, int(case.item_version))
+    names = await catalogue.division_names(tx)
+    clocks = await records.clocks(tx, case.subject, case.id)
+    today = node.clock.today()
+    listed_nodes = (await federation.directory(tx)).active() if _may(actor, "cases.transfer", case) else ()
+    text, state = _clock(ticking.running(clocks), today)
+    number = CaseNumber.parse(case.number).grouped
+    return DeskCasePage(
+        title=f"{case.item_name}，{number}", heading=case.item_name, case=case, seen=f"{case.term}.{case.rev}", grouped=number,
+        state_words=PROCESS.states[case.state].zh, clock_text=text, clock_state=state,
+        answers=_answers(item, case, names, shown), materials=await _materials(tx, node, item, case),
+        history=await records.history(tx, node, case.subject, case.id), clocks=clocks, acts=acts_of(actor, case),
+        remedies=documents.remedies_of(item, item.organisation.name if item else node.settings.name),
+        reasons=_options(moves.NOT_ACCEPTED_REASONS), transfer_reasons=_options(moves.TRANSFER_REASONS),
+        void_reasons=_options(moves.VOID_REASONS),
+        receipts=_options({key: words for key, words in moves.RECEIPTS.items() if key != "opened"}),
+        specials=tuple(ui.Option(one, one) for one in PROCESS.suspension_types),
+        nodes=tuple(ui.Option(one.id, one.name) for one in listed_nodes if one.id != node.id and one.divisions),
+        why_not=_why_not(case, clocks, today), typed=typed, errors=wrong,
+    )  # fmt: skip
+
+
+ACTS: dict[str, tuple[str, frozenset[str]]] = {
+    "correct": ("cases.correct", frozenset({"received"})),
+    "accept": ("cases.accept", frozenset({"received"})),
+    "not_accept": ("cases.accept", frozenset({"received"})),
+    "reinstate": ("cases.accept", frozenset({"correction_lapsed"})),
+    "review": ("cases.review", frozenset({"accepted"})),
+    "opinion": ("cases.review", frozenset({"under_review"})),
+    "special": ("cases.review", frozenset({"under_review"})),
+    "end_special": ("cases.review", frozenset({"special_procedure"})),
+    "extend": ("cases.extend", frozenset({"under_review"})),
+    "grant": ("cases.decide", frozenset({"under_review"})),
+    "refuse": ("cases.decide", frozenset({"under_review"})),
+    "finish": ("cases.decide", frozenset({"granted", "refused"})),
+    "deliver": ("cases.decide", frozenset({"finished"})),
+    "transfer": ("cases.transfer", frozenset({"received", "accepted", "under_review"})),
+    "void": ("cases.void", frozenset(PROCESS.transition("T26").from_)),
+}
+"""Each act of the desk: the staff action it needs and the states it is offered in."""
+
+
+def acts_of(actor: Actor, case: Case) -> frozenset[str]:
+    """What this staff member may do with the case now (能做什么)."""
+    found = {name for name, (action, states) in ACTS.items() if case.state in states and _may(actor, action, case)}
+    if case.immediate and case.state == "accepted" and _may(actor, "cases.decide", case):
+        found |= {"grant", "refuse"}
+    if case.asked:
+        found.discard("correct")
+    if case.extended:
+        found.discard("extend")
+    return frozenset(found)
+
+
+def _may(actor: Actor, action: str, case: Case) -> bool:
+    return actor.may(action, division=case.division, org=case.org_code, item=case.task_code)
+
+
+def _answers(
+    item: catalogue.Item | None, case: Case, names: dict[str, str], shown: frozenset[str]
+) -> tuple[AnswerRow, ...]:
+    sent = case.file.submission
+    made = []
+    for field in item.form.fields if item else ():
+        if field.name not in sent.answers or field.kind in forms.AT_THE_END:
+            continue
+        source = sent.sources.get(field.name)
+        value = asked.said(field, sent.answers, names)
+        hidden = field.kind in HIDDEN and field.name not in shown
+        made.append(
+            AnswerRow(
+                name=field.name, label=field.label, value=_masked(value) if hidden else value,
+                source=asked.source_words(source) or ("补正时改的" if field.name in case.file.corrected else "本人填"),
+                source_kind="warn" if source and source.pending else "ok" if source and source.kind in forms.REGISTERED else "",
+                hidden=hidden,
+            )
+        )  # fmt: skip
+    return tuple(made)
+
+
+async def _materials(tx: Tx, node: Node, item: catalogue.Item | None, case: Case) -> tuple[MaterialRow, ...]:
+    files = await records.materials(tx, node, case)
+    made = []
+    for one in catalogue.materials_needed(item, case.file.submission.answers, node.clock.today()) if item else ():
+        kept = files.get(one.material.name, ())
+        how = "本人交的" if kept else one.how
+        if one.material.name in case.file.corrected:
+            how = "补正交的"
+        made.append(MaterialRow(one.material.name, one.material.title, how, kept))
+    return tuple(made)
+
+
+def _desk_row(row: QueueRow, today: date) -> DeskRow:
+    text, state = "", ""
+    if row.paused:
+        text, state = "停表", "paused"
+    elif row.due_on is not None:
+        left = (row.due_on - today).days
+        text = f"过期 {-left} 天" if left < 0 else "今天到期" if left == 0 else f"还有 {left} 天"
+        state = "paused" if row.due_kind == "correction" else "late" if left < 0 else "soon" if left <= 1 else ""
+    return DeskRow(row, CaseNumber.parse(row.number).grouped, text, state, PROCESS.states[row.state].zh)
+
+
+def _clock(clock: Clock | None, today: date) -> tuple[str, str]:
+    state = {"ok": "", "yellow": "soon", "red": "late", "stopped": "paused"}[ticking.light(clock, today)]
+    return wording.due(clock), state
+
+
+def _why_not(case: Case, clocks: tuple[Clock, ...], today: date) -> str:
+    """Why a correction cannot be asked, said beside where it would stand."""
+    if case.state != "received":
+        return ""
+    if case.asked:
+        return "补正已经告知过一次，不能再要求。"
+    intake = ticking.of_kind(clocks, "intake")
+    return "收件已过 5 个工作日，不能再要求补正。" if intake and today > intake.due_on else ""
+
+
+def _masked(value: str) -> str:
+    return value[:3] + "*" * max(2, len(value) - 7) + value[-4:] if len(value) > 7 else "***"
+
+
+def _options(words: Mapping[str, str]) -> tuple[ui.Option, ...]:
+    return tuple(ui.Option(key, text) for key, text in words.items())
+
+
+routes = [listed, show, reveal, material]
+ROUTES = [
+    ui.Route("/desk", "/desk", who=("staff",)),
+    ui.Route("/desk/{case_id:str}", who=("staff",), fixture="a received case"),
+]

@@ -1,0 +1,84 @@
+"""HTML door of 我的材料: what was handed in, where it is used; taken out or saved, never shown in our origin."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request, get, post
+from litestar.response import Response
+
+from tongban import ui
+from tongban.evidence.actions import remove
+from tongban.evidence.errors import MaterialUnknown
+from tongban.evidence.model import Material, Use
+from tongban.evidence.queries import material, materials, read, uses
+from tongban.kernel.actor import Actor
+from tongban.kernel.ids import is_uuid
+from tongban.kernel.node import Node
+
+Req = Request[Any, Any, Any]
+
+
+class Mine(msgspec.Struct, frozen=True):
+    """One file in the list with its uses (一份材料)."""
+
+    material: Material
+    uses: tuple[Use, ...]
+
+
+class MaterialsPage(msgspec.Struct, frozen=True):
+    """What /me/materials draws (我的材料)."""
+
+    title: str
+    mine: tuple[Mine, ...]
+    removed: bool
+    back: str = "/me"
+    back_label: str = "返回我的"
+
+
+@get("/me/materials")
+async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
+    """我的材料: newest first, with where each has been used."""
+    actor.require(1)
+    async with node.db.reading() as tx:
+        found = [Mine(one, await uses(tx, actor.person, one.id)) for one in await materials(tx, node, actor.person)]
+    page = MaterialsPage(title="我的材料", mine=tuple(found), removed="removed" in request.query_params)
+    return ui.page(request, "evidence/materials.html", page)
+
+
+@get("/me/materials/{material_id:str}")
+async def download(node: Node, actor: Actor, material_id: str) -> Response[bytes]:
+    """The file itself, as an attachment only. Another person's id is not found (T-42)."""
+    actor.require(1)
+    if not is_uuid(material_id):
+        raise MaterialUnknown
+    async with node.db.reading() as tx:
+        if await material(tx, node, actor.person, material_id) is None:
+            raise MaterialUnknown
+        opened = await read(tx, node, actor.person, material_id)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(opened.material.name.reveal())}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "no-store",
+    }
+    return Response(opened.content, media_type=opened.material.media_type, headers=headers)
+
+
+@post("/me/materials/{material_id:str}/remove")
+async def take_out(request: Req, node: Node, actor: Actor, material_id: str) -> Response[Any]:
+    """移除: gone from the list; a file that a case uses stays with the case."""
+    await ui.form(request)
+    actor.require(1)
+    if not is_uuid(material_id):
+        raise MaterialUnknown
+    async with node.db.transaction() as tx:
+        if not await remove(tx, node, actor, material_id):
+            raise MaterialUnknown
+    return ui.see_other("/me/materials?removed=1")
+
+
+routes: list[Any] = [listed, download, take_out]
+ROUTES = [ui.Route("/me/materials", "/me/materials", who=("citizen",))]
