@@ -24,7 +24,13 @@ COMPANY = {
     "founded_on": "2026-11-18",
     "address": "成都市高新区演示大道 1 号",
 }
-PERSON = {"name": "陈演示", "number": "50010319980511004X", "sex": "女", "birth": "1998-05-11", "address": "重庆市渝中区演示路 2 号"}
+PERSON = {
+    "name": "陈演示",
+    "number": "50010319980511004X",
+    "sex": "女",
+    "birth": "1998-05-11",
+    "address": "重庆市渝中区演示路 2 号",
+}
 
 
 def _valid() -> Issuer:
@@ -55,7 +61,14 @@ async def licence(tx: Any, node: Node, *, subject: str = SUBJECT, home: str | No
     assert kind is not None
     holder = Holder(subject, home or node.id, Personal(COMPANY["company_name"]), kind="legal")
     return await credentials.issue(
-        tx, node, staff("approver"), type_code=kind.code, holder=holder, issuer=_valid(), data=COMPANY | {"credit_code": credit_code()} | more.pop("data", {}), **more
+        tx,
+        node,
+        staff("approver"),
+        type_code=kind.code,
+        holder=holder,
+        issuer=_valid(),
+        data=COMPANY | {"credit_code": credit_code()} | more.pop("data", {}),
+        **more,
     )
 
 
@@ -63,7 +76,9 @@ async def permit(tx: Any, node: Node, *, subject: str = SUBJECT, home: str | Non
     kind = credentials.type_named(node, "居民身份证")
     assert kind is not None
     holder = Holder(subject, home or node.id, Personal(PERSON["name"]), Personal(PERSON["number"]))
-    return await credentials.issue(tx, node, staff(), type_code=kind.code, holder=holder, issuer=_valid(), data=PERSON, **more)
+    return await credentials.issue(
+        tx, node, staff(), type_code=kind.code, holder=holder, issuer=_valid(), data=PERSON, **more
+    )
 
 
 async def window(tx: Any, node: Node, name: str = "演示银行", purposes: tuple[str, ...] = ("bank_company",)) -> Browser:

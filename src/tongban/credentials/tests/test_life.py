@@ -128,7 +128,9 @@ async def test_second_scan_is_refused_for_everybody(node, shop):
     assert [one.result for one in views[:3]] == ["used", "used", "valid"]
 
 
-@pytest.mark.parametrize(("seconds", "kind"), [(59, "valid"), (60, "valid"), (61, "used"), (91, "used"), (3600, "used")])
+@pytest.mark.parametrize(
+    ("seconds", "kind"), [(59, "valid"), (60, "valid"), (61, "used"), (91, "used"), (3600, "used")]
+)
 async def test_a_screenshot_is_refused_after_sixty_seconds(node, shop, seconds, kind):
     issued, window = shop
     shown = await show(node, issued)
@@ -241,7 +243,9 @@ async def test_two_presentations_have_nothing_in_common_but_what_they_show(node,
     """T-54: no stable holder id. Only issuer, type and the chosen fields may be equal."""
     issued, _ = shop
     find = await key_finder(node)
-    one, two = [presentation.read((await show(node, issued)).token, find, node.clock.now().timestamp()) for _ in range(2)]
+    one, two = [
+        presentation.read((await show(node, issued)).token, find, node.clock.now().timestamp()) for _ in range(2)
+    ]
     assert isinstance(one, Shown)
     assert isinstance(two, Shown)
     assert one.opaque != two.opaque
@@ -290,7 +294,9 @@ async def test_renewal_replaces_the_card_and_cancels_the_old(node):
     holder = Holder("p1renew", "500000", Personal("陈演示"), Personal(make.PERSON["number"]))
     async with node.db.transaction() as tx:
         old = await make.permit(tx, node, subject="p1renew")
-        new = await credentials.renew(tx, node, make.staff(), "p1renew", old.id, changes={"address": "重庆市新址"}, holder=holder, case="c2")
+        new = await credentials.renew(
+            tx, node, make.staff(), "p1renew", old.id, changes={"address": "重庆市新址"}, holder=holder, case="c2"
+        )
         cards = await credentials.of_holder(tx, node, "p1renew")
         before = await credentials.credential(tx, node, "p1renew", old.id)
     assert before.state == "cancelled"
@@ -326,19 +332,31 @@ async def test_issue_is_one_transaction(node):
         pass
 
     async with node.db.reading() as tx:
-        before = [await tx.fetchval(f"SELECT count(*) FROM {table}") for table in ("credential", "credential_card", "log_leaf", "credential_place", "seal_use")]
-    with pytest.raises(Stop):
+        before = [
+            await tx.fetchval(f"SELECT count(*) FROM {table}")
+            for table in ("credential", "credential_card", "log_leaf", "credential_place", "seal_use")
+        ]
+
+    async def fail():
         async with node.db.transaction() as tx:
             await make.licence(tx, node, subject="p1undone")
             raise Stop
+
+    with pytest.raises(Stop):
+        await fail()
     async with node.db.reading() as tx:
-        after = [await tx.fetchval(f"SELECT count(*) FROM {table}") for table in ("credential", "credential_card", "log_leaf", "credential_place", "seal_use")]
+        after = [
+            await tx.fetchval(f"SELECT count(*) FROM {table}")
+            for table in ("credential", "credential_card", "log_leaf", "credential_place", "seal_use")
+        ]
     assert before == after
 
 
 async def test_stopped_unit_is_no_longer_a_window(node):
     async with node.db.transaction() as tx:
-        made = await verifiers.make_verifier(tx, node, make.staff(), name="停用的", org_code="11100000000013338W", purposes=("age",))
+        made = await verifiers.make_verifier(
+            tx, node, make.staff(), name="停用的", org_code="11100000000013338W", purposes=("age",)
+        )
         bound = await verifiers.bind(tx, node, code=made[1], label="1")
         assert await verifiers.browser(tx, bound.key) is not None
         await verifiers.stop_verifier(tx, made[0].id)
@@ -348,7 +366,9 @@ async def test_stopped_unit_is_no_longer_a_window(node):
 
 async def test_enrolment_code_runs_out(node):
     async with node.db.transaction() as tx:
-        made = await verifiers.make_verifier(tx, node, make.staff(), name="一次的", org_code="11100000000013338W", purposes=("age",), uses=1)
+        made = await verifiers.make_verifier(
+            tx, node, make.staff(), name="一次的", org_code="11100000000013338W", purposes=("age",), uses=1
+        )
         assert isinstance(await verifiers.bind(tx, node, code=made[1].lower(), label="1"), verifiers.Bound)
         assert isinstance(await verifiers.bind(tx, node, code=made[1], label="2"), tuple)
         assert isinstance(await verifiers.bind(tx, node, code="AAAA-BBBB-CCCC", label="2"), tuple)

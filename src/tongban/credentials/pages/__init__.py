@@ -1,0 +1,27 @@
+"""HTML doors of credentials 证照页面: the wallet, showing, the verifier's window, the hall's desk, the back office."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tongban import ui
+from tongban.credentials.pages import desk, office, show, verify, wallet
+
+routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes]
+
+ROUTES: list[ui.Route] = [
+    ui.Route("/wallet", "/wallet", who=("citizen",)),
+    ui.Route("/wallet/{card_id:uuid}", who=("citizen",), fixture="a card in the wallet"),
+    ui.Route("/wallet/{card_id:uuid}/show", who=("citizen",), fixture="a card in the wallet"),
+    ui.Route("/wallet/{card_id:uuid}/records", who=("citizen",), fixture="a card in the wallet"),
+    ui.Route("/verify", "/verify", who=("nobody", "verifier")),
+    ui.Route("/verify/register", "/verify/register", who=("nobody",)),
+    ui.Route("/verify/purpose", "/verify/purpose", who=("verifier",), fixture="a registered window"),
+    ui.Route("/verify/paper/{order_id:uuid}", who=("nobody",), fixture="a printed paper"),
+    ui.Route("/desk/prints", "/desk/prints", who=("staff",)),
+    ui.Route("/desk/prints/{job_id:uuid}", who=("staff",), fixture="an order at a hall"),
+    ui.Route("/desk/prints/{job_id:uuid}/paper", who=("staff",), fixture="a printed order"),
+    ui.Route("/staff/verifiers", "/staff/verifiers", who=("staff",)),
+    ui.Route("/staff/credentials", "/staff/credentials", who=("staff",)),
+    ui.Route("/staff/credentials/{credential_id:uuid}", who=("staff",), fixture="an issued credential"),
+]

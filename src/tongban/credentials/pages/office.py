@@ -1,0 +1,266 @@
+"""后台 the back office: verifier units with their codes; issued credentials with suspend, resume, revoke, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.response import Response
+
+from tongban import consent, ui
+from tongban.credentials.actions import status, verifiers
+from tongban.credentials.model import STATE_WORD, Credential, Verifier
+from tongban.credentials.queries import credentials as queries
+from tongban.credentials.queries.types import purposes, type_of
+from tongban.credentials.rules import layout, showing
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import NotFound, Refusal, Refusals
+from tongban.kernel.node import Node
+
+
+class UnitRow(msgspec.Struct, frozen=True):
+    """One verifier unit (查验方) with its checks of the last thirty days."""
+
+    id: str
+    name: str
+    org_code: str
+    purposes: str
+    state: str
+    windows: int
+    checks: int
+
+
+class VerifiersPage(msgspec.Struct, frozen=True):
+    """What /staff/verifiers draws; `code` is shown once, after it was made."""
+
+    title: str
+    rows: tuple[UnitRow, ...]
+    options: tuple[ui.Option, ...]
+    code: str = ""
+    unit: str = ""
+    name: str = ""
+    org_code: str = ""
+    chosen: tuple[str, ...] = ()
+    errors: Refusals = ()
+
+
+class IssuedRow(msgspec.Struct, frozen=True):
+    """One issued credential (颁发的一张): the holder masked."""
+
+    id: str
+    name: str
+    holder: str
+    org: str
+    issued_at: Any
+    state: str
+    state_kind: str
+
+
+class IssuedPage(msgspec.Struct, frozen=True):
+    """What /staff/credentials draws."""
+
+    title: str
+    rows: tuple[IssuedRow, ...]
+
+
+class CredentialPage(msgspec.Struct, frozen=True):
+    """What /staff/credentials/{id} draws: what stands on it, and what may be done now."""
+
+    title: str
+    row: IssuedRow
+    identifier: str
+    number: str
+    until: str
+    fields: tuple[tuple[str, str], ...]
+    acts: tuple[ui.Option, ...]
+    errors: Refusals = ()
+    back: str = "/staff/credentials"
+
+
+ACTS = {
+    "valid": (("suspend", "暂停使用"), ("revoke", "撤销"), ("cancel", "注销")),
+    "suspended": (("resume", "恢复"), ("revoke", "撤销"), ("cancel", "注销")),
+}
+VERBS = {"suspend": status.suspend, "resume": status.resume, "revoke": status.revoke, "cancel": status.cancel}
+
+
+async def _verifiers(
+    request: Request[Any, Any, Any], node: Node, page: VerifiersPage | None = None, *, status_code: int = 200
+) -> Response[Any]:
+    since = node.clock.today().toordinal() - 30
+    async with node.db.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT v.*, (SELECT count(*) FROM credential_browser b WHERE b.verifier = v.id AND b.stopped_at IS NULL) AS windows, "
+            "(SELECT coalesce(sum(checks), 0) FROM credential_check c WHERE c.verifier_group = v.id::text AND c.day >= $1::date) AS checks "
+            "FROM credential_verifier v ORDER BY v.state, v.made_at DESC LIMIT 200",
+            node.clock.today().fromordinal(since),
+        )
+    names = {one.id: one.name for one in purposes(node)}
+    found = tuple(
+        UnitRow(
+            row["id"],
+            row["name"],
+            row["org_code"],
+            "、".join(names.get(one, one) for one in row["purposes"]),
+            "在用" if row["state"] == "active" else "停用",
+            row["windows"],
+            row["checks"],
+        )
+        for row in rows
+    )
+    options = tuple(ui.Option(one.id, one.name, f"依据《{one.basis}》") for one in purposes(node))
+    base = page or VerifiersPage("查验方", (), ())
+    return ui.page(
+        request,
+        "credentials/verifiers.html",
+        msgspec.structs.replace(base, rows=found, options=options),
+        status=status_code,
+    )
+
+
+@get("/staff/verifiers")
+async def list_verifiers(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """查验方: who may check, for what, how often they did."""
+    actor.require_may("credentials.verifiers", division=_area(node))
+    return await _verifiers(request, node)
+
+
+def _area(node: Node) -> str:
+    return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+
+
+@post("/staff/verifiers")
+async def make(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """Register a unit; its enrolment code is shown on the answer and never again."""
+    actor.require_may("credentials.verifiers", division=_area(node))
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        made = await verifiers.make_verifier(
+            tx, node, actor, name=form["name"], org_code=form["org_code"], purposes=tuple(form.all("purposes"))
+        )
+    if isinstance(made[0], Verifier):
+        page = VerifiersPage("查验方", (), (), code=str(made[1]), unit=made[0].name)
+        return await _verifiers(request, node, page)
+    wrong = tuple(one for one in made if isinstance(one, Refusal))
+    page = VerifiersPage(
+        "查验方", (), (), name=form["name"], org_code=form["org_code"], chosen=tuple(form.all("purposes")), errors=wrong
+    )
+    return await _verifiers(request, node, page, status_code=422)
+
+
+@post("/staff/verifiers/{unit_id:uuid}")
+async def change(request: Request[Any, Any, Any], node: Node, actor: Actor, unit_id: Any) -> Response[Any]:
+    """Another code, or an end."""
+    actor.require_may("credentials.verifiers", division=_area(node))
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        name = await tx.fetchval("SELECT name FROM credential_verifier WHERE id = $1", str(unit_id))
+        if name is None:
+            raise NotFound("没有这个查验方")
+        if form["act"] == "stop":
+            await verifiers.stop_verifier(tx, str(unit_id))
+            return ui.see_other("/staff/verifiers")
+        code = await verifiers.new_code(tx, node, str(unit_id))
+    return await _verifiers(request, node, VerifiersPage("查验方", (), (), code=code, unit=name))
+
+
+def _issued_row(node: Node, one: Credential) -> IssuedRow:
+    kind = type_of(node, one.type_code)
+    name = one.holder_name.reveal()
+    state = showing.state_now(one.state, one.valid_until, node.clock.today())
+    return IssuedRow(
+        one.id, kind.name if kind else one.type_code, name if one.holder_kind == "legal" else showing.mask(name), one.org_name,
+        one.issued_at, STATE_WORD[state], "ok" if state == "valid" else "bad",
+    )  # fmt: skip
+
+
+def _orgs(actor: Actor) -> tuple[str, ...]:
+    """The departments whose credentials this officer may see; empty means all of an assignment without department."""
+    mine = [one for one in actor.assignments if "credentials.see" in one.actions]
+    return () if any(not one.org for one in mine) else tuple(one.org for one in mine)
+
+
+def _require(actor: Actor, action: str) -> None:
+    """The action in any of the officer's areas; the department is checked with the credential itself."""
+    actor.require_staff()
+    if not any(action in one.actions for one in actor.assignments):
+        actor.require_may(action, division="000000")
+
+
+@get("/staff/credentials")
+async def issued(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """颁发的证照: the newest of my departments."""
+    _require(actor, "credentials.see")
+    async with node.db.reading() as tx:
+        found = await queries.issued_list(tx, node, _orgs(actor))
+    return ui.page(
+        request, "credentials/issued.html", IssuedPage("颁发的证照", tuple(_issued_row(node, one) for one in found))
+    )
+
+
+async def _one(
+    request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: str, errors: Refusals = ()
+) -> Response[Any]:
+    _require(actor, "credentials.see")
+    async with node.db.transaction() as tx:
+        found = await _mine(tx, node, actor, credential_id)
+        await consent.record_access(
+            tx, node,
+            consent.Access(
+                subject=found.subject, who=f"{actor.unit or node.settings.name} 证照岗", fields=("证照内容",), purpose="管理颁发的证照",
+                source=node.id, receiver=node.id, basis="国务院令第716号", kind="view", about=f"credential:{found.id}",
+            ),
+        )  # fmt: skip
+    kind = type_of(node, found.type_code)
+    fields = tuple(
+        (field.name, showing.mask(value.reveal()) if field.personal else value.reveal())
+        for field in (kind.fields if kind else ())
+        if (value := found.data.get(field.key)) is not None
+    )
+    acts = tuple(ui.Option(act, word) for act, word in ACTS.get(found.state, ()) if _may_change(actor, act))
+    row = _issued_row(node, found)
+    until = "长期" if found.valid_until is None else layout.day_words(found.valid_until)
+    page = CredentialPage(f"{row.name}，{row.state}", row, found.identifier, found.number, until, fields, acts, errors)
+    return ui.page(request, "credentials/issued_one.html", page, status=422 if errors else 200)
+
+
+def _may_change(actor: Actor, act: str) -> bool:
+    action = "credentials.suspend" if act in {"suspend", "resume"} else "credentials.revoke"
+    return any(action in one.actions for one in actor.assignments)
+
+
+async def _mine(tx: Any, node: Node, actor: Actor, credential_id: str) -> Credential:
+    found = await queries.issued_here(tx, node, credential_id)
+    orgs = _orgs(actor)
+    if found is None or (orgs and found.org_code not in orgs):
+        raise NotFound("没有这张证照，或者不是本部门发的")
+    return found
+
+
+@get("/staff/credentials/{credential_id:uuid}")
+async def one(request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: Any) -> Response[Any]:
+    """一张颁发的证照; looking at it is written down for its holder."""
+    return await _one(request, node, actor, str(credential_id))
+
+
+@post("/staff/credentials/{credential_id:uuid}")
+async def act(request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: Any) -> Response[Any]:
+    """Suspend, resume, revoke or cancel, with a ground."""
+    form = await ui.form(request)
+    verb = VERBS.get(form["act"])
+    _require(actor, "credentials.suspend" if form["act"] in {"suspend", "resume"} else "credentials.revoke")
+    wrong: list[Refusal] = []
+    if verb is None:
+        wrong.append(Refusal("credentials.act", "选一个处理", "act"))
+    if len(form["reason"]) < 4:
+        wrong.append(Refusal("credentials.reason", "写清依据和理由，至少 4 个字", "reason"))
+    if wrong or verb is None:
+        return await _one(request, node, actor, str(credential_id), tuple(wrong))
+    async with node.db.transaction() as tx:
+        found = await _mine(tx, node, actor, str(credential_id))
+        await verb(tx, node, actor, found.subject, found.id, form["reason"])
+    return ui.see_other(f"/staff/credentials/{credential_id}")
+
+
+routes = [list_verifiers, make, change, issued, one, act]

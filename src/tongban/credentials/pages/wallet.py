@@ -1,0 +1,300 @@
+"""亮证 the wallet: cards, one card, its document, its receipt, who looked, the paper at a hall."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.response import Response
+
+from tongban import federation, seals, ui
+from tongban.credentials.actions import gather, prints
+from tongban.credentials.actions import wallet as verbs
+from tongban.credentials.errors import CardGone
+from tongban.credentials.model import Card, CredentialType, Hall, View
+from tongban.credentials.queries import credentials as queries
+from tongban.credentials.queries.prints import pickups
+from tongban.credentials.queries.receipts import card_receipt
+from tongban.credentials.queries.types import halls, type_of, types
+from tongban.credentials.rules import layout, showing
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Refusals
+from tongban.kernel.node import Node
+
+LEVEL = 2
+PRINT_WORDS = {
+    "requested": "正在约", "ordered": "约好了", "accepted": "约好了", "printed": "打印好了，等你取", "spoilt": "重新打印中",
+    "handed_over": "领走了", "expired": "过期了", "returned": "大厅打不了", "cancelled": "停了", "refused": "没约上",
+}  # fmt: skip
+
+
+class CardRow(msgspec.Struct, frozen=True):
+    """One card in the list (一张证): its holder masked, its state in a word."""
+
+    id: str
+    name: str
+    icon: str
+    hint: str
+    state: str
+    tag_kind: str
+    issuer: str
+
+
+class Addable(msgspec.Struct, frozen=True):
+    """A type that can be asked for (可以添加的证照)."""
+
+    code: str
+    name: str
+    waiting: bool
+
+
+class WalletPage(msgspec.Struct, frozen=True):
+    """What /wallet draws."""
+
+    title: str
+    cards: tuple[CardRow, ...]
+    addable: tuple[Addable, ...]
+    done: str
+    tab: str = "wallet"
+
+
+class PickupRow(msgspec.Struct, frozen=True):
+    """One order of a paper (领证单)."""
+
+    hall: str
+    code: str
+    state: str
+    until: date
+    live: bool
+
+
+class CardPage(msgspec.Struct, frozen=True):
+    """What /wallet/{id} draws: the card with its middle hidden until asked."""
+
+    title: str
+    card: Card
+    row: CardRow
+    fields: tuple[tuple[str, str], ...]
+    revealed: bool
+    until: str
+    halls: tuple[ui.Option, ...]
+    pickups: tuple[PickupRow, ...]
+    errors: Refusals = ()
+    back: str = "/wallet"
+    back_label: str = "返回亮证"
+
+
+class RecordsPage(msgspec.Struct, frozen=True):
+    """What /wallet/{id}/records draws."""
+
+    title: str
+    card_id: str
+    name: str
+    views: tuple[View, ...]
+    reported: bool
+    back: str
+    back_label: str = "返回证照"
+
+
+async def elsewhere(node: Node, actor: Actor) -> Response[Any] | None:
+    """A visitor's wallet is kept at home: the way there, or None when home is here (回归属地亮证)."""
+    actor.require(LEVEL if actor.home in {"", node.id} else 1)
+    if actor.home in {"", node.id}:
+        return None
+    found = await federation.present(node)
+    listed = found.node(actor.home) if found else None
+    return ui.see_other(listed.base_url + "/wallet") if listed else None
+
+
+def card_row(card: Card, kind: CredentialType | None, today: date) -> CardRow:
+    """How a card stands in a list."""
+    word = showing.state_word(card.state, card.valid_until, today)
+    until = "长期有效" if card.valid_until is None else f"有效期至 {layout.day_words(card.valid_until)}"
+    name = card.holder_name.reveal()
+    holder = name if card.holder_kind == "legal" else showing.mask(name)
+    return CardRow(
+        card.id, card.type_name, kind.icon if kind else "id", f"{holder}，{until}", word,
+        {"有效": "ok", "快到期": "warn"}.get(word, "bad"), card.org_name,
+    )  # fmt: skip
+
+
+@get("/wallet")
+async def cards(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """亮证: the cards, last shown first; what can be added."""
+    away = await elsewhere(node, actor)
+    if away is not None:
+        return away
+    async with node.db.reading() as tx:
+        found = await queries.of_holder(tx, node, actor.person)
+        asked = {
+            row["type_code"]
+            for row in await tx.fetch("SELECT type_code FROM credential_request WHERE subject = $1", actor.person)
+        }
+    today, held = node.clock.today(), {card.type_code for card in found}
+    page = WalletPage(
+        title="亮证",
+        cards=tuple(card_row(card, type_of(node, card.type_code), today) for card in found),
+        addable=tuple(
+            Addable(kind.code, kind.name, kind.code in asked)
+            for kind in types(node)
+            if kind.on_request and kind.code not in held
+        ),
+        done=request.query_params.get("done", ""),
+    )
+    return ui.page(request, "credentials/wallet.html", page)
+
+
+@post("/wallet/add")
+async def add(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """添加: ask the issuing node; the card comes by letter within seconds."""
+    actor.require(LEVEL)
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        await gather.request(tx, node, actor.person, form["type"])
+    return ui.see_other("/wallet?done=asked")
+
+
+async def _card(node: Node, actor: Actor, card_id: str) -> Card:
+    async with node.db.reading() as tx:
+        found = await queries.card(tx, node, actor.person, card_id)
+    if found is None:
+        raise CardGone
+    return found
+
+
+async def _card_page(
+    request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: str, *, errors: Refusals = ()
+) -> Response[Any]:
+    card = await _card(node, actor, card_id)
+    kind = type_of(node, card.type_code)
+    async with node.db.reading() as tx:
+        orders = await pickups(tx, node, actor.person, card_id)
+    revealed = request.query_params.get("all") == "1"
+    fields = tuple(
+        (field.name, value.reveal() if revealed or not field.personal else showing.mask(value.reveal()))
+        for field in (kind.fields if kind else ())
+        if not field.derive and (value := card.data.get(field.key)) is not None
+    )
+    live = any(one.state in {"requested", *prints.LIVE} for one in orders)
+    can_print = kind is not None and kind.print.allowed and card.state == "valid" and not live
+    page = CardPage(
+        title=card.type_name, card=card, row=card_row(card, kind, node.clock.today()), fields=fields, revealed=revealed,
+        until="长期" if card.valid_until is None else layout.day_words(card.valid_until),
+        halls=tuple(_hall_option(one) for one in halls(node)) if can_print else (),
+        pickups=tuple(
+            PickupRow(one.hall_name, one.code.reveal(), PRINT_WORDS.get(one.state, one.state), one.valid_until, one.state in prints.LIVE)
+            for one in orders
+        ),
+        errors=errors,
+    )  # fmt: skip
+    return ui.page(request, "credentials/card.html", page, status=422 if errors else 200)
+
+
+def _hall_option(one: Hall) -> ui.Option:
+    return ui.Option(one.code, one.name, f"{one.address}，{one.hours}")
+
+
+@get("/wallet/{card_id:uuid}")
+async def one_card(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+    """一张证: what it says, its state, the document, the receipt, the paper."""
+    away = await elsewhere(node, actor)
+    return away or await _card_page(request, node, actor, str(card_id))
+
+
+@get("/wallet/{card_id:uuid}/document.ofd")
+async def document(node: Node, actor: Actor, card_id: Any) -> Response[bytes]:
+    """The sealed OFD as a download."""
+    actor.require(LEVEL)
+    async with node.db.reading() as tx:
+        ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
+    if ofd is None:
+        raise CardGone
+    return Response(
+        ofd, media_type="application/ofd", headers={"Content-Disposition": f'attachment; filename="credential-{str(card_id)[:8]}.ofd"'}
+    )  # fmt: skip
+
+
+@get("/wallet/{card_id:uuid}/picture.svg")
+async def picture(node: Node, actor: Actor, card_id: Any) -> Response[str]:
+    """The document drawn as a picture, seal included."""
+    actor.require(LEVEL)
+    async with node.db.reading() as tx:
+        ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
+    if ofd is None:
+        raise CardGone
+    return svg(await asyncio.to_thread(seals.draw_svg, ofd))
+
+
+def svg(text: str) -> Response[str]:
+    """An SVG picture that can do nothing but be seen."""
+    return Response(
+        text,
+        media_type="image/svg+xml",
+        headers={"Content-Security-Policy": "default-src 'none'; img-src data:; sandbox"},
+    )
+
+
+@get("/wallet/{card_id:uuid}/data.json")
+async def data(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+    """The fields, digest, issuer's signature and status place, for machines that check (证照数据)."""
+    actor.require(LEVEL)
+    card = await _card(node, actor, str(card_id))
+    body = {
+        "identifier": card.identifier, "type": card.type_code, "issuer": card.issuer, "organisation": card.org_code,
+        "digest": card.digest, "data": {key: value.reveal() for key, value in card.data.items()},
+    }  # fmt: skip
+    return Response(body, headers={"Content-Disposition": f'attachment; filename="credential-{card.id[:8]}.json"'})
+
+
+@get("/wallet/{card_id:uuid}/receipt.json")
+async def receipt(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+    """存证回执: the receipt of the issue with its inclusion proof; `docs/check_receipt.py` checks it."""
+    actor.require(LEVEL)
+    found = await card_receipt(node, actor, str(card_id))
+    return Response(found, headers={"Content-Disposition": f'attachment; filename="receipt-{str(card_id)[:8]}.json"'})
+
+
+@get("/wallet/{card_id:uuid}/records")
+async def records(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+    """谁看过: who, when, which fields, why, what they were told."""
+    away = await elsewhere(node, actor)
+    if away is not None:
+        return away
+    card = await _card(node, actor, str(card_id))
+    async with node.db.reading() as tx:
+        found = await queries.views(tx, node, actor.person, str(card_id))
+    page = RecordsPage(
+        "出示记录", card.id, card.type_name, found, request.query_params.get("done") == "reported", f"/wallet/{card.id}"
+    )
+    return ui.page(request, "credentials/records.html", page)
+
+
+@post("/wallet/{card_id:uuid}/records/{view_id:uuid}/report")
+async def report(
+    request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any, view_id: Any
+) -> Response[Any]:
+    """举报: this look was not mine, or was too much."""
+    actor.require(LEVEL)
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        if not await verbs.report(tx, node, actor, str(view_id), form["words"][:500]):
+            raise CardGone
+    return ui.see_other(f"/wallet/{card_id}/records?done=reported")
+
+
+@post("/wallet/{card_id:uuid}/print")
+async def ask_print(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+    """预约领纸质证: choose a hall; the pick-up code appears when the issuer has ordered."""
+    actor.require(LEVEL)
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        made = await prints.ask_print(tx, node, actor, str(card_id), form["hall"])
+    if isinstance(made, tuple):
+        return await _card_page(request, node, actor, str(card_id), errors=made)
+    return ui.see_other(f"/wallet/{card_id}#paper")
+
+
+routes = [cards, add, one_card, document, picture, data, receipt, records, report, ask_print]

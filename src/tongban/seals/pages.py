@@ -1,0 +1,168 @@
+"""印章管理 the back office of seals: what seals there are, making one, its uses, ending it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request, get, post
+from litestar.response import Response
+
+from tongban import ui
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import NotFound, Refusal, Refusals
+from tongban.kernel.ids import BadIdentifier, CreditCode
+from tongban.kernel.node import Node
+from tongban.seals import actions, queries
+from tongban.seals.model import Seal, SealUse
+
+KINDS = (ui.Option("approval", "审批专用章", "一枚印章管一个部门的审批"), ui.Option("official", "公章"))
+
+
+class SealsPage(msgspec.Struct, frozen=True):
+    """What /staff/seals draws."""
+
+    title: str
+    seals: tuple[Seal, ...]
+    may_make: bool
+    kinds: tuple[ui.Option, ...] = KINDS
+    org_code: str = ""
+    org_name: str = ""
+    kind: str = "approval"
+    errors: Refusals = ()
+
+
+class SealPage(msgspec.Struct, frozen=True):
+    """What /staff/seals/{id} draws: the seal and every use of it."""
+
+    title: str
+    seal: Seal
+    uses: tuple[SealUse, ...]
+    may_revoke: bool
+    errors: Refusals = ()
+    back: str = "/staff/seals"
+
+
+def _area(node: Node) -> str:
+    return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+
+
+def _may(node: Node, actor: Actor, action: str) -> bool:
+    """Whether the officer holds the action anywhere in this node's area (departments are checked by `org`)."""
+    return any(action in one.actions for one in actor.assignments) and actor.kind == "staff" and bool(_area(node))
+
+
+def _require(node: Node, actor: Actor, action: str) -> None:
+    actor.require_staff()
+    if not _may(node, actor, action):
+        actor.require_may(action, division="000000")
+
+
+async def _list(
+    request: Request[Any, Any, Any],
+    node: Node,
+    actor: Actor,
+    *,
+    org_code: str = "",
+    org_name: str = "",
+    kind: str = "approval",
+    errors: Refusals = (),
+) -> Response[Any]:
+    async with node.db.reading() as tx:
+        found = await queries.seals_of(tx)
+    page = SealsPage(
+        "电子印章",
+        found,
+        _may(node, actor, "seals.make"),
+        errors=errors,
+        org_code=org_code,
+        org_name=org_name,
+        kind=kind,
+    )
+    return ui.page(request, "seals/seals.html", page, status=422 if errors else 200)
+
+
+@get("/staff/seals")
+async def list_seals(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """电子印章: all of them, and making one."""
+    _require(node, actor, "seals.see")
+    return await _list(request, node, actor)
+
+
+@post("/staff/seals")
+async def make(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+    """制章: for a department, with a key of its own."""
+    _require(node, actor, "seals.make")
+    form = await ui.form(request)
+    wrong: list[Refusal] = []
+    if len(form["org_name"]) < 4:
+        wrong.append(Refusal("seals.org_name", "写上部门全称", "org_name"))
+    try:
+        code = CreditCode.parse(form["org_code"]).value
+    except BadIdentifier as why:
+        code = ""
+        wrong.append(Refusal("seals.org_code", why.sentence, "org_code"))
+    kind: Literal["official", "approval"] = "official" if form["kind"] == "official" else "approval"
+    if not wrong:
+        async with node.db.transaction() as tx:
+            await tx.execute("SELECT pg_advisory_xact_lock(hashtext('seal:' || $1))", code)
+            if any(one.kind == kind and one.state == "active" for one in await queries.seals_of(tx, code)):
+                wrong.append(Refusal("seals.exists", "这个部门已经有一枚这样的印章，先作废旧的", "org_code"))
+            else:
+                made = await actions.make_seal(tx, node, actor, org_code=code, org_name=form["org_name"], kind=kind)
+                return ui.see_other(f"/staff/seals/{made.id}")
+    return await _list(
+        request, node, actor, org_code=form["org_code"], org_name=form["org_name"], kind=kind, errors=tuple(wrong)
+    )
+
+
+async def _one(
+    request: Request[Any, Any, Any], node: Node, actor: Actor, seal_id: str, errors: Refusals = ()
+) -> Response[Any]:
+    async with node.db.reading() as tx:
+        found = await queries.seal(tx, seal_id)
+        used = await queries.uses(tx, seal_id)
+    if found is None:
+        raise NotFound("没有这枚印章")
+    may_revoke = found.state == "active" and _may(node, actor, "seals.revoke")
+    page = SealPage(found.name, found, used, may_revoke, errors)
+    return ui.page(request, "seals/seal.html", page, status=422 if errors else 200)
+
+
+@get("/staff/seals/{seal_id:uuid}")
+async def one_seal(request: Request[Any, Any, Any], node: Node, actor: Actor, seal_id: Any) -> Response[Any]:
+    """一枚印章 and its uses."""
+    _require(node, actor, "seals.see")
+    return await _one(request, node, actor, str(seal_id))
+
+
+@get("/staff/seals/{seal_id:uuid}/picture.png")
+async def picture(node: Node, actor: Actor, seal_id: Any) -> Response[bytes]:
+    """The picture of a seal."""
+    _require(node, actor, "seals.see")
+    async with node.db.reading() as tx:
+        found = await queries.seal(tx, str(seal_id))
+    if found is None:
+        raise NotFound("没有这枚印章")
+    return Response(found.picture, media_type="image/png")
+
+
+@post("/staff/seals/{seal_id:uuid}/revoke")
+async def revoke(request: Request[Any, Any, Any], node: Node, actor: Actor, seal_id: Any) -> Response[Any]:
+    """作废: from now on nothing can be sealed with it, and everywhere later sealing is refused."""
+    _require(node, actor, "seals.revoke")
+    form = await ui.form(request)
+    if len(form["reason"]) < 4:
+        return await _one(
+            request, node, actor, str(seal_id), (Refusal("seals.reason", "写清作废的理由，至少 4 个字", "reason"),)
+        )
+    async with node.db.transaction() as tx:
+        await actions.revoke_seal(tx, node, actor, str(seal_id), form["reason"])
+    return ui.see_other(f"/staff/seals/{seal_id}")
+
+
+routes = [list_seals, make, one_seal, picture, revoke]
+ROUTES: list[ui.Route] = [
+    ui.Route("/staff/seals", "/staff/seals", who=("staff",)),
+    ui.Route("/staff/seals/{seal_id:uuid}", who=("staff",), fixture="a seal"),
+]
