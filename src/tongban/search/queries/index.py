@@ -6,6 +6,7 @@ never form a pair: names are joined by a stop term.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -87,6 +88,16 @@ def stored(document: Document) -> Any:
     made.add_text("word_terms", " ".join(dict.fromkeys(terms["name_words"] + terms["more_words"])))
     made.add_text("own_code", document.own)
     return made
+
+
+@functools.lru_cache(maxsize=4000)
+def _shown(written: str) -> Shown:
+    return msgspec.json.decode(written, type=Shown)
+
+
+@functools.lru_cache(maxsize=12_000)
+def _set(written: str) -> frozenset[str]:
+    return frozenset(written.split())
 
 
 class Index:
@@ -191,10 +202,10 @@ class Index:
         own = document.get_first("own_code")
         return Raw(
             score=float(score),
-            shown=msgspec.json.decode(document.get_first("shown"), type=Shown),
-            name_terms=frozenset((document.get_first("name_terms") or "").split()),
-            text_terms=frozenset((document.get_first("text_terms") or "").split()),
-            words=frozenset((document.get_first("word_terms") or "").split()),
+            shown=_shown(document.get_first("shown")),
+            name_terms=_set(document.get_first("name_terms") or ""),
+            text_terms=_set(document.get_first("text_terms") or ""),
+            words=_set(document.get_first("word_terms") or ""),
             here=catalogue.gives_in(own, place),
         )
 

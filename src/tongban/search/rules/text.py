@@ -12,18 +12,18 @@ import re
 import unicodedata
 
 import opencc
-import pypinyin
-import pypinyin.constants
 import rjieba
 from rapidfuzz import fuzz
 
-VERSION = 4
+from tongban.search.rules.sounds import sounds_of
+from tongban.search.rules.sounds import syllables as known_syllables
+
+VERSION = 5
 """Raise it when terms change: the index is then built again."""
 HAN = re.compile(r"[\u3400-\u9fff]+")
 LATIN = re.compile(r"[a-z]+")
 PIECES = re.compile(r"[\u3400-\u9fff]+|[a-z]+|[0-9]+")
 LONGEST_QUERY = 60
-NO_SYLLABLES = frozenset({"m", "n", "ng", "hm", "hng", "ei", "o", "biang", "fiao", "cei", "wong", "bong"})
 FILLERS = re.compile(
     r"(请问|你好|帮我|我想要?|我要|想要?|怎么样?办理?|怎么|如何|咋|去哪里?|哪里|在哪儿?|需要|什么|材料|条件|手续|可以|能不能|能|多少钱|多久|流程|一下|吗|呢|啊|呀|了|的|要|个)"
 )
@@ -88,7 +88,7 @@ def syllables(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for piece in PIECES.findall(text):
         if HAN.fullmatch(piece):
-            found.extend(pypinyin.lazy_pinyin(piece))
+            found.extend(sounds_of(piece))
         elif LATIN.fullmatch(piece):
             found.extend(parsed(piece) or (piece,))
         else:
@@ -121,20 +121,6 @@ def initials(text: str) -> str:
     'zcgs'
     """
     return "".join(one[0] for one in syllables(text))
-
-
-@functools.cache
-def known_syllables() -> frozenset[str]:
-    """Every toneless syllable of Mandarin, ü as v."""
-    found: set[str] = set()
-    for readings in pypinyin.constants.PINYIN_DICT.values():
-        for reading in readings.split(","):
-            bare = unicodedata.normalize("NFD", reading.replace("ü", "v").translate(UMLAUTS))
-            found.add("".join(sign for sign in bare if not unicodedata.combining(sign)))
-    return frozenset(one for one in found if one.isascii() and one.isalpha()) - NO_SYLLABLES
-
-
-UMLAUTS = str.maketrans(dict.fromkeys("ǖǘǚǜ", "v"))
 
 
 @functools.lru_cache(maxsize=4096)

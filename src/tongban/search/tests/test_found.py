@@ -40,7 +40,7 @@ def test_held_back_everyday_names_find_their_service(tmp_path, capsys) -> None:
     assert len(queries) >= 60
     first, third = scored(one, queries)
     with capsys.disabled():
-        print(f"\n  search, {len(queries)} held-back names: hit@1 {first:.3f}, hit@3 {third:.3f}")
+        print(f"\n  search, {len(queries)} held-back names: hit@1 {first:.3f}, hit@3 {third:.3f}")  # noqa: T201  the figures are the point
     assert first >= 0.80
     assert third >= 0.92
 
@@ -51,7 +51,7 @@ def test_names_are_found_by_name_pinyin_and_with_a_wrong_character(whole, capsys
     slips = [(slipped(entry.aliases[1]), entry.id) for entry in services()]
     figures = {"names": scored(whole, names), "pinyin": scored(whole, sounds), "slips": scored(whole, slips)}
     with capsys.disabled():
-        print("\n  " + ", ".join(f"{kind}: hit@1 {first:.3f} hit@3 {third:.3f}" for kind, (first, third) in figures.items()))
+        print("\n  " + ", ".join(f"{kind}: hit@1 {first:.3f} hit@3 {third:.3f}" for kind, (first, third) in figures.items()))  # noqa: T201
     assert figures["names"][0] >= 0.95
     assert figures["pinyin"][1] >= 0.95
     assert figures["slips"][1] >= 0.92
