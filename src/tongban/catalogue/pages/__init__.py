@@ -26,6 +26,7 @@ from tongban.catalogue.queries import (
     drafts,
     entry,
     item,
+    listing,
     preview_valid,
     reference_lists,
     reference_rows,
@@ -80,12 +81,13 @@ async def _drawn(request: Request[Any, Any, Any], node: Node, found: Current, *,
 
 
 async def _preview(request: Request[Any, Any, Any], node: Node, task_code: str, token: str) -> Response[bytes]:
-    """The newest draft, else the newest version, for the bearer of a preview link."""
+    """The newest draft, else the newest version whatever its state, for the bearer of a preview link."""
     if not preview_valid(node, task_code, token):
         raise PreviewStale
     async with node.db.reading() as tx:
         waiting = [one for one in await drafts(tx) if one.task_code == task_code]
-        found = await item(tx, task_code, waiting[-1].version if waiting else None)
+        known = waiting[-1] if waiting else await listing(tx, task_code)
+        found = await item(tx, task_code, known.version) if known is not None else None
     if found is None:
         raise ItemUnknown
     return ui.page(request, TEMPLATE, guide_of(found, await _division_names(node), preview=True))
