@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -56,7 +57,7 @@ def _channel(request: Request[Any, Any, Any]) -> str:
 
 
 @get("/consent/{ask_id:uuid}")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, ask_id: FromPath[UUID]) -> Response[Any]:
+async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], ask_id: FromPath[UUID]) -> Response[Any]:
     """授权: who gives, who gets, which fields, for what, until when. Answered already: on with the journey."""
     actor.require(level=1)
     async with node.db.reading() as tx:
@@ -70,7 +71,7 @@ async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, ask_id
 
 
 @post("/consent/{ask_id:uuid}")
-async def take(request: Request[Any, Any, Any], node: Node, actor: Actor, ask_id: FromPath[UUID]) -> Response[Any]:
+async def take(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], ask_id: FromPath[UUID]) -> Response[Any]:
     """Take the answer: `choice` is yes or no; anything else asks again."""
     actor.require(level=1)
     form = await ui.form(request)
@@ -82,7 +83,7 @@ async def take(request: Request[Any, Any, Any], node: Node, actor: Actor, ask_id
 
 
 @get("/me/consents")
-async def mine(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def mine(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """授权记录: everything I allowed, each with 撤回."""
     actor.require(level=1)
     async with node.db.reading() as tx:
@@ -98,7 +99,7 @@ async def mine(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @get("/me/consents/{consent_id:uuid}")
-async def effect(request: Request[Any, Any, Any], node: Node, actor: Actor, consent_id: FromPath[UUID]) -> Response[bytes]:
+async def effect(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], consent_id: FromPath[UUID]) -> Response[bytes]:
     """撤回: what stops, what cannot be undone, one button."""
     actor.require(level=1)
     async with node.db.reading() as tx:
@@ -110,7 +111,7 @@ async def effect(request: Request[Any, Any, Any], node: Node, actor: Actor, cons
 
 
 @post("/me/consents/{consent_id:uuid}")
-async def take_back(request: Request[Any, Any, Any], node: Node, actor: Actor, consent_id: FromPath[UUID]) -> Response[Any]:
+async def take_back(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], consent_id: FromPath[UUID]) -> Response[Any]:
     """Withdraw, then show the list."""
     actor.require(level=1)
     await ui.form(request)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -96,7 +97,7 @@ def _options() -> tuple[ui.Option, ...]:
 
 
 @get("/review/{case_id:uuid}")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: FromPath[UUID]) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], case_id: FromPath[UUID]) -> Response[bytes]:
     """评一评: five levels, none chosen; after it is given, what was given."""
     actor.require(level=1)
     async with node.db.transaction() as tx:
@@ -140,7 +141,7 @@ def _page(
 
 
 @post("/review/{case_id:uuid}")
-async def give(request: Request[Any, Any, Any], node: Node, actor: Actor, case_id: FromPath[UUID]) -> Response[Any]:
+async def give(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], case_id: FromPath[UUID]) -> Response[Any]:
     """Give it, once; a second time shows what was given."""
     actor.require(level=1)
     form = await ui.form(request)
@@ -222,19 +223,19 @@ def _may_see(actor: Actor, one: Handling) -> bool:
 
 
 @get("/staff/reviews")
-async def desk(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def desk(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """差评处置: what has to be answered, the next clock first."""
     return await _desk(request, node, actor, None)
 
 
 @get("/staff/reviews/{review_id:uuid}")
-async def desk_one(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: FromPath[UUID]) -> Response[bytes]:
+async def desk_one(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], review_id: FromPath[UUID]) -> Response[bytes]:
     """One bad review: what was said, where it stands, the next step."""
     return await _desk(request, node, actor, str(review_id))
 
 
 @post("/staff/reviews/{review_id:uuid}")
-async def handle(request: Request[Any, Any, Any], node: Node, actor: Actor, review_id: FromPath[UUID]) -> Response[Any]:
+async def handle(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], review_id: FromPath[UUID]) -> Response[Any]:
     """The next step: check, fix, or answer."""
     actor.require_staff()
     form = await ui.form(request)
@@ -254,7 +255,7 @@ async def handle(request: Request[Any, Any, Any], node: Node, actor: Actor, revi
 
 
 @get("/reviews")
-async def public(request: Request[Any, Any, Any], node: Node) -> Response[bytes]:
+async def public(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[bytes]:
     """好差评: public figures, small groups withheld."""
     async with node.db.reading() as tx:
         rows = tuple([(name, await queries.figures(tx, code)) for code, name in await queries.rated_items(tx)])

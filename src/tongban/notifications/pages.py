@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -31,7 +32,7 @@ class MessagesPage(msgspec.Struct, frozen=True):
 
 
 @get("/messages")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """消息: grouped by the thing they are about, the newest thing first."""
     actor.require(level=1)
     only_unread = request.query_params.get("show") == "unread"
@@ -47,7 +48,7 @@ async def show(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @post("/messages/read")
-async def read(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def read(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[Any]:
     """Mark all as read, or one of them, then show the list again."""
     actor.require(level=1)
     form = await ui.form(request)
@@ -57,7 +58,7 @@ async def read(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @get("/messages/{message_id:uuid}")
-async def follow(node: Node, actor: Actor, message_id: FromPath[UUID]) -> Response[Any]:
+async def follow(node: NamedDependency[Node], actor: NamedDependency[Actor], message_id: FromPath[UUID]) -> Response[Any]:
     """Open what a message is about; opening it is reading it."""
     actor.require(level=1)
     async with node.db.transaction() as tx:

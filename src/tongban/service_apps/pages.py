@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -140,7 +141,7 @@ def _words(channels: tuple[Any, ...]) -> str:
 
 
 @get("/staff/apps")
-async def show_list(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def show_list(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """应用登记: every app of this node with state, channels, gate and figures of the last day."""
     actor.require_staff()
     if not (_anywhere(actor, "service_apps.see") or _anywhere(actor, "service_apps.register")):
@@ -194,9 +195,9 @@ async def _form(
     request: Request[Any, Any, Any], node: Node, *, title: str, action: str, wanted: Draft | None, errors: Refusals = ()
 ) -> Response[bytes]:
     async with node.db.reading() as tx:
-        drafts = await catalogue.drafts(tx)
-        published = await catalogue.items(tx, owner_node=node.id, limit=500)
-    listed = {(one.task_code, one.version): one for one in (*drafts, *published)}
+        known = (*await catalogue.changed_since(tx, None), *await catalogue.drafts(tx))
+    # the newest version of each item of ours, also one that was withdrawn
+    listed = {one.task_code: one for one in sorted(known, key=lambda one: one.version) if one.owner_node == node.id}
     level = wanted.service_level if wanted else None
     typed = {
         "name": wanted.name if wanted else "",
@@ -227,7 +228,7 @@ async def _form(
 
 
 @get("/staff/apps/new")
-async def new(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def new(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """登记应用: an empty form."""
     actor.require_staff()
     if not _anywhere(actor, "service_apps.register"):
@@ -236,7 +237,7 @@ async def new(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Resp
 
 
 @post("/staff/apps/new")
-async def create(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def create(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[Any]:
     """Write down and, when asked, hand in."""
     form = await ui.form(request)
     wanted = _draft(form)
@@ -250,7 +251,7 @@ async def create(request: Request[Any, Any, Any], node: Node, actor: Actor) -> R
 
 
 @get("/staff/apps/{app_id:uuid}/edit")
-async def edit_form(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[bytes]:
+async def edit_form(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], app_id: FromPath[UUID]) -> Response[bytes]:
     """改: the form with what stands there."""
     async with node.db.reading() as tx:
         app = await queries.app(tx, str(app_id))
@@ -261,7 +262,7 @@ async def edit_form(request: Request[Any, Any, Any], node: Node, actor: Actor, a
 
 
 @post("/staff/apps/{app_id:uuid}/edit")
-async def change(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[Any]:
+async def change(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], app_id: FromPath[UUID]) -> Response[Any]:
     """Keep the change, and hand in when asked."""
     form = await ui.form(request)
     wanted = _draft(form)
@@ -354,13 +355,13 @@ async def _page(
 
 
 @get("/staff/apps/{app_id:uuid}")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], app_id: FromPath[UUID]) -> Response[bytes]:
     """One app: where it stands, what the gate found, who did what, how it runs."""
     return await _page(request, node, actor, str(app_id))
 
 
 @post("/staff/apps/{app_id:uuid}")
-async def act(request: Request[Any, Any, Any], node: Node, actor: Actor, app_id: FromPath[UUID]) -> Response[Any]:
+async def act(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], app_id: FromPath[UUID]) -> Response[Any]:
     """One step of the life cycle, named by the button."""
     form = await ui.form(request)
     found = await _act(node, actor, str(app_id), form)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -60,7 +61,7 @@ class DataUsePage(msgspec.Struct, frozen=True):
 
 
 @get("/me/data-use")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """谁用过我的信息: gathered from every node now; a silent node is named."""
     actor.require(level=1)
     kind = request.query_params.get("kind", "")
@@ -114,7 +115,7 @@ def _row(use: Use) -> Row:
 
 
 @get("/me/data-use/{line_id:uuid}/receipt")
-async def receipt(request: Request[Any, Any, Any], node: Node, actor: Actor, line_id: FromPath[UUID]) -> Response[bytes]:
+async def receipt(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], line_id: FromPath[UUID]) -> Response[bytes]:
     """查看凭证: the receipt of one line with its inclusion proof, to be checked without us (R-408)."""
     actor.require(level=1)
     side = request.query_params.get("side", "local")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
@@ -63,7 +64,7 @@ def _division(node: Node) -> str:
 
 
 @get("/staff/audit")
-async def audit(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def audit(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """取用审计: who read what, why, and that the person sees it too."""
     actor.require_may("exchange.audit", division=_division(node))
     only_odd = request.query_params.get("show") == "odd"
@@ -121,7 +122,7 @@ async def _sharing(
 
 
 @get("/staff/sharing")
-async def sharing(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[bytes]:
+async def sharing(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """共享授权: what we own, who asks, who may call."""
     actor.require_staff()
     if not actor.may("exchange.propose", division=_division(node)):
@@ -130,7 +131,7 @@ async def sharing(request: Request[Any, Any, Any], node: Node, actor: Actor) -> 
 
 
 @post("/staff/sharing")
-async def demand(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def demand(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[Any]:
     """提出共享需求."""
     form = await ui.form(request)
     wanted = form["resource"]
@@ -157,7 +158,7 @@ async def demand(request: Request[Any, Any, Any], node: Node, actor: Actor) -> R
 
 
 @post("/staff/sharing/{grant_id:uuid}")
-async def decide(request: Request[Any, Any, Any], node: Node, actor: Actor, grant_id: FromPath[UUID]) -> Response[Any]:
+async def decide(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], grant_id: FromPath[UUID]) -> Response[Any]:
     """同意、不同意或停止."""
     form = await ui.form(request)
     async with node.db.transaction() as tx:

@@ -7,7 +7,7 @@ from importlib import resources as packaged
 
 import aiohttp
 
-from tongban import catalogue
+from tongban import catalogue, identity
 from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log
@@ -17,17 +17,21 @@ from tongban.service_apps.actions.publish import publish
 from tongban.service_apps.actions.register import draft, register, review
 from tongban.service_apps.model import CHANNELS, Draft, GateReport, ItemRef, ServiceApp, ServiceLevel
 
-_REGISTRAR = frozenset({"service_apps.register", "service_apps.check", "service_apps.see"})
-_REVIEWER = frozenset({"service_apps.review", "service_apps.publish", "service_apps.see"})
+_REGISTRAR = frozenset({"service_apps.register", "service_apps.check"})
+_REVIEWER = frozenset({"service_apps.review", "service_apps.publish"})
 
 
-def _officer(node: Node, staff_id: str, actions: frozenset[str]) -> Actor:
-    division = (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+async def _officer(node: Node, division: str, spare: str, actions: frozenset[str], *, besides: str = "") -> Actor:
+    """A demo officer of people.yaml who may do the first of `actions` there, else one of the name `spare`."""
+    async with node.db.reading() as tx:
+        able = await identity.staff_of_role(tx, node, min(actions), division=division)
+    found = next((one for one in able if one.subject != besides), None)
+    staff_id, unit = (found.subject, found.unit) if found else (spare, "演示登记")
     return Actor(
         kind="staff",
         subject=staff_id,
         staff_id=staff_id,
-        unit="演示登记",
+        unit=unit,
         assignments=(Assignment(role="demo", actions=actions, division=division),),
     )
 
@@ -83,8 +87,8 @@ async def _answers(node: Node) -> bool:
 
 
 async def _through(node: Node, wanted: Draft) -> None:
-    registrar = _officer(node, "demo-registrar", _REGISTRAR)
-    reviewer = _officer(node, "demo-reviewer", _REVIEWER)
+    registrar = await _officer(node, wanted.division, "demo-registrar", _REGISTRAR)
+    reviewer = await _officer(node, wanted.division, "demo-reviewer", _REVIEWER, besides=registrar.staff_id)
     async with node.db.transaction() as tx:
         waiting: str | None = await tx.fetchval(
             "SELECT id FROM service_app WHERE name = $1 AND state = 'registered'", wanted.name

@@ -89,7 +89,7 @@ async def shelved(node: Any) -> None:
 async def company(node: Any) -> ItemRef:
     """企业设立登记 of 四川, as a reference."""
     async with node.db.reading() as tx:
-        for one in await catalogue.drafts(tx):
+        for one in (*await catalogue.drafts(tx), *await catalogue.changed_since(tx, None)):
             found = await catalogue.item(tx, one.task_code, one.version)
             if found is not None and found.service == "company_setup":
                 return ItemRef(one.task_code, one.version)
