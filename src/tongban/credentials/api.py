@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
+from litestar.di import NamedDependency
 from litestar.response import Response
 
 from tongban.credentials.actions import verifiers, verify
@@ -65,7 +66,7 @@ class UnknownWindow(Failure):
 
 
 @post("/api/verify", status_code=200)
-async def check(request: Request[Any, Any, Any], node: Node) -> Response[bytes]:
+async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[bytes]:
     """One check. Without a key it is an unregistered one: the verdict and the type, no field."""
     raw = await request.body()
     if len(raw) > LARGEST:

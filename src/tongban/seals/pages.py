@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -83,14 +86,18 @@ async def _list(
 
 
 @get("/staff/seals")
-async def list_seals(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def list_seals(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """电子印章: all of them, and making one."""
     _require(node, actor, "seals.see")
     return await _list(request, node, actor)
 
 
 @post("/staff/seals")
-async def make(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def make(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """制章: for a department, with a key of its own."""
     _require(node, actor, "seals.make")
     form = await ui.form(request)
@@ -130,14 +137,18 @@ async def _one(
 
 
 @get("/staff/seals/{seal_id:uuid}")
-async def one_seal(request: Request[Any, Any, Any], node: Node, actor: Actor, seal_id: Any) -> Response[Any]:
+async def one_seal(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
+) -> Response[Any]:
     """一枚印章 and its uses."""
     _require(node, actor, "seals.see")
     return await _one(request, node, actor, str(seal_id))
 
 
 @get("/staff/seals/{seal_id:uuid}/picture.png")
-async def picture(node: Node, actor: Actor, seal_id: Any) -> Response[bytes]:
+async def picture(
+    node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
+) -> Response[bytes]:
     """The picture of a seal."""
     _require(node, actor, "seals.see")
     async with node.db.reading() as tx:
@@ -148,7 +159,9 @@ async def picture(node: Node, actor: Actor, seal_id: Any) -> Response[bytes]:
 
 
 @post("/staff/seals/{seal_id:uuid}/revoke")
-async def revoke(request: Request[Any, Any, Any], node: Node, actor: Actor, seal_id: Any) -> Response[Any]:
+async def revoke(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
+) -> Response[Any]:
     """作废: from now on nothing can be sealed with it, and everywhere later sealing is refused."""
     _require(node, actor, "seals.revoke")
     form = await ui.form(request)

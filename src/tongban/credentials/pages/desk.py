@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, seals, ui
@@ -114,7 +117,9 @@ async def _page(
 
 
 @get("/desk/prints")
-async def queue(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def queue(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """打印取件: what waits at my halls, or what was done."""
     mine = _may(node, actor)
     done = request.query_params.get("done") == "1"
@@ -125,13 +130,17 @@ async def queue(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Re
 
 
 @get("/desk/prints/{job_id:uuid}")
-async def one_job(request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: Any) -> Response[Any]:
+async def one_job(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
+) -> Response[Any]:
     """One order and its next step."""
     return await _page(request, node, actor, str(job_id))
 
 
 @post("/desk/prints/{job_id:uuid}/print")
-async def print_it(request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: Any) -> Response[Any]:
+async def print_it(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
+) -> Response[Any]:
     """Check the holder, reserve the blank, go to the sheet."""
     await _job(node, actor, str(job_id))
     form = await ui.form(request)
@@ -151,7 +160,9 @@ async def print_it(request: Request[Any, Any, Any], node: Node, actor: Actor, jo
 
 
 @get("/desk/prints/{job_id:uuid}/paper")
-async def sheet(request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: Any) -> Response[Any]:
+async def sheet(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
+) -> Response[Any]:
     """The sheet to print: the document, and who issued, where printed, which blank, and a code that checks."""
     job = await _job(node, actor, str(job_id))
     if job.state != "printed":
@@ -172,7 +183,7 @@ async def sheet(request: Request[Any, Any, Any], node: Node, actor: Actor, job_i
 
 
 @get("/desk/prints/{job_id:uuid}/picture.svg")
-async def picture(node: Node, actor: Actor, job_id: Any) -> Response[str]:
+async def picture(node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]) -> Response[str]:
     """The document drawn, while a paper of it is being made."""
     job = await _job(node, actor, str(job_id))
     if job.state != "printed":
@@ -185,7 +196,9 @@ async def picture(node: Node, actor: Actor, job_id: Any) -> Response[str]:
 
 
 @post("/desk/prints/{job_id:uuid}/spoilt")
-async def spoilt(request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: Any) -> Response[Any]:
+async def spoilt(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
+) -> Response[Any]:
     """打坏了: said by one, confirmed by another."""
     job = await _job(node, actor, str(job_id))
     await ui.form(request)
@@ -198,7 +211,9 @@ async def spoilt(request: Request[Any, Any, Any], node: Node, actor: Actor, job_
 
 
 @post("/desk/prints/{job_id:uuid}/hand-over")
-async def hand_over(request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: Any) -> Response[Any]:
+async def hand_over(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
+) -> Response[Any]:
     """交付: both sign."""
     await _job(node, actor, str(job_id))
     form = await ui.form(request)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import consent, ui
@@ -120,7 +123,9 @@ async def _verifiers(
 
 
 @get("/staff/verifiers")
-async def list_verifiers(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def list_verifiers(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """查验方: who may check, for what, how often they did."""
     actor.require_may("credentials.verifiers", division=_area(node))
     return await _verifiers(request, node)
@@ -131,7 +136,9 @@ def _area(node: Node) -> str:
 
 
 @post("/staff/verifiers")
-async def make(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def make(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """Register a unit; its enrolment code is shown on the answer and never again."""
     actor.require_may("credentials.verifiers", division=_area(node))
     form = await ui.form(request)
@@ -150,7 +157,9 @@ async def make(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Res
 
 
 @post("/staff/verifiers/{unit_id:uuid}")
-async def change(request: Request[Any, Any, Any], node: Node, actor: Actor, unit_id: Any) -> Response[Any]:
+async def change(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], unit_id: FromPath[UUID]
+) -> Response[Any]:
     """Another code, or an end."""
     actor.require_may("credentials.verifiers", division=_area(node))
     form = await ui.form(request)
@@ -189,7 +198,9 @@ def _require(actor: Actor, action: str) -> None:
 
 
 @get("/staff/credentials")
-async def issued(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def issued(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """颁发的证照: the newest of my departments."""
     _require(actor, "credentials.see")
     async with node.db.reading() as tx:
@@ -239,13 +250,23 @@ async def _mine(tx: Any, node: Node, actor: Actor, credential_id: str) -> Creden
 
 
 @get("/staff/credentials/{credential_id:uuid}")
-async def one(request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: Any) -> Response[Any]:
+async def one(
+    request: Request[Any, Any, Any],
+    node: NamedDependency[Node],
+    actor: NamedDependency[Actor],
+    credential_id: FromPath[UUID],
+) -> Response[Any]:
     """一张颁发的证照; looking at it is written down for its holder."""
     return await _one(request, node, actor, str(credential_id))
 
 
 @post("/staff/credentials/{credential_id:uuid}")
-async def act(request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: Any) -> Response[Any]:
+async def act(
+    request: Request[Any, Any, Any],
+    node: NamedDependency[Node],
+    actor: NamedDependency[Actor],
+    credential_id: FromPath[UUID],
+) -> Response[Any]:
     """Suspend, resume, revoke or cancel, with a ground."""
     form = await ui.form(request)
     verb = VERBS.get(form["act"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -47,7 +50,9 @@ class ShowPage(msgspec.Struct, frozen=True):
 
 
 @get("/wallet/{card_id:uuid}/show")
-async def show(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def show(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[Any]:
     """给人看: the least first; `d` chooses the set, `since` is when this showing began."""
     away = await elsewhere(node, actor)
     if away is not None:
@@ -98,7 +103,9 @@ def _since(text: str, now_ms: int) -> int:
 
 
 @post("/wallet/{card_id:uuid}/show/stop")
-async def stop(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def stop(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[Any]:
     """停止出示: the code on the screen is worth nothing from now on."""
     actor.require(LEVEL)
     await ui.form(request)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, ui
@@ -130,13 +133,13 @@ async def _page(
 
 
 @get("/verify")
-async def start(request: Request[Any, Any, Any], node: Node) -> Response[Any]:
+async def start(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[Any]:
     """核对证照: ready for the next code."""
     return await _page(request, node, await window(request, node))
 
 
 @post("/verify")
-async def check(request: Request[Any, Any, Any], node: Node) -> Response[Any]:
+async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[Any]:
     """Check what was scanned, photographed or said; the verdict is drawn at once and kept nowhere."""
     form = await ui.form(request)
     one = await window(request, node)
@@ -174,7 +177,7 @@ async def register_form(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @post("/verify/register")
-async def register(request: Request[Any, Any, Any], node: Node) -> Response[Any]:
+async def register(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[Any]:
     """Bind this browser: its unit key lives in a cookie and nowhere else."""
     form = await ui.form(request)
     async with node.db.transaction() as tx:
@@ -192,7 +195,7 @@ async def register(request: Request[Any, Any, Any], node: Node) -> Response[Any]
 
 
 @get("/verify/purpose")
-async def purposes(request: Request[Any, Any, Any], node: Node) -> Response[Any]:
+async def purposes(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[Any]:
     """换用途: the purpose fixes which fields can ever be asked."""
     one = await window(request, node)
     if one is None:
@@ -218,7 +221,7 @@ def _fields(node: Node, fields: Any) -> str:
 
 
 @post("/verify/purpose")
-async def choose(request: Request[Any, Any, Any], node: Node) -> Response[Any]:
+async def choose(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[Any]:
     """Keep the chosen purpose for this window."""
     form = await ui.form(request)
     one = await window(request, node)
@@ -235,7 +238,9 @@ PAPER_WORDS = {
 
 
 @get("/verify/paper/{order_id:uuid}")
-async def check_paper(request: Request[Any, Any, Any], node: Node, order_id: Any) -> Response[Any]:
+async def check_paper(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], order_id: FromPath[UUID]
+) -> Response[Any]:
     """核对纸质证: the code on a printed paper leads here; no person is named."""
     async with node.db.reading() as tx:
         found = await paper(tx, str(order_id))

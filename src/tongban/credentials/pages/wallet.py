@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, seals, ui
@@ -122,7 +125,9 @@ def card_row(card: Card, kind: CredentialType | None, today: date) -> CardRow:
 
 
 @get("/wallet")
-async def cards(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def cards(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """亮证: the cards, last shown first; what can be added."""
     away = await elsewhere(node, actor)
     if away is not None:
@@ -148,7 +153,9 @@ async def cards(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Re
 
 
 @post("/wallet/add")
-async def add(request: Request[Any, Any, Any], node: Node, actor: Actor) -> Response[Any]:
+async def add(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
+) -> Response[Any]:
     """添加: ask the issuing node; the card comes by letter within seconds."""
     actor.require(LEVEL)
     form = await ui.form(request)
@@ -198,14 +205,18 @@ def _hall_option(one: Hall) -> ui.Option:
 
 
 @get("/wallet/{card_id:uuid}")
-async def one_card(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def one_card(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[Any]:
     """一张证: what it says, its state, the document, the receipt, the paper."""
     away = await elsewhere(node, actor)
     return away or await _card_page(request, node, actor, str(card_id))
 
 
 @get("/wallet/{card_id:uuid}/document.ofd")
-async def document(node: Node, actor: Actor, card_id: Any) -> Response[bytes]:
+async def document(
+    node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[bytes]:
     """The sealed OFD as a download."""
     actor.require(LEVEL)
     async with node.db.reading() as tx:
@@ -218,7 +229,7 @@ async def document(node: Node, actor: Actor, card_id: Any) -> Response[bytes]:
 
 
 @get("/wallet/{card_id:uuid}/picture.svg")
-async def picture(node: Node, actor: Actor, card_id: Any) -> Response[str]:
+async def picture(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[str]:
     """The document drawn as a picture, seal included."""
     actor.require(LEVEL)
     async with node.db.reading() as tx:
@@ -238,7 +249,7 @@ def svg(text: str) -> Response[str]:
 
 
 @get("/wallet/{card_id:uuid}/data.json")
-async def data(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def data(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[Any]:
     """The fields, digest, issuer's signature and status place, for machines that check (证照数据)."""
     actor.require(LEVEL)
     card = await _card(node, actor, str(card_id))
@@ -250,7 +261,7 @@ async def data(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
 
 
 @get("/wallet/{card_id:uuid}/receipt.json")
-async def receipt(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def receipt(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[Any]:
     """存证回执: the receipt of the issue with its inclusion proof; `docs/check_receipt.py` checks it."""
     actor.require(LEVEL)
     found = await card_receipt(node, actor, str(card_id))
@@ -258,7 +269,9 @@ async def receipt(node: Node, actor: Actor, card_id: Any) -> Response[Any]:
 
 
 @get("/wallet/{card_id:uuid}/records")
-async def records(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def records(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[Any]:
     """谁看过: who, when, which fields, why, what they were told."""
     away = await elsewhere(node, actor)
     if away is not None:
@@ -274,7 +287,11 @@ async def records(request: Request[Any, Any, Any], node: Node, actor: Actor, car
 
 @post("/wallet/{card_id:uuid}/records/{view_id:uuid}/report")
 async def report(
-    request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any, view_id: Any
+    request: Request[Any, Any, Any],
+    node: NamedDependency[Node],
+    actor: NamedDependency[Actor],
+    card_id: FromPath[UUID],
+    view_id: FromPath[UUID],
 ) -> Response[Any]:
     """举报: this look was not mine, or was too much."""
     actor.require(LEVEL)
@@ -286,7 +303,9 @@ async def report(
 
 
 @post("/wallet/{card_id:uuid}/print")
-async def ask_print(request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: Any) -> Response[Any]:
+async def ask_print(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
+) -> Response[Any]:
     """预约领纸质证: choose a hall; the pick-up code appears when the issuer has ordered."""
     actor.require(LEVEL)
     form = await ui.form(request)
