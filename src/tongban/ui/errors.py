@@ -13,6 +13,7 @@ from litestar.response import Response
 
 from tongban.kernel.errors import Failure, LevelNeeded, SignInNeeded, StaffNeeded
 from tongban.kernel.log import log, log_failure
+from tongban.ui.frame import actor_of, path_of
 
 
 class StrangeOrigin(Failure):
@@ -112,6 +113,11 @@ def trace_of(request: Request[Any, Any, Any]) -> str:
     return str(state.setdefault("trace", secrets.token_hex(8)))
 
 
+def at_desk(request: Request[Any, Any, Any]) -> bool:
+    """Whether a page of the desk failed: its reader keeps the desk's navigation."""
+    return actor_of(request).kind == "staff" and request.scope["path"].startswith(("/staff", "/desk"))
+
+
 def wants_page(request: Request[Any, Any, Any]) -> bool:
     """Whether a person looks: a browser asks for HTML, a machine does not."""
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
@@ -134,7 +140,8 @@ def failure_response(request: Request[Any, Any, Any], failure: Failure) -> Respo
     elif (there := way_in(request, failure)) is not None:
         answer = see_other(there)
     else:
-        answer = page(request, "ui/error.html", error_page(failure, trace), status=failure.http_status)
+        template = "ui/staff_error.html" if at_desk(request) else "ui/error.html"
+        answer = page(request, template, error_page(failure, trace), status=failure.http_status)
         answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(headers)
     return answer
@@ -142,8 +149,6 @@ def failure_response(request: Request[Any, Any, Any], failure: Failure) -> Respo
 
 def way_in(request: Request[Any, Any, Any], failure: Failure) -> str | None:
     """Where a visitor who only has to show who they are goes, None for all other failures."""
-    from tongban.ui.frame import path_of
-
     back = path_of(request) if request.method in {"GET", "HEAD"} else request.headers.get("referer", "/")
     if back.startswith(str(request.base_url)):
         back = "/" + back[len(str(request.base_url)) :]

@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 
 from tongban import ui
 from tongban.kernel.actor import Actor
-from tongban.kernel.errors import Failure, LevelNeeded, SignInNeeded, StaffNeeded
+from tongban.kernel.errors import Failure, LevelNeeded, NotAllowed, SignInNeeded, StaffNeeded
 from tongban.kernel.gm import Personal
 from tongban.ui import pages
 
@@ -67,6 +67,11 @@ async def fail(what: FromPath[str]) -> None:
     }[what]
 
 
+@get("/desk/fail")
+async def desk_fail() -> None:
+    raise NotAllowed
+
+
 @get("/public")
 async def public(request: Req) -> Response[bytes]:
     key = ("public", request.query_params.get("v", "1"))
@@ -89,7 +94,7 @@ def app(**wiring: Any) -> Litestar:
             request.state["unread"] = 3
 
     made = Litestar(
-        [*pages.routes, form_page, take_form, desk_page, take_desk_form, boom, fail, public],
+        [*pages.routes, form_page, take_form, desk_page, take_desk_form, boom, fail, desk_fail, public],
         before_send=[ui.before_send],
         exception_handlers=ui.exception_handlers,
         before_request=before,

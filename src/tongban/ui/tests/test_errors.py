@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tongban.kernel.actor import Actor
+from tongban.kernel.gm import Personal
 from tongban.ui.tests.make import HTML, browser
 
 
@@ -62,3 +64,12 @@ def test_who_only_has_to_show_who_they_are_is_led_there_and_back(client, what, t
     answer = client.get(f"/fail/{what}?a=1", headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (303, there)
     assert client.get(f"/fail/{what}").status_code in {401, 403}
+
+
+def test_the_desk_keeps_its_navigation_when_a_page_fails():
+    clerk = Actor(kind="staff", subject="s-1", staff_id="s-1", name=Personal("演示职员"), unit="演示窗口")
+    with browser(actor=clerk) as client:
+        answer = client.get("/desk/fail", headers=HTML)
+    assert answer.status_code == 403
+    assert 'class="st-side"' in answer.text
+    assert "演示窗口" in answer.text
