@@ -29,6 +29,8 @@ STAFF_LINKS = (
     ui.StaffLink("打印取件", "/desk/prints", "print"),
     ui.StaffLink("应用", "/staff/apps", "grid"),
     ui.StaffLink("差评处置", "/staff/reviews", "star"),
+    ui.StaffLink("取用审计", "/staff/audit", "eye"),
+    ui.StaffLink("共享授权", "/staff/sharing", "swap"),
     ui.StaffLink("节点与信件", "/staff/nodes", "nodes"),
     ui.StaffLink("清单与代码", "/staff/reference", "book"),
 )

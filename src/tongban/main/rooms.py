@@ -29,7 +29,7 @@ def routes() -> list[Any]:
         for name in ("pages", "api"):
             module = door(room, name)
             if module is not None:
-                found += list(module.routes)
+                found += list(getattr(module, "routes", []))
     return found
 
 

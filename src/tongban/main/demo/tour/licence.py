@@ -1,0 +1,3 @@
+"""x"""
+from tongban.main.demo.tour.story import Step
+STEPS: tuple[Step, ...] = ()
