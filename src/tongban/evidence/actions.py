@@ -149,7 +149,7 @@ async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
     return True
 
 
-async def follow(tx: Tx, node: Node, old: str, new: str) -> None:
+async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
     """A person has another subject now (identity.md 1): files and their uses follow (材料随人)."""
     await tx.execute("UPDATE material SET subject = $2 WHERE subject = $1", old, new)
     await tx.execute("UPDATE material_use SET subject = $2 WHERE subject = $1", old, new)

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
@@ -19,6 +21,9 @@ from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
 Req = Request[Any, Any, Any]
+HereNode = NamedDependency[Node]
+Asking = NamedDependency[Actor]
+Part = FromPath[str]
 
 
 class Mine(msgspec.Struct, frozen=True):
@@ -39,7 +44,7 @@ class MaterialsPage(msgspec.Struct, frozen=True):
 
 
 @get("/me/materials")
-async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """我的材料: newest first, with where each has been used."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -49,7 +54,7 @@ async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/me/materials/{material_id:str}")
-async def download(node: Node, actor: Actor, material_id: str) -> Response[bytes]:
+async def download(node: HereNode, actor: Asking, material_id: Part) -> Response[bytes]:
     """The file itself, as an attachment only. Another person's id is not found (T-42)."""
     actor.require(1)
     if not is_uuid(material_id):
@@ -68,7 +73,7 @@ async def download(node: Node, actor: Actor, material_id: str) -> Response[bytes
 
 
 @post("/me/materials/{material_id:str}/remove")
-async def take_out(request: Req, node: Node, actor: Actor, material_id: str) -> Response[Any]:
+async def take_out(request: Req, node: HereNode, actor: Asking, material_id: Part) -> Response[Any]:
     """移除: gone from the list; a file that a case uses stays with the case."""
     await ui.form(request)
     actor.require(1)

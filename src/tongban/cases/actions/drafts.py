@@ -129,7 +129,7 @@ async def discard(tx: Tx, node: Node, actor: Actor, draft_id: str) -> bool:
     return True
 
 
-async def follow(tx: Tx, node: Node, old: str, new: str) -> None:
+async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
     """A person was matched with the register and has another subject now: drafts follow (identity.md 1) (草稿随人)."""
     await tx.execute("UPDATE draft SET subject = $2 WHERE subject = $1", old, new)
     await tx.execute("UPDATE draft SET actor_subject = $2 WHERE actor_subject = $1", old, new)

@@ -29,7 +29,8 @@ async def offer(
 ) -> Case | Refusals:
     """T21: offer the whole file to the competent body (移交). `to`: its node; the clocks go on meanwhile."""
     desk.must(actor, "cases.transfer", case)
-    listed = (await federation.directory(tx)).node(to)
+    known = await federation.present(node)
+    listed = known.node(to) if known else None
     item = await catalogue.item(tx, case.task_code, step.version_of(case))
     offered = listed is not None and to != node.id and item is not None and len(division) == 6
     grounds = moves.Grounds(today=node.clock.today(), reason=reason, target=to if offered else "")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, evidence, ui
@@ -16,6 +16,7 @@ from tongban.cases.actions.submit import LEAST_LEVEL, submit
 from tongban.cases.errors import CaseUnknown, DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Mirror
 from tongban.cases.pages import asked
+from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.queries import mirrors
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
@@ -27,7 +28,6 @@ from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
-Req = Request[Any, Any, Any]
 FORM = "multipart/form-data"
 
 
@@ -133,7 +133,7 @@ class AgainPage(msgspec.Struct, frozen=True):
 
 
 @post("/apply")
-async def begin(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """开始办理: a draft, filled from the registers, and its first page."""
     form = await ui.form(request)
     actor.require(1)
@@ -148,7 +148,7 @@ async def begin(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/apply/{draft_id:str}/{step:str}")
-async def show(request: Req, node: Node, actor: Actor, draft_id: str, step: str) -> Response[Any]:
+async def show(request: Req, node: HereNode, actor: Asking, draft_id: Part, step: Part) -> Response[Any]:
     """One page of the form; after the submission every page leads to the receipt."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -159,7 +159,7 @@ async def show(request: Req, node: Node, actor: Actor, draft_id: str, step: str)
 
 
 @post("/apply/{draft_id:str}/{step:str}")
-async def answer(request: Req, node: Node, actor: Actor, draft_id: str, step: str) -> Response[Any]:
+async def answer(request: Req, node: HereNode, actor: Asking, draft_id: Part, step: Part) -> Response[Any]:
     """Keep what was typed, then go on, or draw the page again with what is wrong."""
     form = await ui.form(request)
     if actor.kind != "citizen":
@@ -189,7 +189,7 @@ async def answer(request: Req, node: Node, actor: Actor, draft_id: str, step: st
 
 
 @get("/apply/{draft_id:str}/submitted")
-async def submitted(request: Req, node: Node, actor: Actor, draft_id: str) -> Response[Any]:
+async def submitted(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> Response[Any]:
     """The receipt: a date first, then the number, then what comes next with dates (交上去了)."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -201,7 +201,7 @@ async def submitted(request: Req, node: Node, actor: Actor, draft_id: str) -> Re
 
 
 @get("/apply/{draft_id:str}/receipt")
-async def receipt(node: Node, actor: Actor, draft_id: str) -> Response[bytes]:
+async def receipt(node: HereNode, actor: Asking, draft_id: Part) -> Response[bytes]:
     """The signed receipt as a file (回执): anybody can check it with the node's certificate."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -215,7 +215,7 @@ async def receipt(node: Node, actor: Actor, draft_id: str) -> Response[bytes]:
 
 
 @post("/apply/{draft_id:str}/discard")
-async def discard(request: Req, node: Node, actor: Actor, draft_id: str) -> Response[Any]:
+async def discard(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> Response[Any]:
     """删除草稿: T02."""
     await ui.form(request)
     actor.require(1)

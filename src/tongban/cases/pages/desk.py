@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, consent, evidence, federation, ui
@@ -15,6 +15,7 @@ from tongban.cases.actions import documents
 from tongban.cases.errors import CaseUnknown
 from tongban.cases.model import Case, Clock, HistoryLine, Offer, QueueRow, Remedy
 from tongban.cases.pages import asked
+from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.mine import attachment
 from tongban.cases.queries import desk as lists
 from tongban.cases.queries import records
@@ -28,7 +29,6 @@ from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
-Req = Request[Any, Any, Any]
 BASIS = "行政许可法第三十四条"
 HIDDEN = frozenset({"id_number", "mobile", "bank_account", "credit_code"})
 
@@ -106,7 +106,7 @@ class DeskCasePage(msgspec.Struct, frozen=True):
 
 
 @get("/desk")
-async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """办件列表: the first row is the one about to be late."""
     actor.require_staff()
     view = request.query_params.get("view", "open")
@@ -128,7 +128,7 @@ async def listed(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/desk/{case_id:str}")
-async def show(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def show(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """One case; looking at it is written into the person's ledger, with the reason."""
     async with node.db.transaction() as tx:
         case = await opened(tx, node, actor, case_id)
@@ -137,7 +137,7 @@ async def show(request: Req, node: Node, actor: Actor, case_id: str) -> Response
 
 
 @post("/desk/{case_id:str}/reveal")
-async def reveal(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def reveal(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """看全号: a separate act, with its own line in the ledger."""
     form = await ui.form(request)
     async with node.db.transaction() as tx:
@@ -152,7 +152,7 @@ async def reveal(request: Req, node: Node, actor: Actor, case_id: str) -> Respon
 
 
 @get("/desk/{case_id:str}/materials/{material_id:str}")
-async def material(node: Node, actor: Actor, case_id: str, material_id: str) -> Response[bytes]:
+async def material(node: HereNode, actor: Asking, case_id: Part, material_id: Part) -> Response[bytes]:
     """The original of a material, as an attachment; the look is logged."""
     async with node.db.transaction() as tx:
         case = await allowed(tx, node, actor, case_id)
@@ -211,7 +211,7 @@ async def case_page(
     names = await catalogue.division_names(tx)
     clocks = await records.clocks(tx, case.subject, case.id)
     today = node.clock.today()
-    listed_nodes = (await federation.directory(tx)).active() if _may(actor, "cases.transfer", case) else ()
+    known = await federation.present(node) if _may(actor, "cases.transfer", case) else None
     text, state = _clock(ticking.running(clocks), today)
     number = CaseNumber.parse(case.number).grouped
     return DeskCasePage(
@@ -224,7 +224,7 @@ async def case_page(
         void_reasons=_options(moves.VOID_REASONS),
         receipts=_options({key: words for key, words in moves.RECEIPTS.items() if key != "opened"}),
         specials=tuple(ui.Option(one, one) for one in PROCESS.suspension_types),
-        nodes=tuple(ui.Option(one.id, one.name) for one in listed_nodes if one.id != node.id and one.divisions),
+        nodes=tuple(ui.Option(one.id, one.name) for one in (known.active() if known else ()) if one.id != node.id and one.divisions),
         why_not=_why_not(case, clocks, today), typed=typed, errors=wrong,
     )  # fmt: skip
 

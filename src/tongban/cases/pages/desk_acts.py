@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Request, post
+from litestar import post
 from litestar.response import Response
 
 from tongban import catalogue, ui
@@ -13,6 +13,7 @@ from tongban.cases.actions import decide, documents, intake, review, transfer, v
 from tongban.cases.errors import CaseUnknown, ChangedMeanwhile
 from tongban.cases.model import Case, Defect, Reason, Remedy
 from tongban.cases.pages import desk as drawn
+from tongban.cases.pages.door import Asking, HereNode, Number, Part, Req
 from tongban.cases.queries import records
 from tongban.cases.rules import desk
 from tongban.cases.rules.process import PROCESS
@@ -22,7 +23,6 @@ from tongban.kernel.errors import Failure, Refusal, Refusals
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
-Req = Request[Any, Any, Any]
 Act = Callable[[Tx, Node, Actor, Case, ui.Form], Awaitable[Case | Refusals]]
 
 
@@ -35,7 +35,7 @@ class Undo(Exception):
 
 
 @post("/desk/{case_id:str}/{act:str}")
-async def act(request: Req, node: Node, actor: Actor, case_id: str, act: str) -> Response[Any]:
+async def act(request: Req, node: HereNode, actor: Asking, case_id: Part, act: Part) -> Response[Any]:
     """One act on one case, with the state the clerk saw: if it moved meanwhile, nothing is done and the page says so."""
     form = await ui.form(request)
     actor.require_staff()
@@ -66,7 +66,7 @@ async def _do(tx: Tx, node: Node, actor: Actor, case_id: str, act: str, form: ui
 
 
 @post("/desk/offers/{case_id:str}/{term:int}/{answer:str}")
-async def answer_offer(request: Req, node: Node, actor: Actor, case_id: str, term: int, answer: str) -> Response[Any]:
+async def answer_offer(request: Req, node: HereNode, actor: Asking, case_id: Part, term: Number, answer: Part) -> Response[Any]:
     """接收或退回移交."""
     form = await ui.form(request)
     actor.require_staff()

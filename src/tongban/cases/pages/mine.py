@@ -8,26 +8,24 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, evidence, federation, transparency, ui
 from tongban.cases.actions import ask, mirror
 from tongban.cases.errors import CaseUnknown, DocumentAway
 from tongban.cases.model import DocumentRef, DraftFile, Mirror, Summary, Unfinished
-from tongban.cases.model import Request as Asking
+from tongban.cases.model import Request as Requested
 from tongban.cases.pages import asked
+from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.queries import mirrors
 from tongban.cases.rules import wording
 from tongban.cases.rules.process import PROCESS
 from tongban.evidence import ContentAway
-from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
-
-Req = Request[Any, Any, Any]
 
 
 class CasesPage(msgspec.Struct, frozen=True):
@@ -90,7 +88,7 @@ class WithdrawPage(msgspec.Struct, frozen=True):
 
 
 @get("/cases")
-async def cases(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """办件: all of mine, what waits for me first."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -108,7 +106,7 @@ async def cases(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/cases/{case_id:str}")
-async def case(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def case(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """办件详情. Looking at a notice or at the result here tells the owner that it was opened (D-7)."""
     actor.require(1)
     async with node.db.transaction() as tx:
@@ -123,7 +121,7 @@ async def case(request: Req, node: Node, actor: Actor, case_id: str) -> Response
 
 
 @get("/cases/{case_id:str}/correct")
-async def correct_form(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def correct_form(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """补材料: the named items with why, what was handed in, and nothing else."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -137,7 +135,7 @@ async def correct_form(request: Req, node: Node, actor: Actor, case_id: str) -> 
 
 
 @post("/cases/{case_id:str}/correct")
-async def correct(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def correct(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """Send the correction; what is wrong is drawn with what was typed."""
     form = await ui.form(request)
     actor.require(1)
@@ -159,7 +157,7 @@ async def correct(request: Req, node: Node, actor: Actor, case_id: str) -> Respo
 
 
 @get("/cases/{case_id:str}/withdraw")
-async def withdraw_form(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def withdraw_form(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """撤回: a page that says what it means."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -171,7 +169,7 @@ async def withdraw_form(request: Req, node: Node, actor: Actor, case_id: str) ->
 
 
 @post("/cases/{case_id:str}/withdraw")
-async def withdraw(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def withdraw(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """Ask for it; the owner answers."""
     await ui.form(request)
     actor.require(1)
@@ -188,7 +186,7 @@ async def withdraw(request: Req, node: Node, actor: Actor, case_id: str) -> Resp
 
 
 @get("/cases/{case_id:str}/documents/{document_id:str}")
-async def document(node: Node, actor: Actor, case_id: str, document_id: str) -> Response[bytes]:
+async def document(node: HereNode, actor: Asking, case_id: Part, document_id: Part) -> Response[bytes]:
     """A sealed document, fetched from its owner when it is opened, and not kept here (cases.md 7)."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -207,7 +205,7 @@ async def document(node: Node, actor: Actor, case_id: str, document_id: str) -> 
 
 
 @get("/cases/{case_id:str}/proof/{leaf:str}")
-async def proof(node: Node, actor: Actor, case_id: str, leaf: str) -> Response[bytes]:
+async def proof(node: HereNode, actor: Asking, case_id: Part, leaf: Part) -> Response[bytes]:
     """The log receipt of one step with its inclusion proof (存证回执): docs/check_receipt.py checks it without us."""
     actor.require(1)
     async with node.db.reading() as tx:
@@ -225,7 +223,7 @@ async def proof(node: Node, actor: Actor, case_id: str, leaf: str) -> Response[b
 
 
 @post("/cases/{case_id:str}/refresh")
-async def refresh(request: Req, node: Node, actor: Actor, case_id: str) -> Response[Any]:
+async def refresh(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Response[Any]:
     """Ask the owner now (再问一次): the mirror is brought up to date when it answers."""
     await ui.form(request)
     actor.require(1)
@@ -237,7 +235,7 @@ async def refresh(request: Req, node: Node, actor: Actor, case_id: str) -> Respo
     return ui.see_other(f"/cases/{case_id}")
 
 
-def case_page(node: Node, found: Mirror, requests: tuple[Asking, ...]) -> CasePage:
+def case_page(node: Node, found: Mirror, requests: tuple[Requested, ...]) -> CasePage:
     """The page of one case, from the mirror only (办件详情的页面)."""
     view, today = found.view, node.clock.today()
     waits = {one.kind for one in requests if not one.answer}

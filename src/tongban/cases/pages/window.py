@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, identity, ui
@@ -16,6 +16,7 @@ from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Mirror
 from tongban.cases.pages import asked
 from tongban.cases.pages.apply import MaterialsPage, materials_page
+from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.queries import mirrors
 from tongban.cases.rules import forms
 from tongban.kernel.actor import Actor
@@ -24,7 +25,6 @@ from tongban.kernel.errors import NotAllowed, Refusal, Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
-Req = Request[Any, Any, Any]
 ACTION = "cases.window"
 
 
@@ -56,14 +56,14 @@ class ReceiveFormPage(msgspec.Struct, frozen=True):
 
 
 @get("/desk/receive")
-async def start(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def start(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """代收: choose the item, type the number from the card at the counter."""
     _must(actor)
     return await _start_page(request, node, "", "", (), 200, request.query_params.get("done", ""))
 
 
 @post("/desk/receive")
-async def begin(request: Req, node: Node, actor: Actor) -> Response[Any]:
+async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """The person is found by this node's own index; a stranger is registered first."""
     form = await ui.form(request)
     _must(actor)
@@ -83,7 +83,7 @@ async def begin(request: Req, node: Node, actor: Actor) -> Response[Any]:
 
 
 @get("/desk/receive/{subject:str}/{draft_id:str}")
-async def fill(request: Req, node: Node, actor: Actor, subject: str, draft_id: str) -> Response[Any]:
+async def fill(request: Req, node: HereNode, actor: Asking, subject: Part, draft_id: Part) -> Response[Any]:
     """代收填表."""
     _must(actor)
     async with node.db.reading() as tx:
@@ -93,7 +93,7 @@ async def fill(request: Req, node: Node, actor: Actor, subject: str, draft_id: s
 
 
 @post("/desk/receive/{subject:str}/{draft_id:str}")
-async def hand_in(request: Req, node: Node, actor: Actor, subject: str, draft_id: str) -> Response[Any]:
+async def hand_in(request: Req, node: HereNode, actor: Asking, subject: Part, draft_id: Part) -> Response[Any]:
     """T01 by the window: 形式审查 only, a number and a receipt for the person."""
     form = await ui.form(request)
     _must(actor)

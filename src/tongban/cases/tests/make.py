@@ -80,16 +80,9 @@ async def ready(node: Node, *task_codes: str) -> Node:
 
 
 async def publish(tx: Any, node: Node, item: catalogue.Item) -> None:
-    """The row a published item has, whoever owns it."""
-    if item.owner_node == node.id:
-        done = await catalogue.publish(tx, node, SYSTEM, item.task_code, item.version, channels=("h5", "pc"))
-        assert isinstance(done, catalogue.Item), done
-        return
-    row = await tx.fetchval("SELECT true FROM item WHERE task_code = $1 AND version = $2", item.task_code, item.version)
-    if not row:
-        from tongban.catalogue.actions import receive
-
-        await receive.take(tx, node, item.owner_node, item, ("h5", "pc"))
+    """Open an item of this node for everybody."""
+    done = await catalogue.publish(tx, node, SYSTEM, item.task_code, item.version, channels=("h5", "pc"))
+    assert isinstance(done, catalogue.Item), done
 
 
 ANSWERS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -255,3 +248,15 @@ def changed(thing: Any, **more: Any) -> Any:
 
 TODAY = date(2026, 11, 18)
 TICKED = {"declared": ("true",)}
+
+
+async def shelve(tx: Any, node: Node, item: catalogue.Item) -> None:
+    """A published item's row at any node, as the owner's letter leaves it."""
+    from tongban.catalogue.actions.publish import columns
+
+    await tx.execute(
+        "INSERT INTO item (task_code, version, digest, catalog_code, owner_node, division, name, plain_name, department,"
+        " organisation, audience, themes, life_events, body, status, channels, rev, app, published_at, changed_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'published', $15, 1, '', $16, $16)",
+        *columns(item), ["h5", "pc"], node.clock.now(),
+    )
