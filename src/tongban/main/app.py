@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request, get
 from litestar.datastructures import State
@@ -136,7 +136,7 @@ def build_app(node: Node, *, clocks: bool = True) -> Litestar:
         route_handlers=[health, metrics, *_doors(node)],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
         state=State({"node": node}),
-        exception_handlers={**ui.exception_handlers},
+        exception_handlers=cast("Any", ui.exception_handlers),
         before_send=[ui.before_send],
         middleware=[counted(node)],
         lifespan=[_running] if clocks else [],

@@ -126,9 +126,9 @@ def tour(
     times: Annotated[int, typer.Option("--times", min=1, help="Run the story this many times.")] = 1,
 ) -> None:
     """Drive the whole story over HTTP against the running demo; stops with code 1 at the first thing that does not hold."""
-    from tongban.main.demo import tour as story
+    from tongban.main.demo.tour import run
 
-    code = asyncio.run(story.run(folder.resolve(), as_json=json, times=times))
+    code = asyncio.run(run(folder.resolve(), as_json=json, times=times))
     raise typer.Exit(code)
 
 

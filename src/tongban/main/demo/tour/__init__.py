@@ -1,5 +1,6 @@
 """The tour 走一遍: the whole story over HTTP against a running demo, each step with its time, stopping at the first
-thing that does not hold. A new invented person each run (decisions D-11)."""
+thing that does not hold. A new invented person each run (decisions D-11).
+"""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Story:
         if self.as_json:
             line = json.dumps(
                 {"run": self.number, "step": title, "ok": error is None, "seconds": round(seconds, 3),
-                 **({"why": f"{type(error).__name__}: {error}"} if error else {}), **({"kept": self.kept} if title.startswith("10") else {})},
+                 **({"why": f"{type(error).__name__}: {error}"} if error else {}), **({"kept": self.kept} if title.startswith("9b") else {})},
                 ensure_ascii=False,
             )  # fmt: skip
         else:
