@@ -116,6 +116,18 @@ async def test_a_preview_link_opens_a_draft_for_a_while(make_node, set_clock) ->
     assert 'action="/apply"' not in shown.text
 
 
+async def test_a_withdrawn_item_can_be_previewed_before_it_comes_back(make_node) -> None:
+    node = await make_node("510000")
+    await catalogue.set_up(node)
+    async with node.db.transaction() as tx:
+        await catalogue.publish(tx, node, ACTOR, COMPANY, 1, channels=("h5",))
+        await catalogue.withdraw(tx, node, ACTOR, COMPANY)
+    async with browser(node) as one:
+        shown = await one.get(f"/s/{COMPANY}?preview={catalogue.preview_token(node, COMPANY)}")
+    assert shown.status_code == 200
+    assert "内资公司设立登记" in shown.text
+
+
 async def test_general_information_is_never_shown_as_official(node) -> None:
     async with browser(node) as one:
         service = await one.get("/info/driver_renew")
