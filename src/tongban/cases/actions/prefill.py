@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from tongban import catalogue, credentials, exchange, identity
+from tongban import catalogue, credentials, exchange, federation, identity
 from tongban.cases.actions import drafts
 from tongban.cases.model import Draft, DraftFile, Source
 from tongban.cases.queries import mirrors
@@ -83,9 +83,15 @@ def _fits(field: catalogue.Field | None, value: str) -> bool:
 async def _ask(
     node: Node, actor: Actor, draft: Draft, resource: str, fields: tuple[str, ...]
 ) -> exchange.Fetched | exchange.Unavailable:
-    return await exchange.fetch(
-        node, actor, resource=resource, key_subject=draft.subject, fields=fields, purpose=PURPOSE, case=draft.id
-    )
+    try:
+        return await exchange.fetch(
+            node, actor, resource=resource, key_subject=draft.subject, fields=fields, purpose=PURPOSE, case=draft.id
+        )
+    except federation.NotMember:
+        # a node that is not enrolled asks nobody, and still takes applications
+        known = exchange.resource(resource)
+        name = known.owner_name if known else "登记部门"
+        return exchange.Unavailable(resource=resource, source=name, reason="away", sentence="", retryable=True)
 
 
 async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Planned]) -> Found:

@@ -352,7 +352,7 @@ async def check_page(
         fields = forms.asked(step, shown)
         rows = tuple(
             CheckRow(
-                label=field.label, value=asked.said(field, file.answers, names),
+                label=field.label, value=asked.said(field, file.answers, names, hide=True),
                 source=asked.source_words(file.sources.get(field.name)) or "你这次填的",
                 source_kind=_badge(file, field.name), href=f"/apply/{draft.id}/{step.name}?from=check#f-{field.name}",
             )
@@ -398,7 +398,7 @@ def submitted_page(node: Node, mirror: Mirror, item: catalogue.Item | None) -> S
     steps = (
         {"title": "你提交了申请", "hint": wording.moment(mirror.submitted_at), "state": "done"},
         {
-            "title": "受理部门收到了" if arrived else "正在送往受理部门", "hint": mirror.owner_name,
+            "title": "已送达，受理部门收到了" if arrived else "正在送往受理部门", "hint": mirror.owner_name,
             "state": "done" if arrived else "now",
         },
         {"title": f"{wording.day(answer_by)}前，看材料齐不齐", "hint": "缺什么会一次说清", "state": "next"},

@@ -92,7 +92,7 @@ def question(field: catalogue.Field, file: DraftFile, names: dict[str, str]) -> 
         name=field.name,
         label=field.label,
         widget=widget,
-        value=_text(answer),
+        value=masked(_text(answer)) if registered and field.locked and field.kind == "id_number" else _text(answer),
         values=tuple(str(one) for one in answer) if isinstance(answer, list) and field.kind == "multiselect" else (),
         hint=pending or (f"{source.name}，可以改" if registered and source is not None and not field.locked else field.hint),
         options=choices,
@@ -120,15 +120,33 @@ def options_of(field: catalogue.Field, answer: str, names: dict[str, str]) -> tu
     return tuple(Option(one.value, one.label, one.hint) for one in field.options)
 
 
-def said(field: catalogue.Field, answers: Answers, names: dict[str, str]) -> str:
-    """An answer in words for the check page and the desk (答案文字)."""
+def said(field: catalogue.Field, answers: Answers, names: dict[str, str], *, hide: bool = False) -> str:
+    """An answer in words for the check page and the desk (答案文字). `hide` masks document numbers, also in tables."""
     answer = answers.get(field.name)
+    if hide and field.kind == "id_number" and isinstance(answer, str):
+        return masked(answer)
+    if hide and field.kind == "table" and isinstance(answer, list):
+        numbers = {column.name for column in field.columns if column.kind == "id_number"}
+        rows = [{key: masked(v) if key in numbers else v for key, v in row.items()} for row in answer if isinstance(row, dict)]
+        return result.said(field, rows)
     if field.kind == "region" and isinstance(answer, str):
         labels = {one.value: one.label for one in field.options}
         return labels.get(answer) or place(answer, names)
     if field.kind == "declaration":
         return "已勾选" if answer is True else ""
     return result.said(field, answer)
+
+
+def masked(number: str) -> str:
+    """A number with its middle hidden: 500103********4528 (privacy.md 1)."""
+    if len(number) < 15:
+        return number[:3] + "*" * max(2, len(number) - 7) + number[-4:] if len(number) > 7 else "*" * len(number)
+    return number[:6] + "*" * (len(number) - 10) + number[-4:]
+
+
+def has_numbers(field: catalogue.Field) -> bool:
+    """Whether a table has a column of document numbers (表格里有没有证号)."""
+    return any(column.kind == "id_number" for column in field.columns)
 
 
 def place(code: str, names: dict[str, str]) -> str:

@@ -274,11 +274,11 @@ def _answers(
         if field.name not in sent.answers or field.kind in forms.AT_THE_END:
             continue
         source = sent.sources.get(field.name)
-        value = asked.said(field, sent.answers, names)
-        hidden = field.kind in HIDDEN and field.name not in shown
+        hidden = (field.kind in HIDDEN or asked.has_numbers(field)) and field.name not in shown
+        value = asked.said(field, sent.answers, names, hide=hidden)
         made.append(
             AnswerRow(
-                name=field.name, label=field.label, value=_masked(value) if hidden else value,
+                name=field.name, label=field.label, value=asked.masked(value) if hidden and field.kind in HIDDEN - {"id_number"} else value,
                 source=asked.source_words(source) or ("补正时改的" if field.name in case.file.corrected else "本人填"),
                 source_kind="warn" if source and source.pending else "ok" if source and source.kind in forms.REGISTERED else "",
                 hidden=hidden,
@@ -323,10 +323,6 @@ def _why_not(case: Case, clocks: tuple[Clock, ...], today: date) -> str:
         return "补正已经告知过一次，不能再要求。"
     intake = ticking.of_kind(clocks, "intake")
     return "收件已过 5 个工作日，不能再要求补正。" if intake and today > intake.due_on else ""
-
-
-def _masked(value: str) -> str:
-    return value[:3] + "*" * max(2, len(value) - 7) + value[-4:] if len(value) > 7 else "***"
 
 
 def _options(words: Mapping[str, str]) -> tuple[ui.Option, ...]:

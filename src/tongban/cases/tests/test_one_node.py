@@ -55,7 +55,7 @@ async def test_submitting_gives_number_receipt_case_and_message(node):
         threads = await notifications.messages(tx, node, make.XIAOYU)
     titles = [one.title.reveal() for thread in threads for one in thread.messages if mirrored.id in thread.about]
     assert "交上去了" in titles
-    assert "受理部门收到了" in titles
+    assert "已送达，受理部门收到了" in titles
 
 
 async def test_the_receipt_is_signed_and_names_no_person(node):

@@ -233,7 +233,7 @@ async def test_the_desk_shows_its_own_county_and_logs_every_look(node):
     seen = await browser.post(f"/desk/{mine.id}/reveal", {"field": "mobile"}, page=f"/desk/{mine.id}")
     assert "13800138000" in seen.text
     async with node.db.reading() as tx:
-        lines = await consent.lines(tx, who.subject)
+        lines = await consent.lines(tx, node, who.subject)
     looks = [one for one in lines if one.about == f"case:{mine.id}"]
     assert any("手机号码全号" in one.fields for one in looks)
     assert all(one.leaf and one.who == "渝中区分局（演示）" for one in looks)

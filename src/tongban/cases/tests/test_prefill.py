@@ -1,0 +1,114 @@
+"""What is known is not asked again; a source that is away leaves the field to be typed, marked 待核验."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tongban import catalogue, exchange
+from tongban.cases.actions import drafts, prefill
+from tongban.cases.queries import mirrors
+from tongban.cases.tests import make
+from tongban.kernel.gm import Personal
+
+WHEN = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+async def node(make_node):
+    return await make.ready(await make_node("500000"))
+
+
+async def begun(node, who):
+    async with node.db.transaction() as tx:
+        draft = await drafts.begin(tx, node, who, make.PERMIT)
+        return draft, await catalogue.item(tx, make.PERMIT)
+
+
+async def again(node, draft):
+    async with node.db.reading() as tx:
+        return await mirrors.draft(tx, node, draft.subject, draft.id)
+
+
+async def test_a_source_that_is_away_never_blocks(node):
+    who = make.citizen("n1" + "1" * 32)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)  # not enrolled: nobody can be asked
+    found = (await again(node, draft)).file
+    assert found.filled
+    assert found.sources["name"].pending
+    page = await make.Browser(node, who).get(f"/apply/{draft.id}/person")
+    assert "请自己填，之后会核对" in page.text
+    async with node.db.transaction() as tx:
+        current = await mirrors.draft(tx, node, who.subject, draft.id, lock=True)
+        await drafts.save(tx, node, current, item, "person", make.ANSWERS[make.PERMIT])
+    check = await make.Browser(node, who).get(f"/apply/{draft.id}/check")
+    assert "待核验" in check.text
+
+
+async def test_a_register_fills_and_is_named(node, monkeypatch):
+    who = make.citizen("n1" + "2" * 32)
+
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+        assert (key_subject, purpose) == (who.subject, "case.prefill")
+        known = {"name": "演示陈晓雨", "number": make.NUMBER, "address": "重庆市渝中区演示路 2 号"}
+        values = {name: Personal(known[name]) for name in fields if name in known}
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1")
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    found = (await again(node, draft)).file
+    assert found.answers["name"] == "演示陈晓雨"
+    assert found.sources["name"].name == "公安部人口登记"
+    browser = make.Browser(node, who)
+    page = await browser.get(f"/apply/{draft.id}/person")
+    assert "来自公安部人口登记" in page.text
+    assert 'name="name"' not in page.text  # locked: a card, not a field
+    async with node.db.transaction() as tx:
+        current = await mirrors.draft(tx, node, who.subject, draft.id, lock=True)
+        saved, _ = await drafts.save(tx, node, current, item, "person", {"name": ("别人",), "mobile": ("13800138000",)})
+    assert saved.file.answers["name"] == "演示陈晓雨"
+    assert saved.file.sources["mobile"].kind == "typed"
+
+
+async def test_what_was_typed_is_never_overwritten(node, monkeypatch):
+    who = make.citizen("n1" + "3" * 32)
+    draft, item = await begun(node, who)
+    async with node.db.transaction() as tx:
+        current = await mirrors.draft(tx, node, who.subject, draft.id, lock=True)
+        await drafts.save(tx, node, current, item, "living", {"address": ("我自己写的地址一号",)})
+
+    async def fetch(_node, _actor, *, resource, fields, **_):
+        values = {name: Personal("登记的地址二号") for name in fields}
+        return exchange.Fetched(values=values, source="公安部", at=WHEN, resource=resource, line_id="1")
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    await prefill.fill(node, who, await again(node, draft), item)
+    assert (await again(node, draft)).file.answers["address"] == "我自己写的地址一号"
+
+
+async def test_a_licence_in_the_wallet_fills(node, monkeypatch):
+    who = make.citizen("n1" + "4" * 32)
+    await make.brought(node, "finished", actor=who)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    found = (await again(node, draft)).file
+    assert found.answers["permit_number"] == "500103000000000001"
+    assert found.sources["permit_number"].name == "电子证照：居住证"
+
+
+async def test_starting_twice_takes_up_the_same_draft(node):
+    who = make.citizen("n1" + "5" * 32)
+    one, _ = await begun(node, who)
+    two, _ = await begun(node, who)
+    assert one.id == two.id
+
+
+async def test_drafts_follow_a_person_who_is_matched(node):
+    who = make.citizen("l" + "y" * 26, acr=1)
+    draft, _ = await begun(node, who)
+    async with node.db.transaction() as tx:
+        await drafts.follow(tx, node, who.subject, "n1" + "6" * 32)
+        assert (await mirrors.draft(tx, node, "n1" + "6" * 32, draft.id)).file == draft.file
