@@ -16,8 +16,8 @@ import pytest
 from tongban import identity
 from tongban.federation.tests.make import deliver
 from tongban.identity import tokens
-from tongban.identity.actions import ending, introduce, keys, provider, roam
-from tongban.identity.errors import TokenRefused
+from tongban.identity.actions import ending, introduce, keys, provider, roam, subjects
+from tongban.identity.errors import ProtocolError, TokenRefused
 from tongban.identity.rules import home as home_rules
 from tongban.identity.tests.make import (
     Browser,
@@ -298,6 +298,25 @@ async def test_home_signing_in_somebody_elses_person_is_refused(nodes: dict[str,
         tokens.read(forged, await keys.keys_of(away, "mps", forged), typ=home_rules.STATEMENT_TYP)
 
 
+@pytest.mark.parametrize("wrong", ["home", "person", "signer", "run_out"])
+async def test_whole_sign_in_is_refused_with_a_wrong_statement(nodes: dict[str, Node], wrong: str) -> None:
+    """T-22 through the real path: the home sends a statement of another home, person, signer or time."""
+    browser, home, away, who = Browser(), nodes[HOME], nodes[AWAY], citizen("罗桂兰")
+    await sign_in(browser, home, who)
+    subject = (await identity.resolve(home, browser.jar[home.settings.host])).subject
+    signer = home if wrong == "signer" else nodes["mps"]
+    now = home.clock.now() - timedelta(days=31 if wrong == "run_out" else 0)
+    claims = home_rules.statement("n1" + "a" * 32 if wrong == "person" else subject, AWAY if wrong == "home" else HOME, "mps", now)
+    async with signer.db.transaction() as tx:
+        statement = (await keys.signing_key(tx, signer, "Ed25519")).sign(claims, typ=home_rules.STATEMENT_TYP)
+    async with home.db.transaction() as tx:
+        await subjects.put_statement(tx, home, subject, statement)
+    page = await browser.get(away, f"/login/go?home={HOME}&next=/me")
+    assert page.status == 403
+    assert "核对不上" in page.body
+    assert not await alive(away, browser)
+
+
 async def test_whole_sign_in_is_refused_without_the_registers_statement(nodes: dict[str, Node]) -> None:
     browser, home, away, who = Browser(), nodes[HOME], nodes[AWAY], citizen("何志远")
     await sign_in(browser, home, who)
@@ -342,6 +361,18 @@ async def test_codes_are_for_their_own_client_once_and_with_their_own_key(nodes:
     with pytest.raises(Failure):
         await roam._post(nodes["cn"], "home", home.settings.base_url, "/oidc/token", {**form, "client_id": "cn"}, seconds=5)
     assert (await browser.get(home, start.headers["location"])).status == 400, "a request that was answered is dead"
+    state = parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
+    async with away.db.reading() as tx:
+        verifier = await tx.fetchval("SELECT verifier FROM roam_tx WHERE state_hash = $1", provider.hashed(state))
+    jkt, right = keys.proof_key(away).thumbprint, {**form, "code_verifier": verifier}
+    async with home.db.transaction() as tx:
+        for client, key, asked in (
+            ("cn", jkt, right), (AWAY, "another-key", right), (AWAY, jkt, form), (AWAY, jkt, {**right, "redirect_uri": redirect + "/"}),
+        ):  # fmt: skip
+            refused = await provider.redeem(tx, home, provider.ClientProof(client, key), asked)
+            assert isinstance(refused, ProtocolError), (client, key)
+        given = await provider.redeem(tx, home, provider.ClientProof(AWAY, jkt), right)
+    assert "id_token" in given, "the right client, key and verifier do get it"
     page = await browser.get(home, f"/oidc/authorize?client_id={AWAY}&request_uri=urn:ietf:params:oauth:request_uri:nothing")
     assert page.status == 400
     assert "没有登记" in page.body
