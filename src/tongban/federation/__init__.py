@@ -24,9 +24,10 @@ from __future__ import annotations
 from tongban.federation.actions.answer import remember
 from tongban.federation.actions.call import call
 from tongban.federation.actions.directory import issue, refresh, set_status, trust
-from tongban.federation.actions.enrol import approve, invite, make_hub, refuse
+from tongban.federation.actions.enrol import approve, invite, refuse
 from tongban.federation.actions.join import join
 from tongban.federation.actions.office import hang_up, register
+from tongban.federation.actions.root import make_hub
 from tongban.federation.actions.send import send
 from tongban.federation.errors import CallFailed, CallRefused, EnrolmentRefused, LetterTooLarge, NotMember, UnknownNode
 from tongban.federation.model import (

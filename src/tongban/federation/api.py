@@ -27,6 +27,7 @@ from tongban.federation.actions.answer import (
     signed_headers,
 )
 from tongban.federation.actions.office import ENROLMENT_BELL, LETTERS_BELL, office
+from tongban.federation.actions.renew import renew as renew_keys
 from tongban.federation.errors import EnrolmentRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.queries.directory import served as served_directory
@@ -197,7 +198,7 @@ async def renew(request: _Ask, node: NamedDependency[Node]) -> Response[bytes]:
             raise Problem("no_such_service")
         try:
             async with node.db.transaction() as tx:
-                return Reply(200, jcs(await enrol.renew(tx, node, asked.caller, _message(incoming.body))))
+                return Reply(200, jcs(await renew_keys(tx, node, asked.caller, _message(incoming.body))))
         except EnrolmentRefused as error:
             raise Problem("refused", reasons=(error.reason,)) from error
 

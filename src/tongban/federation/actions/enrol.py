@@ -8,114 +8,29 @@ from typing import Any
 import msgspec
 
 from tongban import transparency
-from tongban.federation.actions.directory import DIRECTORY_KEY, issue, sign, take, with_keys, with_node
+from tongban.federation.actions.directory import issue, with_keys, with_node
 from tongban.federation.actions.office import DIRECTORY_BELL, ENROLMENT_BELL, area, office
+from tongban.federation.actions.root import current_key, issue_certificate, listing
 from tongban.federation.actions.way import NoAnswer, address, exchange
 from tongban.federation.errors import EnrolmentRefused
 from tongban.federation.model import (
-    ENCRYPT_ALG,
-    SIGN_ALG,
-    Anchor,
     Directory,
     Invitation,
     Invited,
-    KeyProof,
     KeyUse,
     ListedNode,
     NodeKey,
 )
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import enrolment as rules
-from tongban.federation.rules.wire import verify
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
-from tongban.kernel.gm import Personal, Sm2PublicKey, b64, digest, hmac_sm3, jcs, unb64, x509
+from tongban.kernel.gm import Personal, Sm2PublicKey, b64, hmac_sm3, jcs, unb64, x509
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-ROOT_KEY = "root"
-PROTOCOL = (1,)
 URLS_AT_MOST = 4
-
-
-async def make_hub(node: Node) -> str:
-    """Make this node the hub of a nation 建枢纽: root, directory key, own certificates, first directory; once.
-
-    Gives the root's fingerprint (64 hex digits, groups of 4), the same each time. In production the root key lives
-    offline and signs at a ceremony; here it is a key of the same KeyStore, which docs/operate says.
-    """
-    async with node.db.transaction() as tx:
-        await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('federation.directory', 0))")
-        settings = node.settings
-        root: bytes | None = await tx.fetchval("SELECT cert FROM directory_anchor WHERE how = 'pinned'")
-        if root is None:
-            root = x509.make_root(
-                node.keys.signer(ROOT_KEY), common_name=f"tongban root {node.id}", organisation=settings.organisation,
-                at=node.clock.now(),
-            )  # fmt: skip
-            await pin_root(tx, root)
-        if await tx.fetchval("SELECT EXISTS (SELECT FROM directory_version)"):
-            return rules.root_fingerprint(root)
-    directory_cert = _leaf(
-        node, root, node.keys.signer(DIRECTORY_KEY).public, node.id, settings.organisation, "directory"
-    )
-    ms = node.clock.ms()
-    invited = Invited(
-        node=node.id, name=settings.name, role="hub", divisions=settings.divisions, organisation=settings.organisation,
-        direct=True, relay=True,
-    )  # fmt: skip
-    listed = _listed(invited, (settings.base_url,), settings.connect or None, ms // 1000, "active", ())
-    sign_cert = _leaf(node, root, node.keys.signer("s1").public, node.id, settings.organisation, "sign")
-    enc_cert = _leaf(node, root, node.keys.decrypter("e1").public, node.id, settings.organisation, "encrypt")
-    listed = with_keys(listed, (_key(node.id, "s1", "sign", sign_cert), _key(node.id, "e1", "encrypt", enc_cert)))
-    first = Directory(
-        hub=node.id, version=ms // 1000, issued_at=ms, not_after=ms + directory_rules.VALID_MS, previous=None,
-        anchors=(Anchor(b64(root), int(x509.read(root).not_after.timestamp() * 1000)),), nodes=(listed,),
-    )  # fmt: skip
-    verdict = await take(node, sign(node, first, b64(directory_cert)), source=node.id)
-    if verdict.outcome not in ("accepted", "same", "older"):
-        raise EnrolmentRefused(verdict.why)
-    return rules.root_fingerprint(root)
-
-
-async def pin_root(tx: Tx, root: bytes) -> None:
-    """Hold a hub root for good (信任锚): the officer's fingerprint vouches for it."""
-    await tx.execute(
-        "INSERT INTO directory_anchor (fingerprint, cert, not_after, since_version, counts_from, how)"
-        " VALUES ($1, $2, $3, 0, 0, 'pinned') ON CONFLICT DO NOTHING",
-        digest(root), root, int(x509.read(root).not_after.timestamp() * 1000),
-    )  # fmt: skip
-
-
-def _leaf(node: Node, root: bytes, public: Sm2PublicKey, node_id: str, organisation: str, use: x509.Use) -> bytes:
-    return x509.make_leaf(
-        x509.read(root), node.keys.signer(ROOT_KEY), public=public, common_name=node_id, organisation=organisation,
-        use=use, node=node_id, at=node.clock.now(),
-    )  # fmt: skip
-
-
-def _key(node_id: str, name: str, use: KeyUse, cert: bytes, by: KeyProof | None = None) -> NodeKey:
-    return NodeKey(f"{node_id}/{name}", use, SIGN_ALG if use == "sign" else ENCRYPT_ALG, b64(cert), "current", by)
-
-
-def _listed(
-    invited: Invited,
-    base_urls: tuple[str, ...],
-    connect: str | None,
-    epoch: int,
-    status: str,
-    keys: tuple[NodeKey, ...],
-) -> ListedNode:
-    return msgspec.convert(
-        {
-            "id": invited.node, "name": invited.name, "role": invited.role, "status": status,
-            "divisions": invited.divisions, "organisation": invited.organisation, "base_urls": base_urls,
-            "connect": connect, "direct": invited.direct, "relay": invited.relay, "protocol": PROTOCOL, "epoch": epoch,
-            "keys": keys,
-        },
-        ListedNode,
-    )  # fmt: skip
 
 
 # ---- invitation ------------------------------------------------------------------------------------------------
@@ -271,7 +186,7 @@ async def approve(tx: Tx, node: Node, actor: Actor, enrolment_id: str) -> Direct
     root = await tx.fetchval("SELECT cert FROM directory_anchor WHERE how = 'pinned'")
     requests: tuple[tuple[str, KeyUse], ...] = (("csr_sign", "sign"), ("csr_enc", "encrypt"))
     certs = [
-        _leaf(node, root, x509.read_csr(row[csr]).public, row["node"], row["organisation"], use)
+        issue_certificate(node, root, x509.read_csr(row[csr]).public, row["node"], row["organisation"], use)
         for csr, use in requests
     ]
     await tx.execute(
@@ -281,7 +196,10 @@ async def approve(tx: Tx, node: Node, actor: Actor, enrolment_id: str) -> Direct
     )  # fmt: skip
     await tx.execute("UPDATE node_invitation SET code_sealed = NULL WHERE id = $1", row["invitation"])
     names = [kid.split("/", 1)[1] for kid in row["kids"]]
-    fresh = (_key(row["node"], names[0], "sign", certs[0]), _key(row["node"], names[1], "encrypt", certs[1]))
+    fresh = (
+        current_key(row["node"], names[0], "sign", certs[0]),
+        current_key(row["node"], names[1], "encrypt", certs[1]),
+    )
     for key in fresh:  # at the hub the officer's word stands for continuity when the node was known before
         await tx.execute(
             "INSERT INTO node_trust (node, fingerprint, by_staff) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -300,7 +218,7 @@ def _join(before: Directory, row: Any, fresh: tuple[NodeKey, ...], now: int) -> 
     )  # fmt: skip
     known = before.node(row["node"])
     epoch = max(now, known.epoch + 1) if known else now
-    listed = _listed(invited, tuple(row["base_urls"]), row["connect"], epoch, "joining", known.keys if known else ())
+    listed = listing(invited, tuple(row["base_urls"]), row["connect"], epoch, "joining", known.keys if known else ())
     return with_node(before, with_keys(listed, fresh))
 
 
@@ -387,62 +305,3 @@ async def _probe(node: Node, found: Directory, listed: ListedNode) -> None:
         )
         await ring(tx, ENROLMENT_BELL)
     node.bell.ring(DIRECTORY_BELL)
-
-
-class Renewal(msgspec.Struct, frozen=True):
-    """The body of POST /federation/renew; `by` are signatures of the present key over each new SubjectPublicKeyInfo."""
-
-    v: int
-    csr_sign: str
-    csr_enc: str
-    kids: tuple[str, str]
-    by: tuple[KeyProof, KeyProof]
-
-
-async def renew(tx: Tx, node: Node, caller: str, message: dict[str, Any]) -> dict[str, Any]:
-    """New keys of a running node, approved by rule if subject and SAN are unchanged (续期). The hub alone.
-
-    Raises EnrolmentRefused (csr, same_key, key_name_used, continuity).
-    """
-    try:
-        asked = msgspec.convert(message, Renewal, strict=False)
-        requests = unb64(asked.csr_sign), unb64(asked.csr_enc)
-    except ValueError as error:
-        raise EnrolmentRefused("malformed") from error
-    fault = rules.requests_fault(*requests, caller)
-    used = await tx.fetchval("SELECT EXISTS (SELECT FROM node_key WHERE kid = ANY($1::text[]))", list(asked.kids))
-    if fault or used or any(kid.split("/", 1)[0] != caller for kid in asked.kids):
-        raise EnrolmentRefused(fault or "key_name_used")
-    found = await office(node).need(node)
-    listed = found.node(caller)
-    assert listed is not None
-    root = await tx.fetchval("SELECT cert FROM directory_anchor WHERE how = 'pinned'")
-    fresh: list[NodeKey] = []
-    uses: tuple[tuple[KeyUse, bytes, str, KeyProof], ...] = (
-        ("sign", requests[0], asked.kids[0], asked.by[0]),
-        ("encrypt", requests[1], asked.kids[1], asked.by[1]),
-    )
-    for use, request, kid, by in uses:
-        public = x509.read_csr(request).public
-        speaker = found.listed_key(by.kid)
-        if speaker is None or speaker[0].id != caller or speaker[1].use != "sign":
-            raise EnrolmentRefused("continuity")
-        if not verify(directory_rules.certificate(speaker[1].cert).public, public.spki, by.value):
-            raise EnrolmentRefused("continuity")
-        fresh.append(
-            _key(caller, kid.split("/", 1)[1], use, _leaf(node, root, public, caller, listed.organisation, use), by)
-        )
-
-    def change(before: Directory) -> Directory:
-        entry = before.node(caller)
-        assert entry is not None
-        return with_node(before, with_keys(entry, tuple(fresh)))
-
-    after = await issue(tx, node, change)
-    return {
-        "v": 1,
-        "status": "approved",
-        "cert_sign": fresh[0].cert,
-        "cert_enc": fresh[1].cert,
-        "directory": after.version,
-    }

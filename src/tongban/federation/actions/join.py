@@ -6,8 +6,8 @@ import secrets
 from typing import Any
 
 from tongban.federation.actions.directory import take
-from tongban.federation.actions.enrol import pin_root
 from tongban.federation.actions.office import DIRECTORY_BELL, office
+from tongban.federation.actions.root import pin_root
 from tongban.federation.actions.way import NoAnswer, exchange, fetch_open, transport
 from tongban.federation.errors import CallFailed, EnrolmentRefused
 from tongban.federation.model import Directory, ListedNode

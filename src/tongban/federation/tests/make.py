@@ -104,7 +104,7 @@ async def make_member(make_node: MakeNode, node_id: str, **more: Any) -> Node:
     name, role, divisions = NAMES.get(node_id, (node_id, "province", (node_id[:2],)))
     return await make_node(
         node_id, name=name, role=role, divisions=divisions, base_url=f"http://{node_id}.localhost:{port}",
-        bind_port=port, connect=f"127.0.0.1:{port}", **more,
+        bind_port=port, connect=f"127.0.0.1:{port}", unsigned_per_second=400, open_door_per_second=100, **more,
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from tongban import federation
 from tongban.federation.actions import directory as actions
-from tongban.federation.actions.enrol import ROOT_KEY, _key, _leaf
 from tongban.federation.actions.join import renew_keys
 from tongban.federation.actions.office import office
+from tongban.federation.actions.root import ROOT_KEY, current_key, issue_certificate
 from tongban.federation.actions.way import transport
 from tongban.federation.queries.directory import held
 from tongban.federation.rules import directory as rules
@@ -112,9 +112,9 @@ async def test_a_new_key_of_a_known_node_is_not_taken_on_the_hubs_word_alone(nod
     thief = FileKeyStore(tmp_path, "500000").signer("s9")
     async with hub.db.reading() as tx:
         root = await tx.fetchval("SELECT cert FROM directory_anchor WHERE how = 'pinned'")
-    cert = _leaf(hub, root, thief.public, "500000", nodes["500000"].settings.organisation, "sign")
+    cert = issue_certificate(hub, root, thief.public, "500000", nodes["500000"].settings.organisation, "sign")
     present = await newest(reader)
-    false = actions.with_keys(present.directory.node("500000"), (_key("500000", "s9", "sign", cert),))
+    false = actions.with_keys(present.directory.node("500000"), (current_key("500000", "s9", "sign", cert),))
     raw = await next_one(nodes, nodes=actions.with_node(present.directory, false).nodes)
     assert (await actions.take(reader, raw, source="cn")).outcome == "accepted"
     trusted = await federation.present(reader)

@@ -34,7 +34,7 @@ async def invite(hub, node_id):
         return await federation.invite(tx, hub, officer("a"), invited(node_id))
 
 
-async def ask(hub, member, code, fingerprint, seconds=1.0):
+async def ask(hub, member, code, fingerprint, seconds=20):
     return await federation.join(
         member, hub.settings.base_url, hub.settings.connect, code, fingerprint, seconds=seconds
     )

@@ -1,0 +1,166 @@
+"""The operators' pages: who may look, what waits, two persons, a sentence for each refusal (federation.md 11)."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from tongban import federation, ui
+from tongban.federation import pages
+from tongban.federation.tests.make import deliver, nation, officer
+from tongban.kernel.actor import NOBODY, Actor, Assignment
+
+LOOKER = Actor(
+    kind="staff", staff_id="looker", assignments=(Assignment("auditor", frozenset({"federation.see"}), "000000"),)
+)
+
+
+async def note(tx, node, letter):
+    raise RuntimeError("cannot")
+
+
+@pytest.fixture(scope="module")
+async def nodes(make_node):
+    async with nation(make_node, "500000", "510000", letters_too={("demo.note", 1): note}) as nodes:
+        for n in range(2):
+            async with nodes["500000"].db.transaction() as tx:
+                await federation.send(tx, nodes["500000"], to="510000", kind="demo.note", about="demo:p", body={"n": n})
+        await deliver(nodes)
+        yield nodes
+
+
+@asynccontextmanager
+async def desk(node, actor):
+    async def provide_node():
+        return node
+
+    async def provide_actor(request: Request):
+        request.state["actor"] = actor
+        return actor
+
+    app = Litestar(
+        pages.routes, dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)}, state=State({"node": node}),
+        before_send=[ui.before_send], exception_handlers=ui.exception_handlers, openapi_config=None, logging_config=None,
+    )  # fmt: skip
+    ui.wire(app, ui.Wiring(secret=b"s" * 32, site="四川省", organiser="四川省", demo=True))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://510000.test") as client:
+        yield client
+
+
+async def see(client, path):
+    answer = await client.get(path, headers={"accept": "text/html"})
+    token = re.search(r'name="tb_token" value="([^"]+)"', answer.text)
+    return answer, token[1] if token else ""
+
+
+async def send(client, path, token, **fields):
+    return await client.post(
+        path, data={"tb_token": token, **fields}, headers={"accept": "text/html", "sec-fetch-site": "same-origin"}
+    )
+
+
+async def test_only_staff_with_the_role_may_look(nodes):
+    async with desk(nodes["510000"], NOBODY) as client:
+        assert (await see(client, "/staff/nodes"))[0].status_code in (303, 401)
+    async with desk(nodes["510000"], Actor(kind="staff", staff_id="x")) as client:
+        assert (await see(client, "/staff/nodes"))[0].status_code == 403
+
+
+async def test_the_page_shows_every_node_and_what_waits_without_any_body(nodes):
+    async with desk(nodes["510000"], LOOKER) as client:
+        answer, _ = await see(client, "/staff/nodes")
+    assert answer.status_code == 200
+    for text in (
+        "重庆市",
+        "四川省，本节点",
+        "国家节点（演示）",
+        "demo.note 第 1 版",
+        "办理时出错，会自动再试",
+        "RuntimeError",
+        "有信停放",
+    ):
+        assert text in answer.text
+    assert "全部重试" not in answer.text
+
+
+async def test_two_persons_set_a_letter_aside(nodes):
+    node = nodes["510000"]
+    async with node.db.reading() as tx:
+        letter = (await federation.parked(tx))[0].id
+    path = f"/staff/nodes/letters/{letter}"
+    async with desk(node, officer("a")) as client:
+        _, token = await see(client, path)
+        empty = await send(client, f"{path}/aside", token, step="ask", reason="")
+        assert empty.status_code == 422
+        assert "请写明为什么搁置" in empty.text
+        assert (await send(client, f"{path}/aside", token, step="ask", reason="演示：对方误发")).status_code == 303
+        assert "等另一位同事确认" in (await see(client, path))[0].text
+        assert (await send(client, f"{path}/aside", token, step="confirm")).status_code == 422
+    async with desk(node, officer("b")) as client:
+        _, token = await see(client, path)
+        assert (await send(client, f"{path}/aside", token, step="confirm")).status_code == 303
+        assert "已搁置" in (await see(client, path))[0].text
+
+
+async def test_an_operator_asks_for_another_try(nodes):
+    node = nodes["510000"]
+    done = []
+
+    async def mended(tx, node, letter):
+        done.append(letter.body["n"])
+
+    federation.register({("demo.note", 1): mended}, {}, node=node)
+    async with desk(node, officer("a")) as client:
+        _, token = await see(client, "/staff/nodes")
+        assert (await send(client, "/staff/nodes/replay", token)).status_code == 303
+        assert done == [1]
+        assert "没有停放的信" in (await see(client, "/staff/nodes"))[0].text
+
+
+async def test_a_letter_nobody_has_is_not_found(nodes):
+    async with desk(nodes["510000"], LOOKER) as client:
+        assert (await see(client, "/staff/nodes/letters/019aa5c4-02b7-7e55-8a41-6c1de0b7f902"))[0].status_code == 404
+
+
+async def test_the_hub_invites_and_a_wrong_field_has_its_sentence(nodes):
+    async with desk(nodes["cn"], officer("a")) as client:
+        _, token = await see(client, "/staff/nodes")
+        wrong = await send(
+            client,
+            "/staff/nodes/invite",
+            token,
+            node="五三",
+            name="",
+            organisation="1",
+            role="province",
+            divisions="53",
+        )
+        assert wrong.status_code == 422
+        for text in ("节点编号用 2 到 16 个", "请填节点名称", "统一社会信用代码是 18 位"):
+            assert text in wrong.text
+        right = await send(
+            client,
+            "/staff/nodes/invite",
+            token,
+            node="530000",
+            name="云南省（演示）",
+            organisation="11100000000013338W",
+            role="province",
+            divisions="53",
+        )
+        assert right.status_code == 200
+        assert re.search(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){5}-[0-9A-Z]{2}", right.text)
+
+
+async def test_a_fingerprint_that_is_none_is_refused(nodes):
+    async with desk(nodes["510000"], officer("a")) as client:
+        _, token = await see(client, "/staff/nodes")
+        answer = await send(client, "/staff/nodes/trust", token, node="500000", fingerprint="abc")
+        assert answer.status_code == 422
+        assert "指纹以 sm3: 开头" in answer.text
