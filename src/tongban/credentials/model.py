@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -68,7 +69,7 @@ class PrintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: int = 30
 
 
-class CredentialType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CredentialType(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """A credential type (证照类型), data in items/credentials/*.yaml.
 
     `code` is 21 characters: the defining body's 统一社会信用代码 and a serial. `code_status` is `sourced` (a public source
@@ -95,7 +96,11 @@ class CredentialType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def field(self, key: str) -> TypeField | None:
         """The field of that key, or None."""
-        return next((one for one in self.fields if one.key == key), None)
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[str, TypeField]:
+        return {one.key: one for one in self.fields}
 
     def disclosure(self, id: str) -> Disclosure | None:  # noqa: A002  # the word of the template
         """The disclosure set of that id, or None."""

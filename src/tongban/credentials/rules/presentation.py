@@ -24,6 +24,8 @@ ALG_SM2: Final = -65537
 CLAIM: Final = -65537
 LONGEST_TEXT: Final = 2400
 ANY_PURPOSE: Final = "any"
+_headers: dict[bytes, str] = {}
+_LATEST: Final = 1 << 33  # the year 2242
 
 _BROKEN: Final = (
     ValueError,
@@ -48,8 +50,8 @@ class Signs(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
-def _to_sign(protected: bytes, payload: bytes) -> bytes:
-    """COSE Sig_structure ["Signature1", protected, external_aad = empty, payload] (RFC 9052 4.4), written by hand."""
+def signed_bytes(protected: bytes, payload: bytes) -> bytes:
+    """What is signed (签名内容): COSE Sig_structure ["Signature1", protected, external_aad = empty, payload] (RFC 9052 4.4), written by hand."""
     return b"\x84\x6aSignature1" + _bstr(protected) + b"\x40" + _bstr(payload)
 
 
@@ -101,7 +103,7 @@ def encode(
     }
     payload = cbor2.dumps(body)
     protected = cbor2.dumps({1: ALG_SM2, 4: key.kid.encode()})
-    signature = key.sign(_to_sign(protected, payload))
+    signature = key.sign(signed_bytes(protected, payload))
     return PREFIX + base45.encode(cbor2.dumps([protected, {}, payload, signature]))
 
 
@@ -121,7 +123,7 @@ def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
     key = key_of(kid, int(now))
     if key is None:
         return Unreadable("unknown_key", home)
-    if not key.verify(_to_sign(protected, payload), signature):
+    if not key.verify(signed_bytes(protected, payload), signature):
         return Unreadable("bad_signature", home)
     try:
         shown = _shown(kid, cbor2.loads(payload))
@@ -141,14 +143,25 @@ def _open(text: str) -> tuple[str, bytes, bytes, bytes] | None:
         return None
     try:
         protected, unprotected, payload, signature = cbor2.loads(base45.decode(text[len(PREFIX) :]))
-        header = cbor2.loads(protected)
-        if header.keys() != {1, 4} or header[1] != ALG_SM2 or unprotected != {}:
-            return None
-        kid = header[4].decode("ascii")
+        kid = _headers.get(protected) or _kid(protected)
     except _BROKEN:
         return None
-    good = type(payload) is bytes and type(signature) is bytes and type(protected) is bytes
+    good = (
+        kid and unprotected == {} and type(payload) is bytes and type(signature) is bytes and type(protected) is bytes
+    )
     return (kid, protected, payload, signature) if good else None
+
+
+def _kid(protected: bytes) -> str:
+    """The kid of a protected header that says exactly what we pin; remembered, as a node's codes all carry the same."""
+    header = cbor2.loads(protected)
+    if header.keys() != {1, 4} or header[1] != ALG_SM2:
+        return ""
+    kid: str = header[4].decode("ascii")
+    if len(_headers) >= 256:
+        _headers.clear()
+    _headers[protected] = kid
+    return kid
 
 
 def _shown(kid: str, body: Any) -> Shown:
@@ -183,6 +196,6 @@ def _shown(kid: str, body: Any) -> Shown:
 
 
 def _moment(seconds: Any) -> datetime:
-    if type(seconds) is not int:
-        raise TypeError("a time is whole seconds")
+    if type(seconds) is not int or not 0 <= seconds < _LATEST:
+        raise TypeError("a time is whole seconds of this age")
     return datetime.fromtimestamp(seconds, UTC)

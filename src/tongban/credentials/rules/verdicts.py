@@ -11,10 +11,14 @@ from tongban.credentials.model import STATE_WORD, CredentialType, Line, Purpose,
 from tongban.credentials.rules import showing
 from tongban.credentials.rules.layout import day_words
 from tongban.credentials.rules.record import LIST_HOURS
-from tongban.kernel.clock import CHINA
 
 _SAY_AGAIN: Final = "“请您点一下换新码，我再扫一次。”码过了 60 秒或者用过一次就作废，截图不行。"
 _SAY_OTHER: Final = "可以请对方出示实体证件，或者过几分钟再试。"
+
+
+_CHINA_AHEAD: Final = timedelta(hours=8)  # times here are UTC
+_FRESH: Final = timedelta(minutes=1)
+_STALE: Final = timedelta(hours=LIST_HOURS)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -81,17 +85,25 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
     Fields: what the holder chose and the purpose allows; none for a browser that is not registered (`purpose` None).
     """
     name = kind.name if kind else "证照"
-    today = facts.now.astimezone(CHINA).date()
+    today = (facts.now + _CHINA_AHEAD).date()
     online = facts.answer == "ok"
     state = showing.state_now(facts.state, facts.valid_until, today)
     # a verifier that could not ask the home still counts its own calendar days
     given, fields = _fields(shown, kind, purpose)
-    base = Verdict(
-        "valid", "valid", "有效", f"{name}，可以办", type_name=name, type_code=shown.type_code, issuer=shown.org_name, online=online,
-        checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
-    )  # fmt: skip
     checked = Line("状态核对", _checked(facts, online=online), small=True)
     issued = Line("谁发的", f"{shown.org_name}，签名是真的", small=True)
+    if state == "valid" and facts.now - facts.state_at <= _STALE:
+        until_words = "长期" if facts.valid_until is None else day_words(facts.valid_until)
+        reason, say = _advice(kind, purpose, fields, name)
+        lines = (*given, issued, Line("有效期至", until_words, small=True), checked)
+        return Verdict(
+            "valid", "valid", "有效", reason, type_name=name, type_code=shown.type_code, issuer=shown.org_name, lines=lines,
+            fields=fields, say=say, online=online, checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
+        )  # fmt: skip
+    base = Verdict(
+        "unknown", "stale", "", "", type_name=name, type_code=shown.type_code, issuer=shown.org_name, online=online,
+        checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
+    )  # fmt: skip
     if state == "expired":
         until = facts.valid_until or today
         return msgspec.structs.replace(
@@ -106,24 +118,14 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
             lines=(Line("证照", name), Line("谁定的", shown.org_name, small=True), Line("为什么", "原因不对外显示", small=True), checked),
             say="“这张电子证照不能用了。请拿实体证件来，或打 12345 问。”别扣对方证件。",
         )  # fmt: skip
-    if facts.now - facts.state_at > timedelta(hours=LIST_HOURS):
-        return msgspec.structs.replace(
-            base, kind="unknown", code="stale", headline="现在不能确认", reason=f"状态从 {_when(facts.state_at)} 起查不到，不是证件有问题",
-            lines=(
-                Line("证照", name), Line("签名", f"是真的，{shown.org_name}", small=True),
-                Line("最后知道的", f"有效，{_when(facts.state_at)}", small=True), Line("现在的状态", f"不知道，已中断 {_age(facts)}", small=True),
-            ),
-            say=f"“{facts.issuer_name}那边暂时查不到，不是您的问题。”{_SAY_OTHER}",
-        )  # fmt: skip
-    until_words = "长期" if facts.valid_until is None else day_words(facts.valid_until)
-    reason, say = _advice(kind, purpose, fields, name)
     return msgspec.structs.replace(
-        base,
-        reason=reason,
-        lines=(*given, issued, Line("有效期至", until_words, small=True), checked),
-        fields=fields,
-        say=say,
-    )
+        base, headline="现在不能确认", reason=f"状态从 {_when(facts.state_at)} 起查不到，不是证件有问题",
+        lines=(
+            Line("证照", name), Line("签名", f"是真的，{shown.org_name}", small=True),
+            Line("最后知道的", f"有效，{_when(facts.state_at)}", small=True), Line("现在的状态", f"不知道，已中断 {_age(facts)}", small=True),
+        ),
+        say=f"“{facts.issuer_name}那边暂时查不到，不是您的问题。”{_SAY_OTHER}",
+    )  # fmt: skip
 
 
 def _fields(
@@ -165,19 +167,16 @@ def _advice(kind: CredentialType | None, purpose: Purpose | None, fields: dict[s
 
 
 def _checked(facts: Facts, *, online: bool) -> str:
-    clock = facts.now.astimezone(CHINA).strftime("%H:%M:%S")
+    day_seconds = (int(facts.now.timestamp()) + 8 * 3600) % 86400  # China time, cheaper than a time zone
+    clock = f"{day_seconds // 3600:02d}:{day_seconds // 60 % 60:02d}:{day_seconds % 60:02d}"
     age = facts.now - facts.state_at
-    fresh = (
-        "，状态是刚取的" if age < timedelta(minutes=1) else f"，状态清单是 {_when(facts.state_at)} 的，{_age(facts)}前"
-    )
-    if online:
-        return f"{clock} 联网核对{fresh}"
-    return f"{clock}，{facts.home_name}连不上{fresh}"
+    fresh = "，状态是刚取的" if age < _FRESH else f"，状态清单是 {_when(facts.state_at)} 的，{_age(facts)}前"
+    return f"{clock} 联网核对{fresh}" if online else f"{clock}，{facts.home_name}连不上{fresh}"
 
 
 def _when(at: datetime) -> str:
-    local = at.astimezone(CHINA)
-    return f"{local.month} 月 {local.day} 日 {local:%H:%M}"
+    local = at + _CHINA_AHEAD
+    return f"{local.month} 月 {local.day} 日 {local.hour:02d}:{local.minute:02d}"
 
 
 def _age(facts: Facts) -> str:
