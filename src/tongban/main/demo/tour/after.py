@@ -12,7 +12,7 @@ from tongban.kernel.gm import unb64
 from tongban.kernel.settings import CODE_ROOT
 from tongban.main.demo.tour.licence import LATER
 from tongban.main.demo.tour.story import Step, Story
-from tongban.main.demo.visitor import NotAsExpected
+from tongban.main.demo.visitor import NotAsExpected, Page
 
 CHECKER = CODE_ROOT / "docs" / "check_receipt.py"
 
@@ -95,9 +95,13 @@ async def sign_out(story: Story) -> None:
     if form is None:
         raise NotAsExpected(f"no way to sign out at {page.url}: {[one.action for one in page.forms]}")
     await her.submit(form)
-    await story.until(lambda: her.get(story.home + "/me"), "登录", seconds=8)
-    if "/login" not in her.page.url:
-        raise NotAsExpected(f"still signed in at {her.page.url}")
+
+    async def look() -> Page:
+        page = await her.get(story.home + "/me")
+        page.text += " SIGNED-OUT" if "/login" in page.url else ""
+        return page
+
+    await story.until(look, "SIGNED-OUT", seconds=8)
 
 
 STEPS: tuple[Step, ...] = (
