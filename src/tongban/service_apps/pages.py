@@ -34,7 +34,7 @@ from tongban.service_apps.model import (
     ServiceApp,
     ServiceLevel,
 )
-from tongban.service_apps.rules import transitions
+from tongban.service_apps.rules import failing, transitions
 
 TAGS = {"published": "ok", "check_failed": "bad", "suspended": "bad", "draft": "mute", "withdrawn": "mute"}
 CHECKLIST = ("指南说的和真办的一样", "要的数据不多不少", "不通过时说得清理由", "长辈版从头走了一遍", "出了问题退得回去")
@@ -53,6 +53,7 @@ class AppRow(msgspec.Struct, frozen=True):
     visits: int
     errors: int
     p95_ms: int
+    failing: bool
 
 
 class Chip(msgspec.Struct, frozen=True):
@@ -151,7 +152,8 @@ async def show_list(request: Request[Any, Any, Any], node: NamedDependency[Node]
         everything = await queries.apps(tx)
         shown = await queries.apps(tx, state=state if state in STATE_WORDS else "", words=words)
         counted = await queries.figures(tx, since=node.clock.now() - timedelta(days=1))
-        rows = tuple([await _row(tx, one, counted) for one in shown])
+        now = await queries.figures(tx, since=node.clock.now())
+        rows = tuple([await _row(tx, one, counted, now) for one in shown])
         elsewhere = tuple(one for one in await queries.published_apps(tx) if one.node != node.id)
     states = [""] + [one for one in STATE_WORDS if any(app.state == one for app in everything)]
     chips = tuple(
@@ -174,7 +176,7 @@ async def show_list(request: Request[Any, Any, Any], node: NamedDependency[Node]
     return ui.page(request, "service_apps/apps.html", page)
 
 
-async def _row(tx: Tx, app: ServiceApp, counted: tuple[Figures, ...]) -> AppRow:
+async def _row(tx: Tx, app: ServiceApp, counted: tuple[Figures, ...], now: tuple[Figures, ...]) -> AppRow:
     report = await queries.report(tx, app.id)
     mine = [one for one in counted if one.app == app.id]
     gate = "没跑" if report is None else "全过" if report.passes else f"{len(report.failed)} 处没过"
@@ -188,6 +190,7 @@ async def _row(tx: Tx, app: ServiceApp, counted: tuple[Figures, ...]) -> AppRow:
         visits=sum(one.visits for one in mine),
         errors=sum(one.errors for one in mine),
         p95_ms=max((one.p95_ms for one in mine), default=0),
+        failing=any(failing(one) for one in now if one.app == app.id),
     )
 
 

@@ -8,5 +8,5 @@ from tongban.service_apps.actions.count import flush
 
 CLOCKS = [
     Clockwork("service_apps.flush", 5, flush),
-    Clockwork("service_apps.demo", 20, seed_demo),
+    Clockwork("service_apps.demo", 5, seed_demo),
 ]

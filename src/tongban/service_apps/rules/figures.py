@@ -5,8 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from tongban.service_apps.model import Figures
+
 BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 """Upper bounds of the buckets in ms; one more bucket takes everything slower."""
+ENOUGH = 20
 
 
 def bucket(ms: float) -> int:
@@ -29,3 +32,11 @@ def p95(counts: Sequence[int]) -> int:
         if seen >= total * 0.95:
             return BOUNDS[min(place, len(BOUNDS) - 1)]
     return BOUNDS[-1]
+
+
+def failing(figures: Figures) -> bool:
+    """Whether an app is to be looked at now (预警): of at least 20 answers this hour, one in twenty went wrong.
+
+    Product rule, R-605: an app that starts failing is marked within a minute.
+    """
+    return figures.visits >= ENOUGH and figures.errors * 20 >= figures.visits

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tongban.service_apps.model import ServiceLevel
-from tongban.service_apps.rules import contrast, judge, read_page, read_tokens, rules
+from tongban.service_apps.model import Figures, ServiceLevel
+from tongban.service_apps.rules import contrast, failing, judge, read_page, read_tokens, rules
 from tongban.service_apps.rules.standard import CHECKS, ItemFacts, Trouble
 from tongban.service_apps.tests.make import CSS, HEADERS, facts, fetched, html, wanted
 
@@ -141,3 +141,10 @@ def test_tokens_outside_the_root_do_not_count():
 @given(some.text(alphabet="<>/\"'= abhimnputg1&;!-", max_size=80))
 def test_reading_never_fails(text):
     read_page(text)
+
+
+def test_an_app_that_starts_failing_is_marked():
+    figures = Figures(app="a", channel="h5", visits=20, errors=1, mean_ms=1, p95_ms=1)
+    assert failing(figures)
+    assert not failing(msgspec.structs.replace(figures, visits=19))
+    assert not failing(msgspec.structs.replace(figures, visits=21))
