@@ -22,7 +22,7 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
-async def _one(host: str, port: int, request: bytes, end: float, count: list[int]) -> None:
+async def _one(port: int, request: bytes, end: float, count: list[int]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         while time.perf_counter() < end:
@@ -45,5 +45,5 @@ async def load(url_host: str, port: int, path: str, *, seconds: float = 3.0, con
     ).encode()
     count = [0]
     started = time.perf_counter()
-    await asyncio.gather(*(_one(url_host, port, request, started + seconds, count) for _ in range(connections)))
+    await asyncio.gather(*(_one(port, request, started + seconds, count) for _ in range(connections)))
     return count[0], time.perf_counter() - started

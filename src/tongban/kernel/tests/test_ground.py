@@ -21,10 +21,13 @@ async def test_a_transaction_that_fails_leaves_nothing(node):
     class Broken(Exception):
         pass
 
-    with pytest.raises(Broken):
+    async def half_done():
         async with node.db.transaction() as tx:
             await jobs.enqueue(tx, "kernel.never", {})
             raise Broken
+
+    with pytest.raises(Broken):
+        await half_done()
     async with node.db.reading() as tx:
         assert await tx.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'kernel.never'") == 0
 
