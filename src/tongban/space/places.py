@@ -18,3 +18,8 @@ async def load_places(node: Node) -> None:
     async with node.db.reading() as tx:
         found = await catalogue.division_names(tx)
     _names.update(found)
+
+
+async def set_up(node: Node) -> None:
+    """Before the first request (开门前): the names of places."""
+    await load_places(node)
