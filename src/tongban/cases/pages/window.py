@@ -15,8 +15,9 @@ from tongban.cases.actions.submit import submit
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Mirror
 from tongban.cases.pages import asked
-from tongban.cases.pages.apply import MaterialsPage, materials_page
+from tongban.cases.pages.apply import materials_page
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
+from tongban.cases.pages.views import MaterialsPage
 from tongban.cases.queries import mirrors
 from tongban.cases.rules import forms
 from tongban.kernel.actor import Actor

@@ -1,0 +1,60 @@
+"""Nouns of 办件: a draft, a case at its owner, its clocks and history, the mirror, and what letters say of it."""
+
+from __future__ import annotations
+
+from tongban.cases.model.application import (
+    Answers,
+    Draft,
+    DraftFile,
+    Evidence,
+    Receipt,
+    Source,
+    SourceKind,
+    Submission,
+    Unfinished,
+)
+from tongban.cases.model.asked import Correction, Decision, Defect, Reason, Remedy
+from tongban.cases.model.mirrored import DocumentRef, Mirror, Request, Summary, Told, View
+from tongban.cases.model.record import (
+    Case,
+    CaseFile,
+    Clock,
+    ClockKind,
+    DayUnit,
+    HistoryLine,
+    Offer,
+    OfferedFile,
+    QueueRow,
+)
+
+__all__ = [
+    "Answers",
+    "Case",
+    "CaseFile",
+    "Clock",
+    "ClockKind",
+    "Correction",
+    "DayUnit",
+    "Decision",
+    "Defect",
+    "DocumentRef",
+    "Draft",
+    "DraftFile",
+    "Evidence",
+    "HistoryLine",
+    "Mirror",
+    "Offer",
+    "OfferedFile",
+    "QueueRow",
+    "Reason",
+    "Receipt",
+    "Remedy",
+    "Request",
+    "Source",
+    "SourceKind",
+    "Submission",
+    "Summary",
+    "Told",
+    "Unfinished",
+    "View",
+]

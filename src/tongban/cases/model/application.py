@@ -1,0 +1,112 @@
+"""Nouns of applying (申请): answers with their sources, the draft, the submission as its letter carries it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from tongban.evidence import Travelling
+
+SourceKind = Literal["typed", "account", "register", "licence", "earlier_case", "earlier_result", "computed"]
+Answers = dict[str, Any]
+"""Answers by field name, as `catalogue.Answers`; Any because msgspec cannot decode two sorts of list in one union."""
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an answer came from (来源). `name` is for people; `pending` 待核验: typed because its register was away."""
+
+    kind: SourceKind = "typed"
+    name: str = ""
+    at: int = 0
+    pending: bool = False
+
+
+class DraftFile(msgspec.Struct, frozen=True):
+    """What a draft holds (暂存内容): answers as typed, also wrong ones; their sources by field; files by material.
+
+    `filled`: registers and licences were asked once; asking again is the person's act.
+    """
+
+    answers: Answers = {}
+    sources: dict[str, Source] = {}
+    materials: dict[str, tuple[str, ...]] = {}
+    filled: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A form being filled (暂存); the case it becomes has the same id."""
+
+    subject: str
+    id: str
+    actor_subject: str
+    task_code: str
+    item_version: str
+    item_digest: str
+    state: Literal["draft", "submitted", "discarded"]
+    step: str
+    file: DraftFile
+    made_at: datetime
+    touched_at: datetime
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """How sure we are of the applicant (身份证据): level, home node, moment of submission, Unix ms."""
+
+    acr: int
+    home: str
+    at: int
+    name: str = ""
+    number: str = ""
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """Body of `case.submitted`: the whole application (申请), enough by itself (cases.md 8)."""
+
+    case: str
+    number: str
+    subject: str
+    actor_subject: str
+    task_code: str
+    item_version: str
+    item_digest: str
+    division: str
+    answers: Answers
+    sources: dict[str, Source]
+    materials: dict[str, tuple[Travelling, ...]]
+    evidence: Evidence
+    applicant_node: str
+    submitted_at: int
+    window_node: str = ""
+    window_unit: str = ""
+    consents: tuple[str, ...] = ()
+    salt: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The signed receipt of a submission (回执): proves the day though the owner may be away. No personal field.
+
+    `signature` is SM2 over JCS of everything else; `digest` is that of the canonical submission with `salt`.
+    """
+
+    case: str
+    number: str
+    node: str
+    task_code: str
+    item_version: str
+    item_digest: str
+    digest: str
+    submitted_at: int
+    leaf: str
+    kid: str
+    signature: str
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A draft as home shows it (没填完的)."""
+
+    id: str
+    item_name: str
+    href: str
+    touched_at: datetime
