@@ -78,7 +78,7 @@ async def test_with_the_hub_away_letters_still_arrive_and_the_hub_brings_nothing
     await nation.kill("cn", again=False)
     try:
         wanted = [await write(desks["500000"], "demo:hubless", n) for n in range(5)]
-        await until(desks["510000"], "demo:hubless", wanted, 60)
+        await until(desks["510000"], "demo:hubless", wanted, nation.settings("510000").hub_away_seconds + 60)
     finally:
         await nation.start_again("cn")
     after = await write(desks["500000"], "demo:hubless", 5)

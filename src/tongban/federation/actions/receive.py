@@ -236,6 +236,7 @@ async def _effects(tx: Tx, node: Node, origin: str, letters: list[Sealed]) -> di
     }
     waiting = await parking.lock_threads(tx, origin, sorted({one.head.about for one in letters}))
     said = await statements(tx, origin)
+    done: list[tuple[Sealed, str]] = []
     for letter in letters:
         head = letter.head
         if head.id in known:
@@ -244,13 +245,15 @@ async def _effects(tx: Tx, node: Node, origin: str, letters: list[Sealed]) -> di
             continue
         known.add(head.id)
         tried = await _one(tx, node, letter, said, behind=head.about in waiting)
-        outcome = "parked" if tried.trouble else "compacted" if letter.body is None else "applied"
-        await _remember(tx, letter, outcome)
+        done.append((letter, "parked" if tried.trouble else "compacted" if letter.body is None else "applied"))
         if tried.trouble:
             waiting.add(head.about)
+            await _remember(tx, done)
+            done.clear()
             await parking.park(tx, letter, tried.trouble)
         counts["parked" if tried.trouble else "applied"] += 1
         LETTERS.labels(origin, head.kind, "parked" if tried.trouble else "applied").inc()
+    await _remember(tx, done)
     return counts
 
 
@@ -262,13 +265,16 @@ async def _one(tx: Tx, node: Node, letter: Sealed, said: list[Statement], *, beh
     return await attempt(tx, node, handlers_of(node), letter.head, letter.body, said)
 
 
-async def _remember(tx: Tx, letter: Sealed, outcome: str) -> None:
-    head = letter.head
-    await tx.execute(
+async def _remember(tx: Tx, done: list[tuple[Sealed, str]]) -> None:
+    """The letters and what became of them, known by id from now on; many in one statement's round trip."""
+    await tx.executemany(
         'INSERT INTO letter_applied (id, origin, epoch, seq, "to", kind, kind_version, about, at, head, kid, sig, body, outcome)'
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        head.id, head.origin, head.epoch, head.seq, head.to, head.kind, head.kind_version, head.about, head.at,
-        letter.head_bytes, letter.kid, letter.signature, letter.body, outcome,
+        [
+            (one.head.id, one.head.origin, one.head.epoch, one.head.seq, one.head.to, one.head.kind, one.head.kind_version,
+             one.head.about, one.head.at, one.head_bytes, one.kid, one.signature, one.body, outcome)
+            for one, outcome in done
+        ],
     )  # fmt: skip
 
 
