@@ -188,3 +188,20 @@ async def test_a_stranger_cannot_withdraw(tx, node, directory) -> None:
     await take_over(tx, node, "510000", letter(company))
     with pytest.raises(ItemNotBelieved, match="not_owner"):
         await take_away(tx, node, "330000", Withdrawn(task_code=COMPANY, digest=company.digest, version=1, rev=9, reason=""))
+
+
+async def test_a_place_sees_its_own_and_what_is_open_across_provinces(tx, node, directory) -> None:
+    await catalogue.publish(tx, node, ACTOR, PERMIT, 1, channels=("h5",))
+    await take_over(tx, node, "510000", letter(item(COMPANY)))
+    at = [one.task_code for one in await catalogue.items(tx, division="500103")]
+    assert at == [PERMIT]
+    wide = {one.task_code for one in await catalogue.items(tx, division="500103", elsewhere=True)}
+    assert wide == {PERMIT, COMPANY}
+    assert {one.task_code for one in await catalogue.items(tx, audience="organisation")} == {COMPANY}
+    assert [one.task_code for one in await catalogue.items(tx, theme="natural:090")] == [PERMIT]
+    assert [one.task_code for one in await catalogue.items(tx, life_event="company_start", channel="h5")] == [COMPANY]
+    assert await catalogue.items(tx, channel="kiosk") == ()
+    assert ("公安部", 1) in await catalogue.departments(tx)
+    assert ("natural:090", "证件办理", 1) in await catalogue.themes(tx)
+    events = {code: many for code, _name, many in await catalogue.life_events(tx)}
+    assert events["company_start"] == 1
