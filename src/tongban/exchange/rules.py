@@ -22,10 +22,10 @@ def granted(grant: Grant, wanted: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in allowed)
 
 
-def known(resource: Resource, wanted: Iterable[str]) -> bool:
-    """Whether every wanted field exists in the resource."""
+def known(resource: Resource, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The wanted fields that the resource has, in the order asked."""
     names = {one.name for one in resource.fields}
-    return all(name in names for name in wanted)
+    return tuple(name for name in wanted if name in names)
 
 
 def consent_covers(resource: Resource, shown: ShownConsent | None, fields: tuple[str, ...], at: datetime) -> bool:

@@ -50,11 +50,16 @@ async def fetch(
     (a company name). `who` is the office that will use it, in words; the unit of staff who ask, else
     this node's name. The owner checks
     grant, quota and consent and gives granted fields only; both ends write the ledger, and if this end cannot, nothing
-    is given. Never raises because a source is away: the field becomes typed and 待核验. No transaction may be open.
+    is given. Never raises because a source is away or a name is unknown: the field becomes typed and 待核验. No
+    transaction may be open.
     """
     found = resource_of(resource)
-    if found is None or not known(found, fields):
-        raise ValueError(f"no such resource or field: {resource}")
+    held_fields = known(found, fields) if found else ()
+    if found is None or not held_fields:
+        # item definitions are data: a name that no register has leaves a field to be typed, and the gate says so
+        log("exchange.unknown_resource", service=resource, count=len(fields))
+        return _nobody(resource)
+    fields = held_fields
     shown: ShownConsent | None = None
     if found.consent:
         async with node.db.reading() as tx:
@@ -100,6 +105,9 @@ async def _there(node: Node, found: Resource, question: Asked) -> Given | Reason
     except federation.CallFailed as error:
         log("exchange.away", peer=found.owner, service=found.id, code=error.problem)
         return "away"
+    except (federation.NotMember, federation.UnknownNode):
+        # a node that is not enrolled, or an owner the directory does not name: nobody to ask
+        return "away"
     except msgspec.ValidationError:
         log("exchange.malformed_answer", peer=found.owner, service=found.id)
         return "refused"
@@ -138,6 +146,11 @@ async def _taken(node: Node, found: Resource, question: Asked, got: Given) -> Fe
         resource=found.id,
         line_id=line_id,
     )
+
+
+def _nobody(resource: str) -> Unavailable:
+    sentence = SENTENCES["not_found"].format(source="登记部门")
+    return Unavailable(resource=resource, source="登记部门", reason="not_found", sentence=sentence, retryable=False)
 
 
 def _unavailable(found: Resource, reason: Reason) -> Unavailable:

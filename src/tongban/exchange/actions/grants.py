@@ -41,7 +41,7 @@ async def propose(
     found = resource_of(resource)
     if found is None or found.owner != node.id:
         return (Refusal("exchange.not_ours", "这项数据不归本单位，请向数据所有单位提出", "resource"),)
-    if not fields or not known(found, fields):
+    if not fields or known(found, fields) != fields:
         return (Refusal("exchange.fields", "至少选一项数据，只能从目录里选", "fields"),)
     if quota_per_day < 1:
         return (Refusal("exchange.quota", "每天的次数至少是 1", "quota_per_day"),)

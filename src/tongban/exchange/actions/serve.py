@@ -44,7 +44,7 @@ async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
         return Refused(404, "not_found")
     if found.demo and not node.settings.demo:
         return Refused(404, "not_found")
-    if question.v != 1 or not known(found, question.fields) or (found.key == "subject" and not question.subject):
+    if question.v != 1 or known(found, question.fields) != question.fields or (found.key == "subject" and not question.subject):
         return Refused(400, "malformed")
     if found.sharing == "refused" and caller != node.id:
         return Refused(403, "no_grant")

@@ -17,3 +17,10 @@ async def test_owner_gone(make_node):
     assert (got.reason, got.retryable) == ("away", True)
     seen = await exchange.data_use(home, "n1" + "a" * 32)
     assert set(seen.silent) == {"国家节点（演示）", "公安部（演示）"}
+
+
+async def test_a_node_that_is_not_enrolled_asks_nobody(make_node):
+    alone = await make_node("500000")
+    got = await ask(alone, "n1" + "a" * 32)
+    assert got.reason == "away"
+    assert (await exchange.data_use(alone, "n1" + "a" * 32)).silent == ()

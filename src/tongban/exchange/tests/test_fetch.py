@@ -164,6 +164,8 @@ async def test_a_line_missing_at_one_end_is_told(nodes, subject):
     assert next(use for use in seen.uses if use.line.id == got.line_id).agrees is False
 
 
-async def test_an_unknown_field_is_a_programming_error(nodes, subject):
-    with pytest.raises(ValueError, match="no such resource or field"):
-        await ask(nodes["500000"], subject, fields=("salary",))
+async def test_a_field_no_register_has_is_left_to_be_typed(nodes, subject):
+    got = await ask(nodes["500000"], subject, fields=("name", "division_office"))
+    assert set(got.values) == {"name"}
+    assert (await ask(nodes["500000"], subject, fields=("salary",))).reason == "not_found"
+    assert (await ask(nodes["500000"], subject, resource="mps.nothing")).reason == "not_found"

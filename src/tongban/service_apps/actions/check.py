@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import msgspec
 
-from tongban import catalogue
+from tongban import catalogue, exchange
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
@@ -110,7 +110,19 @@ async def _item_facts(tx: Tx, node: Node, app: ServiceApp, task_code: str, versi
         channels=tuple(item.channels),
         findings=tuple(found),
         other_app=await carrier(tx, task_code, besides=app.id),
+        unknown_prefills=_unknown_prefills(item),
     )
+
+
+def _unknown_prefills(item: catalogue.Item) -> tuple[str, ...]:
+    """What the form wants from registers that no data resource has."""
+    found = []
+    for planned in catalogue.prefill_plan(item.form):
+        for one in planned.sources:
+            held = exchange.resource(one.resource)
+            if one.source == "register" and (held is None or one.field not in {field.name for field in held.fields}):
+                found.append(f"{one.resource} 的 {one.field}")
+    return tuple(dict.fromkeys(found))
 
 
 def _preview(node: Node, task_code: str) -> str:

@@ -50,6 +50,7 @@ class ItemFacts(msgspec.Struct, frozen=True):
     channels: tuple[str, ...] = ()
     findings: tuple[Trouble, ...] = ()
     other_app: str = ""
+    unknown_prefills: tuple[str, ...] = ()
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -137,6 +138,12 @@ def _channels_offered(facts: Facts, _limit: str) -> Iterator[Trouble]:
         extra = [one for one in facts.draft.channels if one not in item.channels]
         if item.present and extra:
             yield Trouble(f"“{item.name}”没有开放：{'、'.join(CHANNEL_WORDS[one] for one in extra)}", "渠道")
+
+
+def _prefill_known(facts: Facts, _limit: str) -> Iterator[Trouble]:
+    for item in facts.items:
+        for name in item.unknown_prefills:
+            yield Trouble(f"没有登记部门提供 {name}", item.name)
 
 
 def _contact(facts: Facts, _limit: str) -> Iterator[Trouble]:
@@ -339,6 +346,7 @@ CHECKS: dict[str, Check] = {
     "items_present": _items_present,
     "carried_once": _carried_once,
     "channels_offered": _channels_offered,
+    "prefill_known": _prefill_known,
     "contact": _contact,
     "service_level": _service_level,
     "service_level_sane": _service_level_sane,
