@@ -24,13 +24,14 @@ FLAGS = [
 
 def free_block(size: int = 8) -> int:
     """The first of `size` consecutive free ports."""
-    for first in range(18100, 30000, size):
+    # two runs at once must not pick the same block between looking and using it
+    for first in range(18100 + os.getpid() % 1000 * size, 32000, size):
         sockets = []
         try:
             for port in range(first, first + size):
                 one = socket.socket()
-                one.bind(("127.0.0.1", port))
                 sockets.append(one)
+                one.bind(("127.0.0.1", port))
             return first
         except OSError:
             continue
@@ -46,7 +47,7 @@ async def nation() -> AsyncIterator[Nation]:
     folder = Path(tempfile.mkdtemp(prefix="tongban-nation-"))
     folder.chmod(0o755)
     lines: list[str] = []
-    made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, environment={"TONGBAN_HUB_AWAY_SECONDS": "5"})
+    made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, overrides={"hub_away_seconds": 5})
     try:
         await made.start()
         yield made

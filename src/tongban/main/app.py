@@ -16,7 +16,7 @@ from litestar.response import Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from tongban import federation, identity, notifications, service_apps, ui
+from tongban import federation, identity, notifications, service_apps, space, ui
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.log import log
@@ -166,11 +166,12 @@ def _wiring(node: Node) -> ui.Wiring:
     settings = node.settings
     return ui.Wiring(
         secret=node.keys.secret("form-token"),
-        site=settings.name,
+        site=settings.name + "通办",
         place=(settings.divisions[0].ljust(6, "0") if settings.divisions else ""),
         base_url=settings.base_url,
         organiser=settings.name,
         demo=settings.demo,
         staff_links=STAFF_LINKS,
+        place_name=space.place_name,
         form_action=lambda: federation.origins(node),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import os
 import shutil
 import signal
 import sys
@@ -43,17 +42,17 @@ class Member(msgspec.Struct):
 class Nation:
     """Five nodes (or those asked for) from `deploy/nodes`, their data under `folder` (演示国).
 
-    `say` gets a sentence for each step. `port_base` moves all ports, so that several nations can run side by side.
+    `say` gets a sentence for each step. `port_base` moves all ports, so that several nations can run side by side; `overrides` are settings of every node.
     """
 
     def __init__(
         self, folder: Path, *, nodes: tuple[str, ...] = ORDER, port_base: int | None = None, durable: bool = True,
-        say: Callable[[str], None] = print, environment: dict[str, str] | None = None,
+        say: Callable[[str], None] = print, overrides: dict[str, int | str | bool] | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder.resolve()
         self.say = say
         self.postgres = Postgres(self.folder / "postgres", durable=durable)
-        self.environment = environment or {}
+        self.overrides = overrides or {}
         self.members = {one: Member(self._settings(one, port_base)) for one in nodes}
         self._server: asyncio.Server | None = None
         self._closing = False
@@ -63,7 +62,7 @@ class Nation:
         port = read.bind_port if port_base is None else port_base + ORDER.index(node)
         return msgspec.structs.replace(
             read, bind_port=port, base_url=f"http://{node}.localhost:{port}", connect=f"127.0.0.1:{port}",
-            database_url=self.postgres.url(f"tongban_{node}"), data_dir=self.folder / node, log_json=True,
+            database_url=self.postgres.url(f"tongban_{node}"), data_dir=self.folder / node, log_json=True, **self.overrides,
         )  # fmt: skip
 
     def settings(self, node: str) -> Settings:
@@ -124,7 +123,7 @@ class Nation:
             member.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tongban.main.cli", "node", "--settings-json", str(config),
                 stdout=asyncio.subprocess.PIPE, stderr=log_file, stdin=asyncio.subprocess.DEVNULL,
-                preexec_fn=_end_with_parent, env={**os.environ, **self.environment}, start_new_session=True,
+                preexec_fn=_end_with_parent, start_new_session=True,
             )  # fmt: skip
         finally:
             log_file.close()
