@@ -101,6 +101,20 @@ async def test_each_letter_once_however_often_it_comes(nodes):
     assert await effects(nodes) == [("demo:a", 0), ("demo:a", 1), ("demo:a", 2)]
 
 
+async def test_letters_met_again_after_going_back_are_known_by_id(nodes):
+    before = await cursor_of(nodes)
+    for n in range(3):
+        await write(nodes, "demo:back", n)
+    assert (await take(nodes)).applied == 3
+    async with nodes["510000"].db.transaction() as tx:  # as a reader that goes back to an earlier place (federation.md 6.2)
+        await tx.execute(
+            "UPDATE letter_cursor SET seq = $1, streams = $2 WHERE origin = '500000'", before.seq, msgspec.to_builtins(before.streams)
+        )
+    again = await take(nodes)
+    assert (again.applied, again.known) == (0, 3)
+    assert [n for _, n in await effects(nodes)] == [0, 1, 2]
+
+
 async def test_the_cursor_moves_over_letters_for_others(nodes):
     before = await cursor_of(nodes)
     await write(nodes, "demo:b", 0, to="cn")
