@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 JOBS ?= 2
+BENCHES := $(subst _,-,$(patsubst bench/%.py,bench-%,$(filter-out bench/all.py,$(wildcard bench/[a-z]*.py))))
 
 .PHONY: help demo test lint house bench model setup browser clean tour $(BENCHES)
 .DEFAULT_GOAL := help
@@ -41,12 +42,10 @@ lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 house: $(STAMP)  ## the house rules as tests
 	@$(BIN)/python -m pytest -q -n 0 tests/house
 
-BENCHES := $(patsubst bench/%.py,bench-%,$(subst _,-,$(wildcard bench/[a-z]*.py)))
-
-bench: $(STAMP)  ## every bench, then the list of their results
+bench: $(STAMP) browser  ## every bench, then the list of their results; one alone: make bench-pages
 	@$(BIN)/python bench/all.py
 
-bench-%: $(STAMP)
+$(BENCHES): bench-%: $(STAMP)
 	@$(BIN)/python bench/$(subst -,_,$*).py
 
 model:  ## the machine-checked models of letters and cases (needs spin and gcc)
