@@ -9,6 +9,6 @@ below through their front doors and says what is missing when one of them cannot
 
 from tongban.space.actions import remember_display
 from tongban.space.model import Display, Todo
-from tongban.space.places import load_places, place_name, set_up
+from tongban.space.queries.places import load_places, place_name, set_up
 
 __all__ = ["Display", "Todo", "load_places", "place_name", "remember_display", "set_up"]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tongban.kernel.jobs import Clockwork
-from tongban.space.places import load_places
+from tongban.space.queries.places import load_places
 
 CLOCKS = [Clockwork("space.places", 300, load_places)]

@@ -11,7 +11,8 @@ from litestar.di import Provide
 from tongban import ui
 from tongban.kernel.actor import NOBODY, Actor
 from tongban.kernel.gm import Personal
-from tongban.space import pages, places
+from tongban.space import pages
+from tongban.space.queries import places
 from tongban.ui import pages as ui_pages
 
 PERMIT = "11500103DEM000022Q4000799902000"

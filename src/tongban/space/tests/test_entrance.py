@@ -10,8 +10,10 @@ import pytest
 from tongban import cases, catalogue
 from tongban.kernel.actor import SYSTEM
 from tongban.kernel.errors import Failure
-from tongban.space import cache, pages, places, queries
+from tongban.space import pages, queries
 from tongban.space.model import Todo
+from tongban.space.pages import cache
+from tongban.space.queries import places
 from tongban.space.tests.make import PERMIT, browser, citizen
 
 

@@ -13,7 +13,7 @@ from tongban.kernel.errors import Failure
 from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
 from tongban.space.model import Count, Filter, Person, Place, Region, ServiceRow, Services, Themes, Tile, Todo
-from tongban.space.places import place_name
+from tongban.space.queries.places import place_name
 from tongban.space.rules import area, given_in, in_order, short_theme, theme_look
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from tongban.kernel.errors import NotFound
 from tongban.kernel.node import Node
 from tongban.space import queries
 from tongban.space.actions import display_of, remember_display
-from tongban.space.cache import shelf
 from tongban.space.model import Display, Home, Mine, Tile, Words
-from tongban.space.places import place_name
+from tongban.space.pages.cache import shelf
+from tongban.space.queries.places import place_name
 from tongban.space.rules import LEVELS, greeting
 
 QUICK = (
