@@ -16,7 +16,6 @@ ALLOWED_ROOMS = {"__init__", "model", "rules", "actions", "queries", "pages", "a
 # rooms beyond house.md 4, each with the ADR or design page that gives it
 EXTRA = {
     "identity": {"tokens"},  # identity.md 14: the only place that touches JOSE
-    "seals": {"ofd"},  # docs/adr/0006: the document format stands apart from the seal's life
     "ui": {"static", "frame", "forms", "rendering", "headers", "wiring", "routes", "filters", "gallery", "keeping"},  # docs/adr/0005: ui is no domain
 }
 
