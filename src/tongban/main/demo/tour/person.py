@@ -68,9 +68,9 @@ async def fill(story: Story) -> None:
             raise NotAsExpected(f"refused at {page.url}: {page.text[:700]}")
     else:
         raise NotAsExpected(f"more than {_STEPS_AT_MOST} pages; now at {page.url}: {page.text[:300]}")
-    sources = page.text.count("人口登记")
+    sources = page.text.count("人口登记") + page.text.count("电子证照：居民身份证")
     if sources < 3:
-        raise NotAsExpected(f"only {sources} answers name the register; name, number and address should: {page.text[:900]}")
+        raise NotAsExpected(f"only {sources} answers name register or card; name, number and address should: {page.text[:900]}")
     page.must(story.person.name[0])
     story.kept["check"] = page.url
 
