@@ -61,10 +61,11 @@ class _Book:
         self._image_ids: dict[bytes, int] = {}
 
     def files(self) -> dict[str, bytes]:
+        # first: brings every character of the document into memory at once, where each line would open the large font again
+        resources = {f"Doc_0/Res/font_{face}.ttf": self._font(face) for face in self._font_ids}
         pages = {f"Doc_0/Pages/Page_{at}/Content.xml": self._page(page) for at, page in enumerate(self.document.pages)}
         page_ids = [self._id() for _ in self.document.pages]
         stamps = {at: self._stamps(page) for at, page in enumerate(self.document.pages) if page.stamps}
-        resources = {f"Doc_0/Res/font_{face}.ttf": self._font(face) for face in self._font_ids}
         resources |= {f"Doc_0/Res/image_{number}.png": png for png, number in self._image_ids.items()}
         text = {
             "OFD.xml": self._entry(),
