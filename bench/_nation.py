@@ -72,7 +72,7 @@ async def form_pages(one: Story) -> list[str]:
     while not page.url.endswith("/check"):
         pages.append(page.url)
         form = next(found for found in page.forms if any(name == "_act" for name, _ in found.buttons))
-        files = {name: ("材料（演示）.png", person._PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
+        files = {name: ("材料（演示）.png", person.PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
         page = await her.submit(form, person.answers(one, form), button=("_act", "next"), files=files)
         if page.status != 200 or page.url in pages:
             raise TourStop(f"the form stops at {page.url} ({page.status}): {page.text[:300]}")

@@ -33,13 +33,13 @@ async def publish(one: Story) -> float:
     registrar = await one.staff("registrar", "510000", apps.REGISTRAR)
     page = await registrar.get(one.owner + "/staff/apps/new")
     form = page.form(has="items")
-    page = await registrar.submit(form, apps._fields(form, one.kept["item"], apps.APP), button=("act", "register"))
-    page = await apps._check(page, one)
+    page = await registrar.submit(form, apps.app_fields(form, one.kept["item"], apps.APP), button=("act", "register"))
+    page = await apps.machine_check(page, one)
     reviewer = await one.staff("reviewer", "510000", apps.REVIEWER)
     one.kept["app"] = page.url
     page = await reviewer.get(page.url)
-    page = await reviewer.submit(apps._button(page, "approve"), {"reason": "演示"}, button=("act", "approve"))
-    form, started = apps._button(page, "publish"), time.perf_counter()
+    page = await reviewer.submit(apps.button_form(page, "approve"), {"reason": "演示"}, button=("act", "approve"))
+    form, started = apps.button_form(page, "publish"), time.perf_counter()
     await reviewer.submit(form, {"channels": ["h5", "pc"]}, button=("act", "publish"))
     return await until_all(one, started, published=True)
 
@@ -47,7 +47,7 @@ async def publish(one: Story) -> float:
 async def withdraw(one: Story) -> float:
     """The clock runs from the button that withdraws."""
     reviewer = await one.staff("reviewer", "510000", apps.REVIEWER)
-    form = apps._button(await reviewer.get(one.kept["app"]), "withdraw")
+    form = apps.button_form(await reviewer.get(one.kept["app"]), "withdraw")
     started = time.perf_counter()
     await reviewer.submit(form, {"reason": "演示"}, button=("act", "withdraw"))
     return await until_all(one, started, published=False)

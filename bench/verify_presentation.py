@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import cbor2
+from _line import line
 
 from tongban.credentials.model import Shown
 from tongban.credentials.queries.types import _load
@@ -75,10 +76,7 @@ def main() -> None:
     print(
         f"  bare SM2 verify {limit:.0f}/s, whole verification {figure:.0f}/s, one thread, {ROUNDS}x{COUNT}, median of ratios"
     )
-    word = "ok" if ratio >= TARGET else "short"
-    print(
-        f"bench verify-presentation {figure:.0f} per_s ratio={ratio:.2f} limit=bare-SM2-verify target={TARGET} {word}"
-    )
+    print(line("verify-presentation", figure, "per_s", ratio, "bare-SM2-verify", TARGET))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,31 @@ def _load(path: Path) -> Settings:
 
 
 @app.command()
+def hub(settings: SettingsFile) -> None:
+    """Make a node the hub of a nation, once: root, directory key, first directory. Prints the root's fingerprint."""
+    from tongban.main import join as joining
+
+    raise typer.Exit(asyncio.run(joining.make_hub(_load(settings))))
+
+
+@app.command()
+def join(
+    hub_url: Annotated[str, typer.Argument(help="Address of the hub, for example https://hub.example.")],
+    settings: SettingsFile,
+    root: Annotated[str, typer.Option("--root", help="Fingerprint of the hub's root, handed over outside the network.")],
+    code: Annotated[
+        str, typer.Option("--code", help="Invitation code; asked for when not given.", prompt="Invitation code", hide_input=True)
+    ],
+    connect: Annotated[str, typer.Option("--connect", help="host:port of the hub when its name has no address.")] = "",
+    seconds: Annotated[float, typer.Option("--seconds", help="How long to wait for the hub's officers.")] = 900,
+) -> None:
+    """Ask a hub for admission and wait for its second officer. The node itself must be running; run again to go on."""
+    from tongban.main import join as joining
+
+    raise typer.Exit(asyncio.run(joining.join(_load(settings), hub_url, connect, code, root, seconds)))
+
+
+@app.command()
 def tour(
     folder: Folder = DEMO_FOLDER,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")] = False,

@@ -12,7 +12,8 @@ APP = "企业开办"
 NODES = ("510000", "cn", "500000")
 
 
-def _fields(form: Form, item: str, name: str) -> dict[str, str | list[str]]:
+def app_fields(form: Form, item: str, name: str) -> dict[str, str | list[str]]:
+    """What the registrar fills in for an app of that item."""
     return {
         "name": name, "owner_name": "成都市市场监督管理局（演示）", "owner_org": item[:18], "division": "510100",
         "items": next(one for one in form.choices["items"] if one.startswith(item)), "channels": ["h5", "pc"],
@@ -61,20 +62,21 @@ async def bad_app(story: Story) -> None:
     registrar = await story.staff("registrar", "510000", REGISTRAR)
     page = await registrar.get(story.owner + "/staff/apps/new")
     form = page.form(has="items")
-    values = _fields(form, story.kept["item"], f"没有写全的应用 {story.number}（演示）")
+    values = app_fields(form, story.kept["item"], f"没有写全的应用 {story.number}（演示）")
     page = await registrar.submit(form, values | {"pages": "/no-such-page-of-ours"}, button=("act", "register"))
-    page = await _check(registrar_page=page, story=story)
+    page = await machine_check(registrar_page=page, story=story)
     page.must("怎么改")
     if any(("act", "publish") in one.buttons for one in page.forms):
         raise NotAsExpected("an app that failed the gate can be published")
 
 
-async def _check(registrar_page: Page, story: Story) -> Page:
+async def machine_check(registrar_page: Page, story: Story) -> Page:
+    """The registrar lets the gate run; the page with its report."""
     registrar = story.browser("registrar")
-    return await registrar.submit(_button(registrar_page, "check"), {}, button=("act", "check"))
+    return await registrar.submit(button_form(registrar_page, "check"), {}, button=("act", "check"))
 
 
-def _button(page: Page, act: str) -> Form:
+def button_form(page: Page, act: str) -> Form:
     """The form with the button of that act, NotAsExpected when it is not offered."""
     for form in page.forms:
         if ("act", act) in form.buttons:
@@ -87,15 +89,15 @@ async def register_and_publish(story: Story) -> None:
     registrar = await story.staff("registrar", "510000", REGISTRAR)
     page = await registrar.get(story.owner + "/staff/apps/new")
     form = page.form(has="items")
-    page = await registrar.submit(form, _fields(form, story.kept["item"], APP), button=("act", "register"))
-    page = await _check(page, story)
+    page = await registrar.submit(form, app_fields(form, story.kept["item"], APP), button=("act", "register"))
+    page = await machine_check(page, story)
     if any(("act", "approve") in one.buttons for one in page.forms):
         raise NotAsExpected("the registrar is offered to approve the own app")
     address = page.url
     reviewer = await story.staff("reviewer", "510000", REVIEWER)
     page = await reviewer.get(address)
-    page = await reviewer.submit(_button(page, "approve"), {"reason": "查过指南、表单和两种模式（演示）"}, button=("act", "approve"))
-    await reviewer.submit(_button(page, "publish"), {"channels": ["h5", "pc"]}, button=("act", "publish"))
+    page = await reviewer.submit(button_form(page, "approve"), {"reason": "查过指南、表单和两种模式（演示）"}, button=("act", "approve"))
+    await reviewer.submit(button_form(page, "publish"), {"channels": ["h5", "pc"]}, button=("act", "publish"))
     story.kept["publish_seconds"] = f"{await _wait_everywhere(story, published=True):.2f}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tongban.main.demo.tour.person import _PICTURE
+from tongban.main.demo.tour.person import PICTURE
 from tongban.main.demo.tour.story import Step, Story
 from tongban.main.demo.visitor import Form, NotAsExpected, Page
 
@@ -52,7 +52,7 @@ async def correct(story: Story) -> None:
     form = next((one for one in page.forms if one.method == "post" and not one.action.endswith("/mode")), None)
     if form is None:
         raise NotAsExpected(f"nothing to correct at {page.url}: {page.text[:400]}")
-    files = {name: ("房产证明（演示）.png", _PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
+    files = {name: ("房产证明（演示）.png", PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
     values: dict[str, str | list[str]] = {"mobile": story.person.phone} if "mobile" in form.names() else {}
     page = await her.submit(form, values, files=files or None)
     if page.status == 422:

@@ -101,7 +101,7 @@ def answers(story: Story, form: Form) -> dict[str, str | list[str]]:
 
 
 def _files(form: Form) -> dict[str, tuple[str, bytes, str]]:
-    return {name: ("材料（演示）.png", _PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
+    return {name: ("材料（演示）.png", PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
 
 
 async def submit(story: Story) -> None:
@@ -168,7 +168,7 @@ def _draw() -> bytes:
     return out.getvalue()
 
 
-_PICTURE = _draw()
+PICTURE = _draw()
 
 STEPS: tuple[Step, ...] = (
     ("1  注册公司、zhuce gongsi、开公司都能找到成都的公司设立登记", find),
