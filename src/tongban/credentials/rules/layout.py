@@ -14,6 +14,7 @@ from tongban.credentials.model import CredentialType
 _MARGIN = 22.0
 _INK = "#16202e"
 _FRAME = "#8a6d3b"
+_HANGING = "，。；：、）》”！？"  # never at the head of a line
 
 
 def document(
@@ -52,9 +53,7 @@ def document(
         seals.Text(wide - 52, high - 34, org_name, 4.6, align="center"),
         seals.Text(wide - 52, high - 27, day_words(issued.date()), 4.6, align="center"),
     ]
-    stamps = (
-        (seals.Text(wide / 2, high / 2 + 12, "演示 不作凭证", 18, color="#e6dcc4", align="center"),) if demo else ()
-    )
+    stamps = (seals.Text(wide / 2, high - 64, "演示 不作凭证", 14, color="#e6dcc4", align="center"),) if demo else ()
     page = seals.Page(tuple(marks), stamps, wide, high)
     words = {"证照名称": kind.name, "证照标识": identifier, "证照类型代码": kind.code, "颁发机构": org_name}
     return seals.Document(id, kind.name + ("（演示）" if demo else ""), org_name, issued, (page,), words)
@@ -84,7 +83,7 @@ def _rows(shown: list[tuple[str, str]], wide: float, high: float) -> list[seals.
     """Label and value lines, two columns on a wide sheet; smaller when there is much to say."""
     for size in (5.0, 4.4, 3.8, 3.2, 2.8):
         marks, end = _try_rows(shown, wide, high, size)
-        if end <= high - 62:
+        if end <= high - 78:
             return marks
     return marks
 
@@ -92,7 +91,7 @@ def _rows(shown: list[tuple[str, str]], wide: float, high: float) -> list[seals.
 def _try_rows(shown: list[tuple[str, str]], wide: float, high: float, size: float) -> tuple[list[seals.Mark], float]:
     columns = 2 if wide > high else 1
     width = (wide - 2 * _MARGIN) / columns
-    label = size * 7.2
+    label = max(seals.width_of(name, size) for name, _ in shown) + size
     marks: list[seals.Mark] = []
     tops = [68.0] * columns
     for name, value in shown:
@@ -111,7 +110,7 @@ def wrap(text: str, size: float, width: float) -> list[str]:
     seals.width_of(text, size)  # all characters at once: opening a font is dear
     lines, line = [], ""
     for one in " ".join(text.split()):
-        if line and seals.width_of(line + one, size) > width:
+        if line and one not in _HANGING and seals.width_of(line + one, size) > width:
             lines.append(line)
             line = ""
         line += one

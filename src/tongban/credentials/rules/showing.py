@@ -18,6 +18,8 @@ from tongban.credentials.model import STATE_WORD, CredentialType, Disclosure, St
 
 _ID_NUMBER: Final = re.compile(r"\d{17}[\dX]")
 SOON_DAYS: Final = 30
+LONGEST_SHOWN: Final = 40
+"""Characters of one field in a code: a screen's QR holds no business scope of a page; the document has it all."""
 
 
 def fill(kind: CredentialType, given: Mapping[str, str]) -> dict[str, str]:
@@ -80,7 +82,7 @@ def attributes(kind: CredentialType, chosen: Disclosure, values: Mapping[str, st
             continue
         value = derived(field.derive, values, today) if field.derive else values.get(key, "")
         if value:
-            found[field.label] = value
+            found[field.label] = value if len(value) <= LONGEST_SHOWN else value[: LONGEST_SHOWN - 1] + "…"
     return found
 
 

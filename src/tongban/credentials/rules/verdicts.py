@@ -139,8 +139,18 @@ def _fields(
         for key in allowed
         if (field := kind.field(key)) is not None and field.label in shown.attributes
     ]
-    lines = tuple(Line(field.name, value) for field, value in found) or (Line("证照", kind.name),)
+    lines = tuple(Line(field.name, _words(field.kind, value)) for field, value in found) or (Line("证照", kind.name),)
     return lines, {field.key: value for field, value in found}
+
+
+def _words(kind: str, value: str) -> str:
+    """A date as people write it; anything else as it is."""
+    if kind != "date":
+        return value
+    try:
+        return day_words(date.fromisoformat(value))
+    except ValueError:
+        return value
 
 
 def names_shown(shown: Shown, kind: CredentialType | None, purpose: Purpose | None) -> tuple[str, ...]:

@@ -254,3 +254,20 @@ def test_masks_hide_the_middle():
     assert showing.mask("陈晓雨") == "陈*雨"
     assert showing.mask("陈雨") == "陈*"
     assert showing.mask("50010319980511004X") == "5001**********004X"
+
+
+def test_even_the_whole_card_fits_a_code():
+    """A business scope of a page is cut to what a screen can show (40 characters a field)."""
+    from pathlib import Path
+
+    from tongban.credentials.queries.types import _load
+    from tongban.credentials.tests import make as cases
+
+    types, _ = _load(Path(__file__).resolve().parents[4] / "items" / "credentials")
+    kind = next(one for one in types.values() if one.name == "营业执照")
+    values = {**cases.COMPANY, "business_scope": "软件开发；" * 300, "address": "演示路" * 100, "registrar": "局" * 100}
+    found = showing.attributes(kind, kind.disclosure("full"), values, date(2026, 11, 18))
+    assert found[5].endswith("…")
+    text = made(attributes=found)
+    assert isinstance(read(text), Shown)
+    assert zxingcpp.read_barcodes(png(text, 4))[0].text == text
