@@ -109,3 +109,15 @@ def test_every_door_is_open(room):
         module = door(room, name)
         if module is not None:
             assert any(getattr(module, table, None) for table in tables), f"{room}/{name} offers none of {tables}"
+
+
+def test_the_back_office_navigation_leads_somewhere():
+    """Each link of the desk's navigation has a door and an icon that is drawn."""
+    from tongban.main.app import STAFF_LINKS
+    from tongban.main.rooms import routes
+
+    paths = {path for route in routes() for path in (getattr(route, "paths", None) or {getattr(route, "path", "")})}
+    icons = (SRC / "ui" / "static" / "icons.svg").read_text("utf-8")
+    for link in STAFF_LINKS:
+        assert link.href in paths, f"{link.text}: no door at {link.href}"
+        assert f'id="i-{link.icon}"' in icons, f"{link.text}: icon {link.icon} is not drawn"
