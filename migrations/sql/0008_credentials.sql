@@ -46,7 +46,7 @@ COMMENT ON COLUMN credential.holder_name IS '持证主体 | sealed text | person
 COMMENT ON COLUMN credential.number IS '证照编号, never an ID number | text | internal';
 COMMENT ON COLUMN credential.data IS 'fields of the credential | sealed JSON object | personal sensitive';
 COMMENT ON COLUMN credential.data_kid IS 'key that signed the data | kid | internal';
-COMMENT ON COLUMN credential.data_signature IS 'SM2 over the canonical record | 64 bytes r||s | internal';
+COMMENT ON COLUMN credential.data_signature IS 'SM2 over the canonical record | 64 bytes, r then s | internal';
 COMMENT ON COLUMN credential.digest IS 'canonical record | sm3:base64url | internal';
 COMMENT ON COLUMN credential.ofd IS 'sealed OFD document | sealed bytes | personal sensitive';
 COMMENT ON COLUMN credential.ofd_digest IS 'OFD bytes | sm3:base64url | internal';
@@ -109,7 +109,7 @@ COMMENT ON COLUMN credential_list.list_no IS 'list | number | public';
 COMMENT ON COLUMN credential_list.at IS 'signed at | UTC | public';
 COMMENT ON COLUMN credential_list.bits IS 'four bits a credential, zlib | bytes | public';
 COMMENT ON COLUMN credential_list.kid IS 'signing key | kid | public';
-COMMENT ON COLUMN credential_list.signature IS 'SM2 over the canonical list | 64 bytes r||s | public';
+COMMENT ON COLUMN credential_list.signature IS 'SM2 over the canonical list | 64 bytes, r then s | public';
 
 CREATE TABLE credential_card (
     subject text NOT NULL,
@@ -156,7 +156,7 @@ COMMENT ON COLUMN credential_card.holder_name IS '持证主体 | sealed text | p
 COMMENT ON COLUMN credential_card.number IS '证照编号 | text | internal';
 COMMENT ON COLUMN credential_card.data IS 'fields of the credential | sealed JSON object | personal sensitive';
 COMMENT ON COLUMN credential_card.data_kid IS 'issuer key over the record | kid | internal';
-COMMENT ON COLUMN credential_card.data_signature IS 'issuer signature over the record | 64 bytes r||s | internal';
+COMMENT ON COLUMN credential_card.data_signature IS 'issuer signature over the record | 64 bytes, r then s | internal';
 COMMENT ON COLUMN credential_card.digest IS 'canonical record | sm3:base64url | internal';
 COMMENT ON COLUMN credential_card.ofd IS 'sealed OFD document | sealed bytes | personal sensitive';
 COMMENT ON COLUMN credential_card.ofd_digest IS 'OFD bytes | sm3:base64url | internal';
