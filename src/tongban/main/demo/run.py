@@ -15,6 +15,7 @@ from tongban.main.demo.nation import Nation, NationError
 from tongban.main.postgres import PostgresError
 
 PEOPLE = CODE_ROOT / "deploy" / "demo" / "people.yaml"
+VERIFIERS = CODE_ROOT / "deploy" / "demo" / "verifiers.yaml"
 
 
 def _say(line: str) -> None:
@@ -64,4 +65,7 @@ def _describe(nation: Nation) -> None:
     for node, members in people["staff"].items():
         for member in members:
             _say(f"    {node:<8} {member['name']}  {member['unit']}  {'、'.join(member['roles'])}")
+    _say("  Invented verifier units (演示查验方), register a browser at /verify/register with the code:")
+    for unit in yaml.safe_load(VERIFIERS.read_text("utf-8")):
+        _say(f"    {unit['node']:<8} {unit['name']}  {unit['enrolment_code']}")
     _say("")
