@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from tongban.main.demo.nation import Nation
+from tongban.main.demo.nation import Nation, NationError
 from tongban.main.demo.tour import apps, desk, licence, person
 from tongban.main.demo.tour.story import Story, TourStop
 
@@ -36,6 +36,10 @@ async def nation(port_base: int) -> AsyncIterator[Nation]:
         await made.start()
         print(f"nation ready in {time.monotonic() - started:.0f} s; {busy()}", flush=True)
         yield made
+    except NationError:
+        for log_file in sorted(folder.glob("*/node.log")):
+            print(f"--- {log_file.parent.name}\n" + "\n".join(log_file.read_text("utf-8", "replace").splitlines()[-12:]))
+        raise
     finally:
         await made.close()
         made.wipe()

@@ -20,7 +20,9 @@ async def first_load(browser: Browser, url: str, jar: dict[str, str]) -> dict[st
     context = await browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, locale="zh-CN")
     try:
         if jar:
-            await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in jar.items()])
+            # `__Host-` cookies are set as for https; Chromium sends them to http on .localhost too
+            root = "https://" + url.split("/", 3)[2] + "/"
+            await context.add_cookies([{"name": name, "value": value, "url": root} for name, value in jar.items()])
         page = await context.new_page()
         kinds: dict[str, str] = {}
         sizes: dict[str, int] = {}

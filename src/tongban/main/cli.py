@@ -120,11 +120,19 @@ def _load(path: Path) -> Settings:
 
 
 @app.command()
-def hub(settings: SettingsFile) -> None:
+def hub(
+    settings: SettingsFile,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database to the newest revision first.")] = False,
+) -> None:
     """Make a node the hub of a nation, once: root, directory key, first directory. Prints the root's fingerprint."""
     from tongban.main import join as joining
 
-    raise typer.Exit(asyncio.run(joining.make_hub(_load(settings))))
+    chosen = _load(settings)
+    if migrate:
+        from tongban.main import migrate as migrations
+
+        migrations.upgrade(chosen.database_url)
+    raise typer.Exit(asyncio.run(joining.make_hub(chosen)))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import contextlib
 import typer
 
 from tongban import federation
+from tongban.kernel import log as logging
 from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
 
@@ -17,6 +18,7 @@ async def make_hub(settings: Settings) -> int:
     if settings.node != settings.hub:
         typer.echo(f"{settings.node} names {settings.hub} as its hub; only a node whose `hub` is itself can be one.", err=True)
         return 2
+    logging.set_up(json=settings.log_json)
     async with Node.open(settings) as node:
         typer.echo(f"root fingerprint: {await federation.make_hub(node)}")
     return 0
@@ -27,12 +29,16 @@ async def join(settings: Settings, hub_url: str, connect: str, code: str, root_f
 
     The node must be running. Prints the eight groups of digits that the hub's officer compares. Can be repeated: it goes on.
     """
+    logging.set_up(json=settings.log_json)
     async with Node.open(settings) as node:
         stop = asyncio.Event()
         listening = asyncio.create_task(node.db.listen("tongban_bell", node.bell.ring, stop))
         showing = asyncio.create_task(_show_digits(node))
         try:
             found = await federation.join(node, hub_url, connect or None, code, root_fingerprint, seconds=seconds)
+        except ValueError as error:
+            typer.echo(f"Not asked: {error}.", err=True)
+            return 2
         except federation.EnrolmentRefused as error:
             typer.echo(f"Not admitted: {error}", err=True)
             return 1
