@@ -12,11 +12,23 @@ else asks and mirrors what the owner signed.
 """
 
 from tongban import credentials, identity
+from tongban.cases.actions.at_home import at_home
 from tongban.cases.actions.decide import handed_over, review
 from tongban.cases.actions.drafts import begin, follow
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
-from tongban.cases.model import Case, Clock, Draft, HistoryLine, Mirror, Receipt, Summary, Unfinished
+from tongban.cases.model import (
+    Case,
+    Clock,
+    Draft,
+    HistoryLine,
+    HomeCase,
+    HomeCases,
+    Mirror,
+    Receipt,
+    Summary,
+    Unfinished,
+)
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
 from tongban.cases.queries.records import held
@@ -28,12 +40,15 @@ __all__ = [
     "Clock",
     "Draft",
     "HistoryLine",
+    "HomeCase",
+    "HomeCases",
     "Mirror",
     "Process",
     "Receipt",
     "Summary",
     "Transition",
     "Unfinished",
+    "at_home",
     "begin",
     "calendar",
     "cases_of",

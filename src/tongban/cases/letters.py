@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tongban import evidence, federation, transparency
-from tongban.cases.actions import mirror, receive, requests, speak, transfer
+from tongban.cases.actions import at_home, mirror, receive, requests, speak, transfer
 from tongban.cases.model import View
 from tongban.cases.queries import records
 from tongban.kernel.db import Tx
@@ -113,6 +113,11 @@ async def proof_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
             raise federation.CallRefused(503, "overloaded", ("cases.proof_not_ready",)) from soon
 
 
+async def mine(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`cases.mine {v, subject}` → the list of a person who visits the caller now. Fallback there: the notice 暂时连不上."""
+    return await at_home.tell(node, caller, body)
+
+
 LETTERS: dict[tuple[str, int], Any] = {
     ("case.submitted", 1): submitted,
     ("case.state", 1): state,
@@ -126,6 +131,7 @@ LETTERS: dict[tuple[str, int], Any] = {
     ("case.forwarded", 1): forwarded,
 }
 CALLS: dict[str, Any] = {
+    "cases.mine": mine,
     "cases.state.get": state_get,
     "cases.document.get": document_get,
     "cases.proof.get": proof_get,

@@ -25,6 +25,7 @@ from tongban.credentials.actions import (
     suspend,
     verify_presentation,
 )
+from tongban.credentials.actions.at_home import at_home
 from tongban.credentials.errors import TypeRefused
 from tongban.credentials.model import (
     Browser,
@@ -33,6 +34,8 @@ from tongban.credentials.model import (
     CredentialType,
     Hall,
     Holder,
+    HomeCard,
+    HomeCards,
     Issuer,
     Presentation,
     PrintJob,
@@ -54,6 +57,8 @@ __all__ = [
     "CredentialType",
     "Hall",
     "Holder",
+    "HomeCard",
+    "HomeCards",
     "Issuer",
     "Presentation",
     "PrintJob",
@@ -65,6 +70,7 @@ __all__ = [
     "Verdict",
     "Verifier",
     "View",
+    "at_home",
     "cancel",
     "credential",
     "halls",

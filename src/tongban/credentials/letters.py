@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import federation, transparency
-from tongban.credentials.actions import gather, hall, prints, status, verify, wallet
+from tongban.credentials.actions import at_home, gather, hall, prints, status, verify, wallet
 from tongban.credentials.errors import TooManyTries
 from tongban.credentials.queries.receipts import receipt_of
 from tongban.kernel.db import Tx
@@ -52,6 +52,11 @@ async def print_state(tx: Tx, node: Node, letter: federation.Letter) -> None:
 async def print_notice(tx: Tx, node: Node, letter: federation.Letter) -> None:
     """`print.notice` 1: an issuer tells the holder's home how far an order is."""
     await prints.take_notice(tx, node, letter.origin, letter.body)
+
+
+async def mine(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`credentials.mine` {v, subject}: the list of a person who visits the caller now; fallback there: 暂时连不上."""
+    return await at_home.tell(node, caller, body)
 
 
 async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +135,7 @@ LETTERS = {
     ("print.notice", 1): print_notice,
 }
 CALLS = {
+    "credentials.mine": mine,
     "credentials.presented": presented,
     "credentials.digits": digits,
     "credentials.receipt": receipt,

@@ -383,3 +383,20 @@ class StatusList(msgspec.Struct, frozen=True):
             return "valid"
         nibble = self.bits[index >> 1] >> (4 if index & 1 else 0) & 15
         return "valid" if nibble == 0 else STATE_OF_CODE.get(nibble, "other")
+
+
+class HomeCard(msgspec.Struct, frozen=True):
+    """One card as a list shows it, here and at a visited node (列表里的一张证): `hint` is the masked holder and the validity."""
+
+    id: str
+    type_code: str
+    name: str
+    hint: str
+    state: str
+    issuer: str
+
+
+class HomeCards(msgspec.Struct, frozen=True):
+    """The cards of a person at home, as `credentials.mine` answers (归属地的证照)."""
+
+    cards: tuple[HomeCard, ...]

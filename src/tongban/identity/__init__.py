@@ -14,35 +14,47 @@ Example::
 
 from __future__ import annotations
 
+from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tell_visited
+from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.reasons import reading_reason
 from tongban.identity.actions.resolve import resolve
 from tongban.identity.actions.set_up import set_up
 from tongban.identity.actions.subjects import follow_subject
 from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember
 from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number
-from tongban.identity.queries.register import population_attributes
+from tongban.identity.queries.register import population_attributes, register_home
+from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
 from tongban.identity.rules.roles import allowed, require_staff
 
 __all__ = [
     "Account",
+    "HomeSays",
+    "Line",
     "Person",
     "PopulationAttributes",
     "Session",
     "StaffMember",
+    "Told",
     "account",
     "accounts",
     "allowed",
+    "ask_home",
     "follow_subject",
     "home_of",
+    "home_proof",
+    "is_home",
     "person",
     "person_by_number",
     "population_attributes",
     "reading_reason",
+    "register_home",
     "require_staff",
     "resolve",
     "role_names",
     "set_up",
     "staff_member",
     "staff_of_role",
+    "tell_visited",
+    "visits",
 ]

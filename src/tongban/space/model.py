@@ -120,6 +120,17 @@ class Count(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
+class AtHome(msgspec.Struct, frozen=True):
+    """What a visitor has at home (在归属地的): counts, what waits there; in `words` what could not be seen, empty when all was."""
+
+    place: str
+    cases: int
+    running: int
+    cards: int
+    todos: tuple[Todo, ...]
+    words: str
+
+
 class Mine(msgspec.Struct, frozen=True):
     """One's own page (我的)."""
 
@@ -131,6 +142,7 @@ class Mine(msgspec.Struct, frozen=True):
     counts: tuple[Count, ...]
     todos: tuple[Todo, ...]
     missing: tuple[str, ...]
+    away: str = ""
     tab: str = "me"
     nav_title: str = "我的"
 

@@ -14,7 +14,7 @@ from tongban.cases.model.application import (
     Unfinished,
 )
 from tongban.cases.model.asked import Correction, Decision, Defect, Reason, Remedy
-from tongban.cases.model.mirrored import DocumentRef, Mirror, Request, Summary, Told, View
+from tongban.cases.model.mirrored import DocumentRef, HomeCase, HomeCases, Mirror, Request, Summary, Told, View
 from tongban.cases.model.record import (
     Case,
     CaseFile,
@@ -42,6 +42,8 @@ __all__ = [
     "DraftFile",
     "Evidence",
     "HistoryLine",
+    "HomeCase",
+    "HomeCases",
     "Mirror",
     "Offer",
     "OfferedFile",

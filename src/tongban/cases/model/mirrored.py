@@ -128,3 +128,23 @@ class Summary(msgspec.Struct, frozen=True):
     href: str
     changed_at: datetime
     open: bool = True
+
+
+class HomeCase(msgspec.Struct, frozen=True):
+    """One case as a visited node lists it (归属地的一件): no more than the row shows; `due_on` is the date promised."""
+
+    id: str
+    number: str
+    item_name: str
+    owner_name: str
+    state_words: str
+    waiting: str
+    due_on: date | None
+    changed_at: datetime
+    open: bool
+
+
+class HomeCases(msgspec.Struct, frozen=True):
+    """The cases of a person at home, as `cases.mine` answers (归属地的办件)."""
+
+    cases: tuple[HomeCase, ...]

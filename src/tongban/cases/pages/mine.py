@@ -11,10 +11,10 @@ import msgspec
 from litestar import get, post
 from litestar.response import Response
 
-from tongban import catalogue, evidence, federation, transparency, ui
-from tongban.cases.actions import ask, mirror
+from tongban import catalogue, evidence, federation, identity, transparency, ui
+from tongban.cases.actions import ask, at_home, mirror
 from tongban.cases.errors import CaseUnknown, DocumentAway
-from tongban.cases.model import DocumentRef, DraftFile, Mirror, Summary, Unfinished
+from tongban.cases.model import DocumentRef, DraftFile, HomeCases, Mirror, Summary, Unfinished
 from tongban.cases.model import Request as Requested
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
@@ -28,8 +28,27 @@ from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
 
+class ThereRow(msgspec.Struct, frozen=True):
+    """One case at the home of a visitor (归属地的一件), leading to the home's page."""
+
+    name: str
+    hint: str
+    href: str
+    tag: str
+
+
+class There(msgspec.Struct, frozen=True):
+    """The cases that a visitor has at home (归属地的办件), or in `words` why they are not to be seen now."""
+
+    place: str
+    url: str
+    away: bool
+    words: str
+    rows: tuple[ThereRow, ...]
+
+
 class CasesPage(msgspec.Struct, frozen=True):
-    """What /cases draws (办件): what waits for you first."""
+    """What /cases draws (办件): what waits for you first; for a visitor, `there` is what the home has."""
 
     title: str
     waiting: tuple[Summary, ...]
@@ -37,6 +56,7 @@ class CasesPage(msgspec.Struct, frozen=True):
     done: tuple[Summary, ...]
     drafts: tuple[Unfinished, ...]
     saved: bool
+    there: There | None = None
     tab: str = "cases"
 
 
@@ -89,11 +109,12 @@ class WithdrawPage(msgspec.Struct, frozen=True):
 
 @get("/cases")
 async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
-    """办件: all of mine, what waits for me first."""
+    """办件: all of mine, what waits for me first. A visitor sees those at home too, each leading there."""
     actor.require(1)
     async with node.db.reading() as tx:
         found = await mirrors.mine(tx, node, actor.person)
         drafts = await mirrors.unfinished(tx, node, actor.person)
+    says = await at_home.at_home(node, actor)
     page = CasesPage(
         title="办件",
         waiting=tuple(one for one in found if one.waiting),
@@ -101,6 +122,7 @@ async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         done=tuple(one for one in found if not one.waiting and not one.open),
         drafts=drafts,
         saved="saved" in request.query_params,
+        there=_there(node, says) if says else None,
     )
     return ui.page(request, "cases/cases.html", page)
 
@@ -233,6 +255,25 @@ async def refresh(request: Req, node: HereNode, actor: Asking, case_id: Part) ->
         raise CaseUnknown
     await mirror.rebuild(node, found)
     return ui.see_other(f"/cases/{case_id}")
+
+
+def _there(node: Node, says: identity.HomeSays[HomeCases]) -> There:
+    """What the page says of the cases at home: each leads there, or why there are none (归属地的办件)."""
+    if says.answer is not None:
+        words = "" if says.answer.cases else f"{says.place}那里还没有办件"
+    elif says.reached:
+        words = f"{says.place}的办件，要到{says.place}的页面上看"
+    else:
+        words = f"{says.place}暂时连不上，那里的办件和证照稍后再看"
+    rows = tuple(
+        ThereRow(
+            name=one.item_name, href=at_home.href(says, node.id, one.id), tag=one.waiting,
+            hint="，".join((one.state_words, *((f"{wording.day(one.due_on)}前",) if one.due_on else ()), one.owner_name)),
+        )
+        for one in (says.answer.cases if says.answer else ())
+    )  # fmt: skip
+    url = at_home.href(says, node.id) if says.reached else ""
+    return There(place=says.place, url=url, away=not says.reached, words=words, rows=rows)
 
 
 def case_page(node: Node, found: Mirror, requests: tuple[Requested, ...]) -> CasePage:

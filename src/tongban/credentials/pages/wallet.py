@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -13,11 +14,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from tongban import federation, seals, ui
-from tongban.credentials.actions import gather, prints
+from tongban import federation, identity, seals, ui
+from tongban.credentials.actions import at_home, gather, prints
 from tongban.credentials.actions import wallet as verbs
 from tongban.credentials.errors import CardGone
-from tongban.credentials.model import Card, CredentialType, Hall, View
+from tongban.credentials.model import Card, CredentialType, Hall, HomeCard, HomeCards, View
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.prints import pickups
 from tongban.credentials.queries.receipts import card_receipt
@@ -27,7 +28,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
-LEVEL = 2
+LEVEL = at_home.LEVEL
 PRINT_WORDS = {
     "requested": "正在约", "ordered": "约好了", "accepted": "约好了", "printed": "打印好了，等你取", "spoilt": "重新打印中",
     "handed_over": "领走了", "expired": "过期了", "returned": "大厅打不了", "cancelled": "停了", "refused": "没约上",
@@ -44,6 +45,7 @@ class CardRow(msgspec.Struct, frozen=True):
     state: str
     tag_kind: str
     issuer: str
+    href: str = ""
 
 
 class Addable(msgspec.Struct, frozen=True):
@@ -54,13 +56,24 @@ class Addable(msgspec.Struct, frozen=True):
     waiting: bool
 
 
+class There(msgspec.Struct, frozen=True):
+    """The wallet that a visitor has at home (归属地的证照), or in `words` why it is not to be seen now."""
+
+    place: str
+    url: str
+    away: bool
+    words: str
+    cards: tuple[CardRow, ...]
+
+
 class WalletPage(msgspec.Struct, frozen=True):
-    """What /wallet draws."""
+    """What /wallet draws; for a visitor, `there` is what the home has."""
 
     title: str
     cards: tuple[CardRow, ...]
     addable: tuple[Addable, ...]
     done: str
+    there: There | None = None
     tab: str = "wallet"
 
 
@@ -114,13 +127,31 @@ async def elsewhere(node: Node, actor: Actor) -> Response[Any] | None:
 
 def card_row(card: Card, kind: CredentialType | None, today: date) -> CardRow:
     """How a card stands in a list."""
-    word = showing.state_word(card.state, card.valid_until, today)
-    until = "长期有效" if card.valid_until is None else f"有效期至 {layout.day_words(card.valid_until)}"
-    name = card.holder_name.reveal()
-    holder = name if card.holder_kind == "legal" else showing.mask(name)
+    return _row(at_home.listed(card, today), kind)
+
+
+def _row(one: HomeCard, kind: CredentialType | None, href: str = "") -> CardRow:
     return CardRow(
-        card.id, card.type_name, kind.icon if kind else "id", f"{holder}，{until}", word,
-        {"有效": "ok", "快到期": "warn"}.get(word, "bad"), card.org_name,
+        one.id, one.name, kind.icon if kind else "id", one.hint, one.state,
+        {"有效": "ok", "快到期": "warn"}.get(one.state, "bad"), one.issuer, href or f"/wallet/{one.id}",
+    )  # fmt: skip
+
+
+def _there(node: Node, says: identity.HomeSays[HomeCards]) -> There:
+    """What the page says of the wallet at home: its cards, each leading there, or why there are none (归属地的证照)."""
+    came = urlencode({"from": node.id})
+    if says.answer is not None:
+        words = "" if says.answer.cards else f"{says.place}那里还没有证照"
+    elif says.reached:
+        words = f"{says.place}的证照，要到{says.place}的页面上看"
+    else:
+        words = f"{says.place}暂时连不上，那里的办件和证照稍后再看"
+    return There(
+        place=says.place, url=f"{says.url}/wallet?{came}" if says.reached else "", away=not says.reached, words=words,
+        cards=tuple(
+            _row(one, type_of(node, one.type_code), f"{says.url}/wallet/{one.id}?{came}")
+            for one in (says.answer.cards if says.answer else ())
+        ),
     )  # fmt: skip
 
 
@@ -128,10 +159,13 @@ def card_row(card: Card, kind: CredentialType | None, today: date) -> CardRow:
 async def cards(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
-    """亮证: the cards, last shown first; what can be added."""
-    away = await elsewhere(node, actor)
-    if away is not None:
-        return away
+    """亮证: the cards, last shown first; what can be added. A visitor sees the cards at home, each leading there."""
+    visitor = actor.home not in {"", node.id}
+    actor.require(1 if visitor else LEVEL)
+    if visitor:
+        says = await at_home.at_home(node, actor)
+        page = WalletPage("亮证", (), (), "", _there(node, says) if says else None)
+        return ui.page(request, "credentials/wallet.html", page)
     async with node.db.reading() as tx:
         found = await queries.of_holder(tx, node, actor.person)
         asked = {

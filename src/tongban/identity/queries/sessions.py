@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tongban.identity.model import Device, Session, SignIn
+from tongban.identity.rules import levels
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import sm3
 from tongban.kernel.node import Node
@@ -41,6 +42,17 @@ async def by_id(tx: Tx, sid: str) -> Session | None:
     """A session by its id, ended ones too."""
     row = await tx.fetchrow(f"SELECT {COLUMNS} FROM session WHERE id = $1", sid)
     return None if row is None else session_of(row)
+
+
+async def visits(tx: Tx, node: Node, subject: str, caller: str, *, level: int = 1) -> bool:
+    """Whether a session of this person, signed in here at home, is alive, went to `caller` and is worth `level` now (在那边登录着)."""
+    now = node.clock.now()
+    rows = await tx.fetch(
+        f"SELECT {COLUMNS} FROM session WHERE subject = $1 AND kind = 'citizen' AND home IS NULL AND revoked_at IS NULL"
+        " AND idle_until > $2 AND ends_at > $2 AND $3 = ANY(visited)",
+        subject, now, caller,
+    )  # fmt: skip
+    return any(levels.decayed(row["acr"], raised_at=row["raised_at"], seen_at=row["seen_at"], now=now) >= level for row in rows)
 
 
 async def why_ended(tx: Tx, value: str) -> str | None:

@@ -19,6 +19,7 @@ REGISTER_NODE = "mps"
 ID_TOKEN_AGE = 60
 STATEMENT_DAYS = 30
 STATEMENT_TYP = "home-statement+jwt"
+_ENDINGS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市")
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -31,6 +32,15 @@ class SignedIn(msgspec.Struct, frozen=True):
     auth_time: datetime
     sid: str
     name_masked: str
+
+
+def short_name(place: str) -> str:
+    """A place as people say it (地名简称).
+
+    >>> short_name("重庆市"), short_name("广西壮族自治区"), short_name("市")
+    ('重庆', '广西', '市')
+    """
+    return next((place.removesuffix(one) for one in _ENDINGS if place.endswith(one) and place != one), place)
 
 
 def judge_id_token(claims: Claims, *, issuer: str, client: str, nonce: str, now: datetime) -> SignedIn:

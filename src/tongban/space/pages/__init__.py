@@ -17,7 +17,7 @@ from tongban.space.actions import display_of, remember_display
 from tongban.space.model import Display, Home, Mine, Tile, Words
 from tongban.space.pages.cache import shelf
 from tongban.space.queries.places import place_name
-from tongban.space.rules import LEVELS, greeting
+from tongban.space.rules import LEVELS, greeting, in_order
 
 QUICK = (
     Tile("核对证照", "/verify", "scan"),
@@ -117,19 +117,21 @@ async def keep_display(request: Req, node: Here, actor: Asking) -> Response[Any]
 
 @get("/me", include_in_schema=False)
 async def me(request: Req, node: Here, actor: Asking) -> Response[Any]:
-    """One's own page (我的): who I am, what waits, and every number with its list behind it."""
+    """One's own page (我的): who I am, what waits, and every number with its list behind it; a visitor's home counts in."""
     actor.require(1)
     missing: list[str] = []
     person = await queries.myself(node, actor, missing)
+    there = await queries.at_home(node, actor)
     page = Mine(
         title="我的",
         name=person.name.reveal() if person.name else "",
         number=person.number.reveal() if person.number else "",
         level=LEVELS.get(actor.acr, ""),
         home_name=place_name(actor.home) or actor.home,
-        counts=await queries.counts(node, actor, missing),
-        todos=await queries.todos(node, actor, missing),
+        counts=await queries.counts(node, actor, missing, there),
+        todos=in_order((await queries.todos(node, actor, missing)) + (there.todos if there else ())),
         missing=tuple(dict.fromkeys(missing)),
+        away=there.words if there else "",
     )
     return ui.page(request, "space/me.html", page)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from tongban import cases, catalogue, consent, credentials, identity, notifications
+from tongban import cases, catalogue, consent, credentials, exchange, identity, notifications
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Failure
 from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
-from tongban.space.model import Count, Filter, Person, Place, Region, ServiceRow, Services, Themes, Tile, Todo
+from tongban.space.model import AtHome, Count, Filter, Person, Place, Region, ServiceRow, Services, Themes, Tile, Todo
 from tongban.space.queries.places import place_name
 from tongban.space.rules import area, given_in, in_order, short_theme, theme_look
 
@@ -161,8 +162,34 @@ async def todos(node: Node, actor: Actor, missing: list[str]) -> tuple[Todo, ...
     return in_order(await gather("办件", of_cases, missing, ()))
 
 
-async def counts(node: Node, actor: Actor, missing: list[str]) -> tuple[Count, ...]:
-    """The numbers of one's own page (我的), each opening its list; a room that cannot answer is named in `missing`."""
+async def at_home(node: Node, actor: Actor) -> AtHome | None:
+    """What a visitor has at home, asked now and not kept (在归属地的); None for somebody whose home is here."""
+    works, cards = await asyncio.gather(cases.at_home(node, actor), credentials.at_home(node, actor))
+    if works is None or cards is None:
+        return None
+    found = works.answer.cases if works.answer else ()
+    came = urlencode({"from": node.id})
+    if not (works.reached and cards.reached):
+        words = f"{works.place}暂时连不上，那里的办件和证照稍后再看"
+    elif works.answer is None or cards.answer is None:
+        words = f"{works.place}的办件和证照，要到{works.place}的页面上看全"
+    else:
+        words = ""
+    return AtHome(
+        place=works.place, cases=len(found), running=sum(1 for one in found if one.open),
+        cards=len(cards.answer.cards) if cards.answer else 0, words=words,
+        todos=tuple(
+            Todo(f"{one.item_name}：{one.waiting}", f"在{works.place}", "去办", f"{works.url}/cases/{one.id}?{came}", one.due_on)
+            for one in found if one.waiting
+        ),
+    )  # fmt: skip
+
+
+async def counts(node: Node, actor: Actor, missing: list[str], there: AtHome | None = None) -> tuple[Count, ...]:
+    """The numbers of one's own page (我的), each opening its list; a room that cannot answer is named in `missing`.
+
+    What a visitor has at home is counted in, and the hint says how much of it is there.
+    """
     subject = actor.person
 
     async def case_count() -> tuple[int, int]:
@@ -179,8 +206,7 @@ async def counts(node: Node, actor: Actor, missing: list[str]) -> tuple[Count, .
             return await notifications.unread(tx, actor.subject)
 
     async def uses() -> int:
-        async with node.db.reading() as tx:
-            return len(await consent.lines(tx, node.id, subject))
+        return sum(use.line.count for use in (await exchange.data_use(node, subject)).uses)
 
     async def allowed() -> int:
         now = node.clock.now()
@@ -192,13 +218,19 @@ async def counts(node: Node, actor: Actor, missing: list[str]) -> tuple[Count, .
     new = await gather("消息", unread, missing, 0)
     used = await gather("信息使用记录", uses, missing, 0)
     given = await gather("授权记录", allowed, missing, 0)
+    if there is not None:
+        every, running, held = every + there.cases, running + there.running, held + there.cards
     return (
-        Count("办件", f"{every} 件", "/cases", "list", f"{running} 件在办" if running else "没有在办的"),
-        Count("电子证照", f"{held} 张", "/wallet", "id", "亮证、看谁看过"),
+        Count("办件", f"{every} 件", "/cases", "list", _also(f"{running} 件在办" if running else "没有在办的", there, there.cases if there else 0, "件")),
+        Count("电子证照", f"{held} 张", "/wallet", "id", _also("亮证、看谁看过", there, there.cards if there else 0, "张")),
         Count("消息", f"{new} 条未读" if new else "没有未读", "/messages", "bell"),
         Count("谁用过我的信息", f"{used} 次", "/me/data-use", "eye", "每一次都写明谁、为什么"),
         Count("授权记录", f"{given} 份在用", "/me/consents", "lock", "随时能撤回"),
     )
+
+
+def _also(hint: str, there: AtHome | None, many: int, unit: str) -> str:
+    return f"{hint}，{many} {unit}在{there.place}" if there and many else hint
 
 
 async def myself(node: Node, actor: Actor, missing: list[str]) -> Person:
