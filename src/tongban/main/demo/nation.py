@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
+import fcntl
+import os
+import select
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +27,8 @@ from tongban.main.postgres import Postgres
 ORDER = ("cn", "mps", "samr", "500000", "510000")
 _TEMPLATE = "tongban_template"
 _START_SECONDS = 60
+_PAUSES = (0, 1, 2, 4, 8, 15)
+"""Seconds before each new try to start a node that died, as a service manager would."""
 
 
 class NationError(Exception):
@@ -56,6 +61,7 @@ class Nation:
         self.members = {one: Member(self._settings(one, port_base)) for one in nodes}
         self._server: asyncio.Server | None = None
         self._closing = False
+        self._lock: int | None = None
 
     def _settings(self, node: str, port_base: int | None) -> Settings:
         read = node_settings.load(CODE_ROOT / "deploy" / "nodes" / f"{node}.toml")
@@ -74,22 +80,45 @@ class Nation:
         """Where `tongban demo stop|start|kill` reaches a running demo."""
         return self.folder / "control"
 
-    async def start(self) -> None:
-        """Database, migrations, hub, admission of the others, all nodes. Raises NationError, PostgresError."""
+    def claim(self) -> None:
+        """Make the folder ours until `close` or our death, and end what a killed launcher left. Raises NationError."""
+        if self._lock is not None:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise NationError(f"a demo is already running with its data in {self.folder}. End it with Ctrl-C where it runs, "
+                              "or give another folder with --folder.") from None  # fmt: skip
+        self._lock = lock
+        for member in self.members.values():
+            _end_leftover(member.settings.data_dir)
+        for member in self.members.values():
+            _must_be_free(member.settings)
+
+    async def start(self) -> None:
+        """Database, migrations, all nodes at once, admission of the others to the hub. Raises NationError, PostgresError."""
+        self.claim()
         self.say("starting PostgreSQL …")
         self.postgres.start()
         await self.postgres.ready()
         await self._databases()
         hub = self.members[next(iter(self.members))].settings
-        await prepare_hub(hub)
-        self.say(f"starting {hub.node} {hub.name} …")
-        await self._start(hub.node)
+        self.say(f"starting {', '.join(f'{node} {one.settings.name}' for node, one in self.members.items())} …")
         others = [node for node in self.members if node != hub.node]
-        self.say(f"starting {', '.join(others)} …")
-        await asyncio.gather(*(self._start(node) for node in others))
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(self._start_hub(hub))
+            for node in others:
+                starting.create_task(self._start(node))
+        self.say("admitting them to the hub …")
         await asyncio.gather(*(admit(hub, self.settings(node), self.say) for node in others))
         self._server = await control.listen(self.socket, self._command)
+
+    async def _start_hub(self, hub: Settings) -> None:
+        await prepare_hub(hub)
+        await self._start(hub.node)
 
     async def _databases(self) -> None:
         connection = await asyncpg.connect(self.postgres.url())
@@ -130,6 +159,7 @@ class Nation:
         out = member.process.stdout
         if out is None:
             raise NationError(f"{node}: no standard output")
+        (folder / "node.pid").write_text(str(member.process.pid))
         try:
             async with asyncio.timeout(_START_SECONDS):
                 line = b""
@@ -145,11 +175,22 @@ class Nation:
         """A node that dies is started again, as a service manager would; one that was stopped stays so."""
         status = await process.wait()
         member = self.members[node]
-        if self._closing or not member.wanted or member.process is not process:
+        if not self._wanted(member) or member.process is not process:
             return
         self.say(f"{node} ended ({status}); starting it again …")
-        with contextlib.suppress(NationError):
-            await self._start(node)
+        for seconds in _PAUSES:
+            await asyncio.sleep(seconds)  # a start that failed is tried again later and later
+            if not self._wanted(member):
+                return
+            try:
+                await self._start(node)
+            except NationError as error:
+                self.say(str(error))
+            else:
+                return
+
+    def _wanted(self, member: Member) -> bool:
+        return member.wanted and not self._closing
 
     async def stop(self, node: str) -> None:
         """Stop one node cleanly and leave it stopped."""
@@ -206,10 +247,20 @@ class Nation:
             self.socket.unlink(missing_ok=True)
         await asyncio.gather(*(self.stop(node) for node in reversed(self.members)), return_exceptions=True)
         await asyncio.to_thread(self.postgres.stop)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def wipe(self) -> None:
-        """Delete all data of the demo; only when nothing of it runs."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all data of the demo. Only when nothing of it runs: before `start` after `claim`, or after `close`."""
+        if self._lock is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for one in self.folder.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name != "lock":
+                one.unlink(missing_ok=True)
 
 
 def _plain(settings: Settings) -> dict[str, object]:
@@ -221,3 +272,33 @@ def _plain(settings: Settings) -> dict[str, object]:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _end_leftover(folder: Path) -> None:
+    """End a node whose launcher was killed: it ends by itself, so this mostly waits for it; after ten seconds it is killed."""
+    try:
+        pid = int((folder / "node.pid").read_text())
+        gone = os.pidfd_open(pid)
+    except (OSError, ValueError):
+        return
+    try:
+        if str(folder / "node.json").encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            signal.pidfd_send_signal(gone, number)
+            if select.select([gone], [], [], 10)[0]:
+                return
+    except OSError:
+        return
+    finally:
+        os.close(gone)
+
+
+def _must_be_free(settings: Settings) -> None:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((settings.bind_host, settings.bind_port))
+        except OSError:
+            raise NationError(f"port {settings.bind_port}, which {settings.node} needs, is taken by another program: "
+                              "end that first; perhaps it is a demo with another folder.") from None  # fmt: skip

@@ -32,12 +32,13 @@ async def run(folder: Path, *, fresh: bool = False) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     nation = Nation(folder, say=_say)
-    if fresh:
-        nation.wipe()
     started = time.monotonic()
-    starting = asyncio.create_task(nation.start())
     waiting = asyncio.create_task(ending.wait())
     try:
+        nation.claim()
+        if fresh:
+            nation.wipe()
+        starting = asyncio.create_task(nation.start())
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
@@ -46,11 +47,16 @@ async def run(folder: Path, *, fresh: bool = False) -> None:
             await waiting
         else:
             starting.cancel()
+            await asyncio.wait({starting})
         _say("stopping …")
     except (NationError, PostgresError) as error:
         _say(f"The demo could not start: {error}")
         raise SystemExit(1) from None
+    except ExceptionGroup as several:
+        _say("The demo could not start: " + "; ".join(str(one) for one in several.exceptions))
+        raise SystemExit(1) from None
     finally:
+        waiting.cancel()
         await nation.close()
 
 

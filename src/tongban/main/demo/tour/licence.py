@@ -118,7 +118,9 @@ async def owner_away(story: Story) -> None:
         page = await _verify(story, await _show(story))
         page.must("有效", "状态")
     finally:
-        await control.ask(story.folder / "control", "start", "510000")
+        said = await control.ask(story.folder / "control", "start", "510000")
+    if "done" not in said:
+        raise NotAsExpected(said)
 
 
 async def records(story: Story) -> None:

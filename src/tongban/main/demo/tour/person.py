@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-import msgspec
-
 from tongban.kernel.clock import SystemClock
 from tongban.main.demo.tour.story import Invented, Step, Story, one_time_code
 from tongban.main.demo.visitor import Form, NotAsExpected, Page, Visitor
@@ -30,10 +28,7 @@ async def find(story: Story) -> None:
 
 async def sign_in(story: Story) -> None:
     """Name and number against the register at `mps`, a one-time code: level 2, and back where she was."""
-    _, _, body = await story.http.request(
-        "POST", story.addresses["mps"] + "/demo/people", headers={"Content-Type": "application/json"}, body=b"{}"
-    )
-    story.who = msgspec.json.decode(body, type=Invented)
+    await story.invent()
     page = await story.browser("her").follow("/login")
     page = await sign_in_with(story.browser("her"), page, story.person)
     if story.kept["item"] not in page.url:

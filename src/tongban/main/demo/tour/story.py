@@ -77,6 +77,14 @@ class Story:
             raise NotAsExpected("nobody has been invented yet")
         return self.who
 
+    async def invent(self) -> Invented:
+        """A new invented person in the register of `mps`, who is the person of this story from now on."""
+        _, _, body = await self.http.request(
+            "POST", self.addresses["mps"] + "/demo/people", headers={"Content-Type": "application/json"}, body=b"{}"
+        )
+        self.who = msgspec.json.decode(body, type=Invented)
+        return self.who
+
     def browser(self, role: str) -> Visitor:
         """The browser of that role; opened at first use."""
         return self.browsers.setdefault(role, Visitor())
