@@ -66,6 +66,8 @@ async def test_a_register_fills_and_is_named(node, monkeypatch):
     page = await browser.get(f"/apply/{draft.id}/person")
     assert "来自公安部人口登记" in page.text
     assert 'name="name"' not in page.text  # locked: a card, not a field
+    assert make.NUMBER not in page.text  # masked by default, like on the check page (privacy.md 1)
+    assert "500103********4528" in page.text
     async with node.db.transaction() as tx:
         current = await mirrors.draft(tx, node, who.subject, draft.id, lock=True)
         saved, _ = await drafts.save(tx, node, current, item, "person", {"name": ("别人",), "mobile": ("13800138000",)})

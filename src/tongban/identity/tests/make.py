@@ -119,8 +119,8 @@ class Browser:
                 cookies[name] = morsel.value
 
 
-def app_of(node: Node) -> Litestar:
-    """A node with the doors of identity and federation, the real actor and the real frame."""
+def app_of(node: Node, routes: tuple[Any, ...] = ()) -> Litestar:
+    """A node with the doors of identity and federation (and `routes`), the real actor and the real frame."""
 
     async def provide_node() -> Node:
         return node
@@ -131,7 +131,7 @@ def app_of(node: Node) -> Litestar:
         return actor
 
     app = Litestar(
-        [*pages.routes, *api.routes, *federation_api.routes, *ui_pages.routes],
+        [*pages.routes, *api.routes, *federation_api.routes, *ui_pages.routes, *routes],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)}, state=State({"node": node}),
         exception_handlers=ui.exception_handlers, before_send=[ui.before_send], openapi_config=None, logging_config=None,
     )  # fmt: skip
@@ -143,10 +143,10 @@ def app_of(node: Node) -> Litestar:
 
 
 @asynccontextmanager
-async def serving(node: Node) -> AsyncIterator[Node]:
+async def serving(node: Node, routes: tuple[Any, ...] = ()) -> AsyncIterator[Node]:
     """The node on its own port, with its bell and identity's jobs running."""
     config = uvicorn.Config(
-        app_of(node), host="127.0.0.1", port=node.settings.bind_port, log_level="warning", access_log=False, lifespan="off",
+        app_of(node, routes), host="127.0.0.1", port=node.settings.bind_port, log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=1, http="httptools", ws="none",
     )  # fmt: skip
     server, stop = uvicorn.Server(config), asyncio.Event()
@@ -171,16 +171,22 @@ async def serving(node: Node) -> AsyncIterator[Node]:
 
 
 @asynccontextmanager
-async def household(make_node: MakeNode, *node_ids: str) -> AsyncIterator[dict[str, Node]]:
-    """Hub, register and the named provinces, enrolled for real and served with identity's pages."""
-    federation.register({**federation_letters.LETTERS, **letters.LETTERS}, {**federation_letters.CALLS, **letters.CALLS})
+async def household(
+    make_node: MakeNode, *node_ids: str, routes: tuple[Any, ...] = (), letters_too: dict[tuple[str, int], Any] | None = None,
+    calls: dict[str, Any] | None = None,
+) -> AsyncIterator[dict[str, Node]]:  # fmt: skip
+    """Hub, register and the named provinces, enrolled for real and served with identity's pages, and the given ones."""
+    federation.register(
+        {**federation_letters.LETTERS, **letters.LETTERS, **(letters_too or {})},
+        {**federation_letters.CALLS, **letters.CALLS, **(calls or {})},
+    )
     async with AsyncExitStack() as stack:
         nodes: dict[str, Node] = {}
         for node_id in ("cn", "mps", *node_ids):
             node = await make_member(make_node, node_id)
             if node_id == "cn":
                 await federation.make_hub(node)
-            await stack.enter_async_context(serving(node))
+            await stack.enter_async_context(serving(node, routes))
             if node_id != "cn":
                 await enrol(nodes["cn"], node)
             nodes[node_id] = node
