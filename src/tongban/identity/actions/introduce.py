@@ -45,12 +45,15 @@ async def places(tx: Tx) -> list[Place]:
 
 
 async def remember(tx: Tx, node: Node, home: str, *, number: str | None, phone: str | None) -> None:
-    """Index a person's number and phone to the home 记下账号所在地; the values themselves are dropped."""
+    """Index a person's number and phone to the home 记下账号所在地; the values themselves are dropped.
+
+    The first home stays: what one node says of a number does not move it away from another (T-32).
+    """
     for kind, value in (("number", number), ("phone", phone)):
         if value:
             await tx.execute(
                 "INSERT INTO home_index (kind, bi, home, since) VALUES ($1, $2, $3, $4)"
-                " ON CONFLICT (kind, bi) DO UPDATE SET home = excluded.home, since = excluded.since",
+                " ON CONFLICT (kind, bi) DO NOTHING",
                 kind, _index(node, kind, value), home, node.clock.now(),
             )  # fmt: skip
 

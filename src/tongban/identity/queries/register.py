@@ -41,3 +41,9 @@ async def population_attributes(tx: Tx, node: Node, subject: str) -> PopulationA
         since=row["since"],
         version=row["version"],
     )
+
+
+async def register_home(tx: Tx, subject: str) -> str | None:
+    """The home the register has for a subject 登记的账号所在地; None at every other node and for people without account."""
+    found: str | None = await tx.fetchval("SELECT home FROM register_entry WHERE subject = $1", subject)
+    return found
