@@ -21,6 +21,7 @@ from tongban.kernel.actor import SYSTEM
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 AGAIN = timedelta(hours=24)
@@ -55,12 +56,16 @@ async def request(tx: Tx, node: Node, subject: str, type_code: str) -> bool:
 async def take_request(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
     """A home asks for one of its persons (收归集申请): the living one is sent again, or a new one is issued from the register.
 
-    A subject the register does not know gets nothing.
+    A subject the register does not know gets nothing, nor does a node that is not this person's home: a subject is known
+    wherever a person has been, a card goes to the home only (T-32).
     """
     subject = str(body["subject"])
     kind = type_of(node, str(body["type"]))
     if kind is None or kind.on_request != node.id:
         raise TypeRefused("这里不发这种证照")
+    if origin != node.id and await identity.register_home(tx, subject) != origin:
+        log("credentials.request_not_from_home", origin=origin, kind=kind.code)
+        return
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('credential-request:' || $1))", subject)
     row = await tx.fetchrow(
         "SELECT id FROM credential WHERE subject = $1 AND type_code = $2 AND state = 'valid' ORDER BY issued_at DESC LIMIT 1",

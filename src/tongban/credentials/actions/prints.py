@@ -206,7 +206,7 @@ async def _notice(tx: Tx, node: Node, home: str, body: dict[str, Any]) -> None:
 
 
 async def take_notice(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
-    """The issuer tells the holder's home how far an order is (领证进度)."""
+    """The issuer tells the holder's home how far an order is (领证进度). Raises ValueError for a card of another issuer."""
     order, subject, state = str(body["order"]), str(body["subject"]), str(body["state"])
     now = node.clock.now()
     if state == "ordered":
@@ -224,6 +224,14 @@ async def take_notice(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> 
             node.cipher.seal("case", "credential_pickup.code", order, str(body["code"])), date.fromisoformat(str(body["until"])), now,
         )  # fmt: skip
     else:
+        issuer = await tx.fetchval(
+            "SELECT c.issuer FROM credential_pickup p JOIN credential_card c ON c.subject = p.subject AND c.id = p.card "
+            "WHERE p.subject = $1 AND p.id = $2",
+            subject, order,
+        )  # fmt: skip
+        # an order made at the hall may be told of before the home knows it: there is nothing to change then
+        if issuer not in {None, origin}:
+            raise ValueError("a print order for a card of another issuer")
         await tx.execute(
             "UPDATE credential_pickup SET state = $3, rev = $4, changed_at = $5 WHERE subject = $1 AND id = $2 AND rev < $4",
             subject, order, state, int(body["rev"]), now,

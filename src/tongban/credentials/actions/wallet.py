@@ -45,6 +45,8 @@ async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None
     kind = type_of(node, about["type"])
     if kind is None:
         raise TypeRefused(f"没有类型 {about['type']}")
+    if kind.on_request and origin not in {kind.on_request, node.id}:
+        raise ValueError("a credential that another node issues from its register")
     card_id, subject = str(body["id"]), str(body["subject"])
     holder = about["holder"]
     done = await tx.execute(
@@ -65,10 +67,11 @@ async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None
         return
     if body["previous"]:
         await tx.execute(
-            "UPDATE credential_card SET replaced_by = $3 WHERE subject = $1 AND id = $2",
+            "UPDATE credential_card SET replaced_by = $3 WHERE subject = $1 AND id = $2 AND issuer = $4",
             subject,
             body["previous"],
             card_id,
+            origin,
         )
     await notifications.notify(
         tx, node, subject=subject, kind="credential.issued", title=f"{kind.name}发下来了", text="在“亮证”里能看，也能出示给别人",
