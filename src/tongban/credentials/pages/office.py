@@ -18,7 +18,7 @@ from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.types import purposes, type_of
 from tongban.credentials.rules import layout, showing
 from tongban.kernel.actor import Actor
-from tongban.kernel.errors import NotFound, Refusal, Refusals
+from tongban.kernel.errors import NotAllowed, NotFound, Refusal, Refusals
 from tongban.kernel.node import Node
 
 
@@ -229,16 +229,17 @@ async def _one(
         for field in (kind.fields if kind else ())
         if (value := found.data.get(field.key)) is not None
     )
-    acts = tuple(ui.Option(act, word) for act, word in ACTS.get(found.state, ()) if _may_change(actor, act))
+    acts = tuple(ui.Option(act, word) for act, word in ACTS.get(found.state, ()) if _may_change(actor, act, found.org_code))
     row = _issued_row(node, found)
     until = "长期" if found.valid_until is None else layout.day_words(found.valid_until)
     page = CredentialPage(f"{row.name}，{row.state}", row, found.identifier, found.number, until, fields, acts, errors)
     return ui.page(request, "credentials/issued_one.html", page, status=422 if errors else 200)
 
 
-def _may_change(actor: Actor, act: str) -> bool:
+def _may_change(actor: Actor, act: str, org: str) -> bool:
+    """Whether an assignment for that very department allows the act: seeing it elsewhere is not enough (T-61)."""
     action = "credentials.suspend" if act in {"suspend", "resume"} else "credentials.revoke"
-    return any(action in one.actions for one in actor.assignments)
+    return any(action in one.actions and one.org in {"", org} for one in actor.assignments)
 
 
 async def _mine(tx: Any, node: Node, actor: Actor, credential_id: str) -> Credential:
@@ -280,6 +281,8 @@ async def act(
         return await _one(request, node, actor, str(credential_id), tuple(wrong))
     async with node.db.transaction() as tx:
         found = await _mine(tx, node, actor, str(credential_id))
+        if not _may_change(actor, form["act"], found.org_code):
+            raise NotAllowed
         await verb(tx, node, actor, found.subject, found.id, form["reason"])
     return ui.see_other(f"/staff/credentials/{credential_id}")
 
