@@ -19,7 +19,7 @@ async def reviewed(tx: Tx, node: Node, letter: federation.Letter) -> None:
 async def answered(tx: Tx, node: Node, letter: federation.Letter) -> None:
     """A unit answered a review given here (答复)."""
     told = msgspec.convert(letter.body, Replied)
-    await hear_reply(tx, node, told.review, told.reply)
+    await hear_reply(tx, node, letter.origin, told.review, told.reply)
 
 
 LETTERS = {("case.reviewed", 1): reviewed, ("review.answered", 1): answered}

@@ -7,7 +7,7 @@ import uuid
 
 from tongban import cases, federation, notifications, transparency
 from tongban.feedback.actions.take import apply_review
-from tongban.feedback.errors import NothingToReview
+from tongban.feedback.errors import NothingToReview, ReviewNotBelieved
 from tongban.feedback.model import Reviewable, Told, Written
 from tongban.feedback.queries import reviewable
 from tongban.feedback.rules import refusals, terms
@@ -99,14 +99,20 @@ async def submit(tx: Tx, node: Node, actor: Actor, case_id: str, token: str, wri
     return again or found
 
 
-async def hear_reply(tx: Tx, node: Node, review_id: str, reply: str) -> bool:
-    """The unit's answer reaches the person (差评答复), here where the author is known. Once; False when unknown."""
+async def hear_reply(tx: Tx, node: Node, origin: str, review_id: str, reply: str) -> bool:
+    """The unit's answer reaches the person (差评答复), here where the author is known. Once; False when unknown.
+
+    Only the node that handled the case may answer: raises ReviewNotBelieved for another, and the letter is parked (T-32).
+    """
     row = await tx.fetchrow(
         "SELECT subject, case_id FROM review_given WHERE review_id = $1 AND replied_at IS NULL FOR UPDATE", review_id
     )
     if row is None:
         return False
     subject, case_id = row["subject"], row["case_id"]
+    mirror = await cases.of_person(tx, node, subject, case_id)
+    if mirror is None or mirror.owner_node != origin:
+        raise ReviewNotBelieved
     await tx.execute(
         "UPDATE review_given SET reply = $3, replied_at = $4 WHERE subject = $1 AND review_id = $2",
         subject,
@@ -114,7 +120,6 @@ async def hear_reply(tx: Tx, node: Node, review_id: str, reply: str) -> bool:
         node.cipher.seal("case", "review_given.reply", review_id, reply),
         node.clock.now(),
     )
-    mirror = await cases.of_person(tx, node, subject, case_id)
     await notifications.notify(
         tx,
         node,
@@ -125,7 +130,7 @@ async def hear_reply(tx: Tx, node: Node, review_id: str, reply: str) -> bool:
         link=f"/review/{case_id}",
         link_words="看答复",
         about=f"case:{case_id}",
-        group=mirror.item_name if mirror else "",
+        group=mirror.item_name,
         dedupe=review_id,
     )
     return True

@@ -33,7 +33,7 @@ async def answer_review(tx: Tx, node: Node, actor: Actor, review_id: str, *, rep
         return done
     origin = str(await tx.fetchval("SELECT from_node FROM review WHERE org = $1 AND id = $2", done.review.org, review_id))
     if origin == node.id:
-        await hear_reply(tx, node, review_id, reply.strip())
+        await hear_reply(tx, node, node.id, review_id, reply.strip())
     else:
         body = Replied(v=1, review=review_id, reply=reply.strip())
         await federation.send(tx, node, to=origin, kind="review.answered", about=f"review:{review_id}", body=body)
