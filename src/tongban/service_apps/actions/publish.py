@@ -154,6 +154,10 @@ async def take_over(tx: Tx, node: Node, origin: str, told: PublishedApp, status:
     owner = await tx.fetchval("SELECT node FROM published_app WHERE id = $1", told.id)
     if owner is not None and owner != origin:
         raise AppNotBelieved
+    for one in told.items:
+        item = await catalogue.item(tx, one.task_code)
+        if item is not None and item.owner_node != origin:
+            raise AppNotBelieved
     return await _write(tx, node, told, status, rev)
 
 
