@@ -37,7 +37,8 @@ async def store(
     The file is synced before the row is written; if the transaction rolls back, an unnamed ciphertext remains, which
     nobody can open. Returns what is wrong with it, as words beside `field`, instead.
     """
-    wrong = rules.check(upload, field=field or kind, accepts=accepts, max_bytes=max_bytes)
+    # unpacking a picture takes a while: never on the thread that serves everybody
+    wrong = await asyncio.to_thread(rules.check, upload, field=field or kind, accepts=accepts, max_bytes=max_bytes)
     if wrong or upload is None:
         return wrong
     media_type = rules.sniff(upload.data) or ""
