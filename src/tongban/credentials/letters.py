@@ -91,16 +91,18 @@ async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
 
 
 async def digits(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`credentials.digits`: the code behind eight spoken digits; five wrong ones a minute and verifier, then quota."""
-    group = f"{caller}:{str(body.get('group', ''))[:40]}"
+    """`credentials.digits`: the code behind eight spoken digits; five wrong ones a minute and verifier, sixty a node, then quota."""
+    group, all_of_it = f"{caller}:{str(body.get('group', ''))[:40]}", f"node:{caller}"
     async with node.db.transaction() as tx:
         try:
             await verify.check_tries(tx, node, group)
+            await verify.check_tries(tx, node, all_of_it, verify.NODE_TRIES)
         except TooManyTries:
             raise federation.CallRefused(429, "quota") from None
         token = await wallet.token_of_digits(tx, node, str(body.get("digits", ""))[:8])
         if token is None:
             await verify.wrong_try(tx, node, group)
+            await verify.wrong_try(tx, node, all_of_it)
     if token is None:
         raise federation.CallRefused(404, "not_found")
     return {"v": 1, "token": token}
