@@ -292,9 +292,9 @@ def promise_words(node: Node, item: catalogue.Item) -> str:
     latest = days.after(answer_by, limits.promised, limits.promised_unit)
     unsure = "（明年的放假安排还没公布，暂这样算）" if latest.provisional else ""
     if limits.promised == 0:
-        return f"收下以后当场办好，最晚{wording.day(answer_by)}答复收不收{unsure}。"
+        return f"收下以后当场办好，最晚 {wording.day(answer_by)}答复收不收{unsure}。"
     length = wording.length(limits.promised, limits.promised_unit)
-    return f"收下以后 {length}办好，最晚{wording.day(latest.day)}{unsure}。"
+    return f"收下以后 {length}办好，最晚 {wording.day(latest.day)}{unsure}。"
 
 
 def submitted_page(node: Node, mirror: Mirror, item: catalogue.Item | None) -> SubmittedPage:

@@ -285,7 +285,7 @@ def case_page(node: Node, found: Mirror, requests: tuple[Requested, ...]) -> Cas
     due = ""
     if view is not None and found.due_on is not None:
         unsure = "（按暂定日历，公布后会重算）" if view.provisional else ""
-        due = f"最晚{wording.day(found.due_on)}{wording.CLOCK_WORDS[found.due_kind]}{unsure}"
+        due = f"最晚 {wording.day(found.due_on)}{wording.CLOCK_WORDS[found.due_kind]}{unsure}"
     elif view is not None and view.paused:
         due = "时限停着，恢复后接着算"
     overdue = found.due_on is not None and today > found.due_on and found.due_kind != "correction"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from tongban.cases.model import Case
@@ -14,19 +15,29 @@ _WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
 def said(field: Field | None, answer: Any) -> str:
-    """An answer as people read it (答案文字): the label of a choice, rows of a table, yes and no."""
+    """An answer as people read it (答案文字): the label of a choice, rows of a table in the order of its columns, days, yes and no."""
     if not answer and not isinstance(answer, bool):
         return ""
     if isinstance(answer, bool):
         return "是" if answer else "否"
     labels = {one.value: one.label for one in field.options} if field else {}
     if isinstance(answer, str):
-        return labels.get(answer, answer)
+        return _date(answer) if field and field.kind == "date" else labels.get(answer, answer)
     if isinstance(answer, list) and answer and isinstance(answer[0], dict):
-        columns = {column.name: {o.value: o.label for o in column.options} for column in field.columns} if field else {}
-        rows = ("，".join(columns.get(name, {}).get(v, v) for name, v in row.items() if v) for row in answer)
-        return "；".join(rows)
+        if field is None:
+            return "；".join("，".join(v for v in row.values() if v) for row in answer)
+        shown = [(c.name, f"{c.label} " if c.kind == "money" else "", {o.value: o.label for o in c.options}) for c in field.columns]
+        return "；".join("，".join(before + names.get(row[n], row[n]) for n, before, names in shown if row.get(n)) for row in answer)
     return "、".join(labels.get(str(one), str(one)) for one in answer)
+
+
+def _date(text: str) -> str:
+    """A day as people write it; what is no day stays."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{day.year} 年 {day.month} 月 {day.day} 日"
 
 
 def credit_code(case: Case) -> str:

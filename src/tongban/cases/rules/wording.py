@@ -75,7 +75,7 @@ def due(clock: Clock | None) -> str:
     if clock.paused_on is not None:
         return f"{day(clock.paused_on)}起停表，恢复后接着算"
     unsure = "（按暂定日历）" if clock.provisional else ""
-    return f"最晚{day(clock.due_on)}{CLOCK_WORDS[clock.kind]}{unsure}"
+    return f"最晚 {day(clock.due_on)}{CLOCK_WORDS[clock.kind]}{unsure}"
 
 
 def state(name: str) -> str:

@@ -71,7 +71,8 @@ def facts(item: Item) -> Facts:
     promised = item.promised_limit is not None
     words, unit = _limit_words(limit) if limit else ("看当地", "")
     sample = limit is None or not item.official("promised_days" if promised else "statutory_days")
-    note = f"承诺 {words}{unit}" if promised else f"法律规定最长 {words}{unit}"
+    length = f"{limit.days} 个{unit}" if limit and unit == "工作日" else words
+    note = f"承诺 {length}" if promised else f"法律规定最长 {length}"
     return Facts(
         how_long=words, how_long_unit=unit, how_long_note=note if limit else "当地还没有公布", how_long_sample=sample,
         fee=_fee_words(item.fee), fee_note="；".join(f"{x.what} {yuan(x.fen)} 元" for x in item.fee.lines),
