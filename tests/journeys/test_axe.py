@@ -1,0 +1,383 @@
+"""Every page that can be opened, in both modes: axe, target sizes, smallest words, titles, and no sideways scrolling.
+
+The list of pages is the app's own list of GET routes. A route that is neither looked at nor named with a reason fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import asyncpg
+import axe_playwright_python
+import msgspec
+import pytest
+
+from tongban import consent
+from tongban.kernel.actor import Actor
+from tongban.kernel.node import Node
+from tongban.main import rooms
+from tongban.main.demo.nation import Nation
+from tongban.main.demo.tour import apps, desk, licence, person
+from tongban.main.demo.tour.story import Story, one_time_code
+from tongban.main.demo.visitor import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.nation]
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+LOOK = Path(__file__).with_name("look.js").read_text("utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+NOT_A_PAGE = {
+    "/.well-known/openid-configuration", "/api/items", "/api/items/{task_code:str}", "/api/search",
+    "/api/transparency/consistency", "/api/transparency/head", "/api/transparency/heads", "/api/transparency/inclusion",
+    "/api/transparency/witnessed", "/federation/chain", "/federation/directory", "/federation/enrol/{enrolment:str}",
+    "/federation/letters", "/federation/snapshot", "/oidc/jwks", "/oidc/userinfo",
+    "/login/passkey/options", "/me/devices/passkey/options", "/staff/passkey/options",
+    "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py",
+}  # fmt: skip
+A_FILE = {
+    "/apply/{draft_id:str}/receipt", "/cases/{case_id:str}/documents/{document_id:str}", "/cases/{case_id:str}/proof/{leaf:str}",
+    "/desk/prints/{job_id:uuid}/picture.svg", "/desk/{case_id:str}/materials/{material_id:str}", "/me/data-use/{line_id:uuid}/receipt",
+    "/me/materials/{material_id:str}", "/staff/seals/{seal_id:uuid}/picture.png", "/transparency/receipts/{leaf_id:uuid}",
+    "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/picture.svg",
+    "/wallet/{card_id:uuid}/receipt.json",
+}  # fmt: skip
+GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming journeys
+    "/login/go", "/login/initiate", "/step-up/go", "/oidc/authorize", "/oidc/callback/{home:str}", "/oidc/decline", "/oidc/logout",
+    "/discover", "/demo/sms",
+}  # fmt: skip
+
+
+NOBODY, HER, BANK = "nobody@500000", "her@500000", "bank@500000"
+PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which address; {names} are found by World
+    "/": ((NOBODY, "/"), (HER, "/")),
+    "/about": ((NOBODY, "/about"),),
+    "/accessibility": ((NOBODY, "/accessibility"),),
+    "/apply/{draft_id:str}/submitted": ((HER, "/apply/{case}/submitted"),),
+    "/apply/{draft_id:str}/{step:str}": tuple((HER, f"/apply/{{draft}}/{{step{at}}}") for at in range(8)),
+    "/cases": ((HER, "/cases"),),
+    "/cases/{case_id:str}": ((HER, "/cases/{case}"), ("second@500000", "/cases/{waiting}")),
+    "/cases/{case_id:str}/correct": (("second@500000", "later:/cases/{waiting}/correct"),),
+    "/cases/{case_id:str}/withdraw": (("second@500000", "/cases/{waiting}/withdraw"),),
+    "/consent/{ask_id:uuid}": ((HER, "{ask}"),),
+    "/desk": (("CD-SJ-01@510000", "/desk"), ("CD-SJ-01@510000", "/desk?view=open")),
+    "/desk/prints": (("YZ-DT-01@500000", "/desk/prints"),),
+    "/desk/prints/{job_id:uuid}": (("YZ-DT-01@500000", "/desk/prints/{job}"),),
+    "/desk/prints/{job_id:uuid}/paper": (("YZ-DT-01@500000", "/desk/prints/{job}/paper"),),
+    "/desk/receive": (("YZ-DT-01@500000", "/desk/receive"),),
+    "/desk/receive/{draft_id:str}": (("YZ-DT-01@500000", "{window}"),),
+    "/desk/{case_id:str}": (
+        ("CD-SJ-01@510000", "/desk/{waiting}"), ("CD-SJ-02@510000", "/desk/{case}"), ("WH-SJ-01@510000", "403:/desk/{waiting}"),
+        ("CD-SJ-01@510000", "later:/desk/{waiting}"),
+    ),
+    "/dev/components": ((NOBODY, "/dev/components"),),
+    "/help": ((NOBODY, "/help"),),
+    "/info/{entry_id:str}": ((NOBODY, "{info}"),),
+    "/login": ((NOBODY, "/login"),),
+    "/login/code": (("coming@500000", "/login/code"),),
+    "/login/elsewhere": ((NOBODY, "/login/elsewhere"),),
+    "/login/name": (("named@500000", "/login/name"),),
+    "/logout": ((NOBODY, "/logout"),),
+    "/me": ((HER, "/me"),),
+    "/me/access": ((HER, "/me/access"),),
+    "/me/consents": ((HER, "/me/consents"),),
+    "/me/consents/{consent_id:uuid}": ((HER, "{consent}"),),
+    "/me/data-use": ((HER, "/me/data-use"),),
+    "/me/devices": ((HER, "/me/devices"),),
+    "/me/materials": ((HER, "/me/materials"),),
+    "/messages": ((HER, "/messages"),),
+    "/messages/{message_id:uuid}": ((HER, "{message}"),),
+    "/privacy": ((NOBODY, "/privacy"),),
+    "/region": ((NOBODY, "/region"), (NOBODY, "/region?q=成都")),
+    "/review/{case_id:uuid}": ((HER, "/review/{case}"), (HER, "later:/review/{case}")),
+    "/reviews": ((NOBODY, "/reviews"), ("nobody@510000", "later:/reviews")),
+    "/s/{task_code:str}": ((NOBODY, "/s/{item}"), (HER, "/s/{item}"), (NOBODY, "404:/s/11510100DEM000014N9999999999999")),
+    "/search": ((NOBODY, "/search?q=开公司"), (NOBODY, "/search?q=长辈版"), (NOBODY, "/search?q=没有这种事项吧"), (NOBODY, "/search")),
+    "/services": ((NOBODY, "/services"),),
+    "/staff/apps": (("SC-YY-01@510000", "/staff/apps"),),
+    "/staff/apps/new": (("SC-YY-01@510000", "/staff/apps/new"),),
+    "/staff/apps/{app_id:uuid}": (("SC-YY-02@510000", "{app}"),),
+    "/staff/apps/{app_id:uuid}/edit": (("SC-YY-01@510000", "{draft_app}/edit"),),
+    "/staff/audit": (("SC-GX-01@510000", "/staff/audit"),),
+    "/staff/counter": (("YZ-DT-01@500000", "/staff/counter"),),
+    "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
+    "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
+    "/staff/login": (("nobody@510000", "/staff/login"),),
+    "/staff/nodes": (("SC-JD-01@510000", "/staff/nodes"),),
+    "/staff/nodes/letters/{letter_id:str}": (("SC-JD-01@510000", "{letter}"),),
+    "/staff/reference": (("SC-YY-01@510000", "/staff/reference"),),
+    "/staff/reviews": (("SC-PJ-01@510000", "later:/staff/reviews"),),
+    "/staff/reviews/{review_id:uuid}": (("SC-PJ-01@510000", "later:{bad_review}"),),
+    "/staff/seals": (("SC-YZ-01@510000", "/staff/seals"),),
+    "/staff/seals/{seal_id:uuid}": (("SC-YZ-01@510000", "{seal}"),),
+    "/staff/sharing": (("SC-GX-01@510000", "/staff/sharing"),),
+    "/staff/verifiers": (("CQ-YY-01@500000", "/staff/verifiers"),),
+    "/step-up": (("second@500000", "/step-up?level=4&next=/me"), ("plain@500000", "/step-up?level=3&next=/me")),
+    "/transparency": ((NOBODY, "/transparency"),),
+    "/verify": ((BANK, "/verify"), (NOBODY, "/verify")),
+    "/verify/paper/{order_id:uuid}": ((NOBODY, "/verify/paper/{job}"),),
+    "/verify/purpose": ((BANK, "/verify/purpose"),),
+    "/verify/register": ((NOBODY, "/verify/register"),),
+    "/wallet": ((HER, "/wallet"),),
+    "/wallet/{card_id:uuid}": ((HER, "{card}"),),
+    "/wallet/{card_id:uuid}/records": ((HER, "{card}/records"),),
+    "/wallet/{card_id:uuid}/show": ((HER, "{card}/show"),),
+}  # fmt: skip
+
+
+def get_routes() -> set[str]:
+    """Every path this app answers to GET."""
+    found: set[str] = set()
+    for one in rooms.routes():
+        doors = [(each.path, handler) for each in one.routes for handler in each.route_handlers] if hasattr(one, "routes") else [(path, one) for path in one.paths]
+        found |= {path for path, handler in doors if "GET" in getattr(handler, "http_methods", ())}
+    return found
+
+
+async def test_every_route_is_named() -> None:
+    named, routes = NOT_A_PAGE | A_FILE | GOES_ON | set(PAGES), get_routes()
+    assert routes - named == set(), "a new page: add it to PAGES, or say why it is none"
+    assert named - routes == set(), "no longer a route"
+
+
+class World:
+    """A nation in which every kind of thing exists once, and the browsers of those who may look at it."""
+
+    def __init__(self, one: Story, two: Story, three: Story) -> None:
+        self.one, self.two, self.three = one, two, three
+        self.found: dict[str, str] = {}
+
+    async def look_for(self, name: str, who: Visitor, url: str, part: str) -> None:
+        """Keep the first address with `part` in it that the page at `url` links to."""
+        page = await who.get(url)
+        self.found[name] = next((urljoin(page.url, href) for _, href in page.links if part in href and not href.endswith(part)), f"no {part} at {url}")
+
+    async def build(self) -> None:
+        """The tour as far as a licence that was shown; a second person's case that waits; a third half signed in."""
+        one, two, found = self.one, self.two, self.found
+        page = await one.browser("visitor").get(one.home + "/search?q=内资公司设立登记")
+        found["item"] = one.kept["item"] = two.kept["item"] = next(href for _, href in page.links if href.startswith("/s/")).split("/")[2]
+        for story in (one, two):
+            await story.browser("her").get(f"{story.home}/s/{found['item']}")
+            for step in (_signed_in, person.fill, person.submit):
+                await step(story)
+        await person.delivered(two)
+        for _, step in desk.STEPS[1:]:
+            await step(one)
+        for step in (licence.in_wallet, licence.bank_registers, licence.shown):
+            await step(one)
+        found.update(case=one.kept["case"], waiting=two.kept["case"], card=one.kept["card"])
+        await self._draft()
+        await self._people()
+        await self._staff()
+        await self._print()
+
+    async def _draft(self) -> None:
+        her, found = self.one.browser("her"), self.found
+        page = await her.get(f"{self.one.home}/s/{found['item']}")
+        page = await her.submit(page.form(action="/apply"))
+        found["draft"], steps = page.url.split("/")[-2], []
+        for _ in range(12):
+            steps.append(page.url.rsplit("/", 1)[1])
+            if steps[-1] == "check":
+                break
+            form = next(one for one in page.forms if ("_act", "next") in one.buttons)
+            files = {name: ("材料（演示）.png", person.PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
+            page = await her.submit(form, person.answers(self.one, form), button=("_act", "next"), files=files)
+        for at in range(8):
+            found[f"step{at}"] = steps[min(at, len(steps) - 1)]
+
+    async def _people(self) -> None:
+        one, her = self.one, self.one.browser("her")
+        await self.look_for("message", her, one.home + "/messages", "/messages/")
+        await self.look_for("info", one.browser("visitor"), one.home + "/search?q=居住证", "/info/")
+        coming, named, plain = self.three.browser("coming"), self.three.browser("named"), self.three.browser("plain")
+        for who in (coming, named):
+            page = await who.get(one.home + "/login")
+            page = await who.submit(page.form(has="who"), {"who": self.three.person.phone if who is coming else "13877770001"})
+        form = page.form(has="code")
+        await named.submit(form, {"code": one_time_code(page), "number": self.three.person.number})
+        page = await plain.get(one.home + "/login")
+        await person.sign_in_with(plain, page, self.three.person)
+
+    async def unlinked(self, nation: Nation) -> None:
+        """What no page of the story links to: a consent that is asked, one that was given, a letter that came."""
+        connection = await asyncpg.connect(nation.settings("510000").database_url)
+        try:
+            self.found["letter"] = f"/staff/nodes/letters/{await connection.fetchval('SELECT id FROM letter_applied LIMIT 1')}"
+        finally:
+            await connection.close()
+        async with Node.open(nation.settings("500000")) as node, node.db.transaction() as tx:
+            subject = await tx.fetchval("SELECT subject FROM draft WHERE id = $1", self.found["draft"])
+            wanted = consent.Ask(
+                purpose="case.prefill.housing", why="填居住证签注的地址", giver="510000", giver_name="四川省住房登记（演示）", receiver="500000",
+                receiver_name="重庆市公安局（演示）", fields=("房屋地址", "租住起止日期"), until=node.clock.now() + timedelta(days=30),
+            )  # fmt: skip
+            self.found["ask"] = self.one.home + await consent.ask(tx, node, subject, wanted, back="/me")
+            actor = Actor(kind="citizen", subject=subject, acr=2)
+            other = msgspec.structs.replace(wanted, purpose="case.prefill.medical", why="填参保信息")
+            given = await consent.give(tx, node, actor, other, channel="h5")
+            self.found["consent"] = f"{self.one.home}/me/consents/{given.id}"
+
+    async def _staff(self) -> None:
+        one, found = self.one, self.found
+        for role, node in {who.split("@")[0]: who.split("@")[1] for pages in PAGES.values() for who, _ in pages if "-" in who}.items():
+            await one.staff(role, node, role)
+        owner = one.owner
+        await self.look_for("app", one.browser("SC-YY-02"), owner + "/staff/apps", "/staff/apps/0")
+        registrar = one.browser("SC-YY-01")
+        page = await registrar.get(owner + "/staff/apps/new")
+        values = apps.app_fields(page.form(has="items"), found["item"], "没写完的应用（演示）")
+        page = await registrar.submit(page.form(has="items"), values, button=("act", "register"))
+        found["draft_app"] = page.url
+        await self.look_for("issued", one.browser("CD-SJ-04"), owner + "/staff/credentials", "/staff/credentials/")
+        await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/")
+        clerk = one.browser("YZ-DT-01")
+        page = await clerk.get(one.home + "/desk/receive")
+        form = page.form(has="task_code")
+        page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number})
+        found["window"] = page.url
+
+    async def _print(self) -> None:
+        """A paper that is printed and not yet handed over."""
+        one, her, clerk = self.one, self.one.browser("her"), self.one.browser("YZ-DT-01")
+        page = await her.get(one.kept["card"])
+        await her.submit(desk.act(page, "print"), {"hall": licence.HALL})
+        for _ in range(100):
+            page = await clerk.get(one.home + "/desk/prints")
+            jobs = [href for text, href in page.links if "/desk/prints/" in href and one.kept["company"][:4] in text]
+            page = await her.get(one.kept["card"])
+            code = re.search(r"取证码\D{0,12}(\d{4} ?\d{4})", page.text)
+            if jobs and code:
+                break
+            await asyncio.sleep(0.1)
+        assert jobs, page.text
+        assert code, page.text
+        page = await clerk.get(one.home + jobs[-1])
+        self.found["job"] = page.url.rsplit("/", 1)[1]
+        page = await clerk.submit(
+            desk.act(page, "print"), {"identity": "yes", "code": code[1], "blank_no": f"CQ{int(time.time() * 1000) % 10**10:010d}"}
+        )
+        assert page.status < 400, page.text
+
+    async def later(self) -> None:
+        """A bad review, and a correction asked of the second person."""
+        one, two, her = self.one, self.two, self.one.browser("her")
+        page = await her.get(f"{one.home}/review/{one.kept['case']}")
+        await her.submit(page.form(has="grade"), {"grade": "1", "text": "跑了两趟（演示）"})
+        await desk.ask_correction(two)
+        await two.until(lambda: two.browser("her").get(f"{two.home}/cases/{two.kept['case']}"), "补", seconds=15)
+        lead = one.browser("SC-PJ-01")
+        await one.until(lambda: lead.get(one.owner + "/staff/reviews"), "跑了两趟", seconds=20)
+        await self.look_for("bad_review", lead, one.owner + "/staff/reviews", "/staff/reviews/")
+
+    def visitor(self, who: str) -> Visitor:
+        """The browser behind a name of PAGES."""
+        role = who.split("@", maxsplit=1)[0]
+        if role == "second":
+            return self.two.browser("her")
+        if role in {"coming", "named", "plain"}:
+            return self.three.browser(role)
+        return self.one.browser(role)
+
+
+async def _signed_in(story: Story) -> None:
+    page = await story.browser("her").follow("/login")
+    await person.sign_in_with(story.browser("her"), page, story.person)
+
+
+class Eyes:
+    """Browser pages that look at a page of each sort of person, in both modes, and write down what is wrong."""
+
+    def __init__(self, chromium: Any, world: World, lending: Any) -> None:
+        self.chromium, self.world, self.lending = chromium, world, lending
+        self.pages: dict[tuple[str, str], Any] = {}
+        self.wrong: list[str] = []
+        self.titles: dict[tuple[str, str], set[str]] = {}
+        self.looked = 0
+
+    async def page(self, who: str, mode: str) -> Any:
+        if (who, mode) not in self.pages:
+            context = await self.chromium.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True, locale="zh-CN")
+            page = await context.new_page()
+            page.set_default_timeout(20_000)
+            await self.lending(page, self.world.visitor(who))
+            if mode:
+                base = self.world.one.addresses[who.split("@")[1]]
+                await context.add_cookies([{"name": "tb_mode", "value": mode, "url": base}])
+            self.pages[who, mode] = page
+        return self.pages[who, mode]
+
+    async def close(self) -> None:
+        for page in self.pages.values():
+            await page.context.close()
+
+    async def look(self, template: str, who: str, address: str, mode: str) -> None:
+        """Open one page and note every defect."""
+        status, _, rest = address.partition(":") if address[:3].isdigit() else ("200", "", address)
+        url = urljoin(self.world.one.addresses[who.split("@")[1]], rest.format_map(self.world.found))
+        name = f"{template} {who} {mode or 'normal'} {rest}"
+        page = await self.page(who, mode)
+        staff = "-" in who.split("@", maxsplit=1)[0] or template.startswith("/staff")
+        await page.set_viewport_size({"width": 1280, "height": 800} if staff else {"width": 390, "height": 844})
+        try:
+            answer = await page.goto(url)
+        except Exception as error:  # a page that is a download or nothing at all
+            self.wrong.append(f"{name}: {url} {str(error).splitlines()[0]}")
+            return
+        if answer is None or str(answer.status) != status:
+            self.wrong.append(f"{name}: status {answer and answer.status} at {page.url}: {(await page.title())}")
+            return
+        self.looked += 1
+        elder = mode == "elder"
+        seen = await page.evaluate(f"({LOOK.strip()})({{least: {60 if elder else 44}, font: {18 if elder else 14}}})")
+        if elder and seen["mode"] != "elder":
+            if not staff:
+                self.wrong.append(f"{name}: not in elder mode")
+            return
+        if not staff:
+            self.wrong += [f"{name}: small {one}" for one in seen["small"]]
+        self.wrong += [f"{name}: tiny {one}" for one in seen["tiny"]]
+        if seen["h1"] != 1 or seen["lang"] != "zh-CN" or seen["dead"]:
+            self.wrong.append(f"{name}: {seen['h1']} h1, lang {seen['lang']}, {seen['dead']} dead links")
+        if status == "200":
+            self.titles.setdefault((mode, seen["title"]), set()).add(template)
+        await page.evaluate(AXE)
+        found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+        for one in found["violations"]:
+            nodes = [f"{node['html'][:140]} {(node['any'] or node['all'] or node['none'] or [{'message': ''}])[0]['message'][:120]}" for node in one["nodes"][:3]]
+            self.wrong.append(f"{name}: axe {one['id']} ×{len(one['nodes'])}: {nodes}")
+        if not staff:
+            await page.set_viewport_size({"width": 320, "height": 640})
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            if wide > 320:
+                self.wrong.append(f"{name}: {wide} px wide at 320")
+
+
+async def test_every_page_in_both_modes(nation: Nation, chromium: Any, invent: Callable[[], Awaitable[Story]], lending: Any) -> None:
+    world = World(await invent(), await invent(), await invent())
+    await world.build()
+    await world.unlinked(nation)
+    eyes = Eyes(chromium, world, lending)
+    try:
+        for later in (False, True):
+            if later:
+                await world.later()
+            for template, visits in PAGES.items():
+                for who, address in visits:
+                    if address.startswith("later:") != later:
+                        continue
+                    modes = ("",) if "-" in who.split("@")[0] else ("", "elder")  # a desk has one density
+                    await asyncio.gather(*(eyes.look(template, who, address.removeprefix("later:"), mode) for mode in modes))
+    finally:
+        await eyes.close()
+    for (mode, title), templates in eyes.titles.items():
+        if len(templates) > 1:
+            eyes.wrong.append(f"title “{title}” {mode} on {sorted(templates)}")
+    assert eyes.wrong == [], f"{len(eyes.wrong)} defects on {eyes.looked} pages:\n" + "\n".join(eyes.wrong)
