@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tongban import consent, federation
+from tongban import consent, federation, identity
 from tongban.exchange.actions.serve import Refused, serve
 from tongban.exchange.model import Asked
 from tongban.exchange.queries import own_proof
@@ -14,12 +14,16 @@ from tongban.kernel.node import Node
 
 
 class LedgerAsked(msgspec.Struct, frozen=True):
-    """The body of `exchange.ledger` and `exchange.receipt`: whose lines; for a receipt, which one."""
+    """The body of `exchange.ledger` and `exchange.receipt`: whose lines; for a receipt, which one.
+
+    `home` is the register's statement that the caller is the home of this person; a visited node has none.
+    """
 
     v: int
     subject: str
     id: str = ""
     side: str = ""
+    home: str = ""
 
 
 async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -35,21 +39,36 @@ async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def ledger(node: Node, _caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`exchange.ledger`: this node's lines about one person, for the person's own page (privacy.md 6)."""
+async def ledger(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`exchange.ledger`: this node's lines about one person, for the person's own page (privacy.md 6).
+
+    Told to the person's home, and by the home to a node where the person is signed in now; nobody else reads who looked.
+    """
     asked = _parsed(body)
+    await _entitled(node, caller, asked)
     async with node.db.reading() as tx:
         lines = await consent.lines(tx, node.id, asked.subject)
     return {"v": 1, "lines": [msgspec.to_builtins(line) for line in lines]}
 
 
-async def receipt(node: Node, _caller: str, body: dict[str, Any]) -> dict[str, Any]:
+async def receipt(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`exchange.receipt`: the proof of one line of one person (凭证)."""
     asked = _parsed(body)
+    await _entitled(node, caller, asked)
     made = await own_proof(node, asked.subject, asked.id, asked.side)
     if made is None:
         raise federation.CallRefused(404, "not_found", ())
     return {"v": 1, "receipt": made.decode()}
+
+
+async def _entitled(node: Node, caller: str, asked: LedgerAsked) -> None:
+    """Raise CallRefused 403 `no_grant` unless the caller may show this person the lines (T-28)."""
+    if await identity.is_home(node, asked.subject, caller, asked.home):
+        return
+    async with node.db.reading() as tx:
+        if await identity.visits(tx, node, asked.subject, caller):
+            return
+    raise federation.CallRefused(403, "no_grant", ())
 
 
 def _parsed(body: dict[str, Any]) -> LedgerAsked:

@@ -113,10 +113,15 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class DataUse(msgspec.Struct, frozen=True):
-    """Who used a person's data, over all nodes (谁用过我的数据). `silent` are nodes that did not answer."""
+    """Who used a person's data, over all nodes (谁用过我的数据). `silent` are nodes that did not answer.
+
+    `home` and `home_url` name the place with the whole ledger when this node is only visited.
+    """
 
     uses: tuple[Use, ...]
     silent: tuple[str, ...]
+    home: str = ""
+    home_url: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=False):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tongban import consent, federation, transparency
+from tongban import consent, federation, identity, transparency
 from tongban.consent import Line
 from tongban.exchange.model import DataUse, Gathered, Grant, Resource
 from tongban.exchange.rules import merged
@@ -20,6 +20,8 @@ from tongban.kernel.node import Node
 
 # How long one silent node may keep a person waiting for the whole page.
 GATHER_MS = 1500
+# Subjects that begin so were never matched and mean nothing to another node (identity.md 1).
+LOCAL = "l"
 
 
 @cache
@@ -69,7 +71,8 @@ async def data_use(node: Node, subject: str) -> DataUse:
     """Who used this person's data, over every node that answers now (谁用过我的数据).
 
     Own lines from the table, the others' by `federation.call exchange.ledger`, all at once; a node that is silent is
-    named, never left out in silence. Source: privacy.md 6.
+    named, never left out in silence. A visited node may ask the home only, and says where the whole ledger is; a
+    subject of this node alone is told to nobody. Source: privacy.md 6.
     """
     async with node.db.reading() as tx:
         own = await consent.lines(tx, node.id, subject)
@@ -77,16 +80,26 @@ async def data_use(node: Node, subject: str) -> DataUse:
             listed = (await federation.directory(tx)).nodes
         except federation.NotMember:
             listed = ()
+        home = await identity.home_of(tx, subject) or node.id
     others = [one for one in listed if one.id != node.id and one.status in {"active", "leaving"}]
-    parts = await asyncio.gather(*(_ask(node, one.id, one.name, subject) for one in others))
+    if subject.startswith(LOCAL):
+        others = []
+    elif home != node.id:
+        others = [one for one in others if one.id == home]
+    shown = await identity.home_proof(node, subject)
+    parts = await asyncio.gather(*(_ask(node, one.id, one.name, subject, shown) for one in others))
     here = Gathered(node=node.id, name=node.settings.name, reached=True, lines=own)
-    return DataUse(uses=merged((here, *parts)), silent=tuple(part.name for part in parts if not part.reached))
+    silent = tuple(part.name for part in parts if not part.reached)
+    place = next((one for one in others if one.id == home), None)
+    return DataUse(
+        uses=merged((here, *parts)), silent=silent, home=place.name if place else "", home_url=place.base_url if place else ""
+    )
 
 
-async def _ask(node: Node, other: str, name: str, subject: str) -> Gathered:
+async def _ask(node: Node, other: str, name: str, subject: str, shown: str) -> Gathered:
     try:
         answer = await federation.call(
-            node, other, "exchange.ledger", {"v": 1, "subject": subject}, budget_ms=GATHER_MS
+            node, other, "exchange.ledger", {"v": 1, "subject": subject, "home": shown}, budget_ms=GATHER_MS
         )
         lines = msgspec.convert(answer.get("lines", []), tuple[Line, ...])
     except (federation.CallFailed, federation.CallRefused, msgspec.ValidationError):
@@ -102,7 +115,8 @@ async def proof(node: Node, subject: str, access_id: str, side: str, at_node: st
     """
     if at_node == node.id:
         return await own_proof(node, subject, access_id, side)
-    body = {"v": 1, "subject": subject, "id": access_id, "side": side}
+    shown = await identity.home_proof(node, subject)
+    body = {"v": 1, "subject": subject, "id": access_id, "side": side, "home": shown}
     try:
         answer = await federation.call(node, at_node, "exchange.receipt", body, budget_ms=GATHER_MS)
     except (federation.CallFailed, federation.CallRefused):

@@ -35,6 +35,7 @@ class Refused(msgspec.Struct, frozen=True):
 async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
     """Answer one question about a resource this node owns (应答取用).
 
+    An answer about a person names the case or session it is for (T-29): without one there is none.
     Order: resource → grant and quota (one conditional UPDATE) → consent where asked → register → field filter → ledger.
     A question that finds nothing still uses the quota, so that nobody can try names without end. This node asking
     itself needs no grant, yet its ledger line.
@@ -46,6 +47,8 @@ async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
         return Refused(404, "not_found")
     if question.v != 1 or known(found, question.fields) != question.fields or (found.key == "subject" and not question.subject):
         return Refused(400, "malformed")
+    if found.key == "subject" and not question.case:
+        return Refused(400, "no_reference")
     if found.sharing == "refused" and caller != node.id:
         return Refused(403, "no_grant")
     async with node.db.transaction() as tx:

@@ -55,6 +55,8 @@ class DataUsePage(msgspec.Struct, frozen=True):
     count: int
     odd: int
     silent: tuple[str, ...]
+    home: str
+    home_url: str
     kinds: tuple[Kind, ...]
     back: str = "/me"
     back_label: str = "返回我的"
@@ -83,6 +85,8 @@ async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], act
         count=sum(use.line.count for use in shown),
         odd=sum(1 for use in shown if use.agrees is False),
         silent=found.silent,
+        home=found.home,
+        home_url=found.home_url + "/me/data-use",
         kinds=tuple(one for one in kinds if one.count or one.current),
     )
     return ui.page(request, "exchange/data_use.html", page)

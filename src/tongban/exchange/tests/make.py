@@ -9,7 +9,11 @@ from typing import Any
 from tongban import exchange, identity
 from tongban.exchange import letters
 from tongban.federation.tests.make import nation
+from tongban.identity import letters as identity_letters
+from tongban.identity.actions import keys, subjects
+from tongban.identity.rules import home as rules
 from tongban.kernel.actor import Actor, Assignment
+from tongban.kernel.ids import uuid7
 
 NAME = "陈小雨"  # 演示人
 WANTED = ("name", "address", "sex")
@@ -33,9 +37,24 @@ async def person_at(node: Any) -> str:
         return await tx.fetchval("SELECT subject FROM register_entry ORDER BY subject LIMIT 1")
 
 
+async def at_home(nodes: dict[str, Any], home: str, subject: str) -> None:
+    """The person's account is at `home`: as the register has it, and as the home can show it."""
+    async with nodes["mps"].db.transaction() as tx:
+        await tx.execute("UPDATE register_entry SET home = $2 WHERE subject = $1", subject, home)
+        key = await keys.signing_key(tx, nodes["mps"], "Ed25519")
+        claims = rules.statement(subject, home, "mps", nodes["mps"].clock.now())
+    async with nodes[home].db.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO account (subject, id, phone, bi_phone, proof, proof_method, proof_at, opened_at)"
+            " VALUES ($1, $2, $3, $4, 2, 'register', now(), now())",
+            subject, uuid7(), nodes[home].cipher.seal("contact", "account.phone", subject, "13800000000"), b"0" * 16,
+        )  # fmt: skip
+        await subjects.put_statement(tx, nodes[home], subject, key.sign(claims, typ=rules.STATEMENT_TYP))
+
+
 @asynccontextmanager
 async def sharing(make_node: Any, *ids: str) -> AsyncIterator[dict[str, Any]]:
-    async with nation(make_node, *ids, calls=letters.CALLS) as nodes:
+    async with nation(make_node, *ids, calls={**identity_letters.CALLS, **letters.CALLS}) as nodes:
         for node in nodes.values():
             await exchange.set_up(node)
         yield nodes

@@ -11,7 +11,7 @@ from tongban import consent, exchange
 from tongban.exchange import providers
 from tongban.exchange.model import Fetched, Unavailable
 from tongban.exchange.providers.demo import Away
-from tongban.exchange.tests.make import ask, citizen, person_at, sharing
+from tongban.exchange.tests.make import ask, at_home, citizen, person_at, sharing
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,9 @@ async def nodes(make_node):
 
 @pytest.fixture(scope="module")
 async def subject(nodes):
-    return await person_at(nodes["mps"])
+    found = await person_at(nodes["mps"])
+    await at_home(nodes, "500000", found)
+    return found
 
 
 async def _lines(node, subject):
