@@ -82,6 +82,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/login": ((NOBODY, "/login"),),
     "/login/code": (("coming@500000", "/login/code"),),
     "/login/elsewhere": ((NOBODY, "/login/elsewhere"),),
+    "/login/later": ((NOBODY, "/login/later"),),
     "/login/name": (("named@500000", "/login/name"),),
     "/logout": ((NOBODY, "/logout"),),
     "/me": ((HER, "/me"),),
@@ -300,6 +301,7 @@ class Eyes:
         self.pages: dict[tuple[str, str], Any] = {}
         self.wrong: list[str] = []
         self.titles: dict[tuple[str, str], set[str]] = {}
+        self.done: set[tuple[str, str]] = set()
         self.looked = 0
 
     async def page(self, who: str, mode: str) -> Any:
@@ -334,6 +336,9 @@ class Eyes:
         if answer is None or str(answer.status) != status:
             self.wrong.append(f"{name}: status {answer and answer.status} at {page.url}: {(await page.title())}")
             return
+        if (mode, page.url) in self.done:
+            return
+        self.done.add((mode, page.url))
         self.looked += 1
         elder = mode == "elder"
         seen = await page.evaluate(f"({LOOK.strip()})({{least: {60 if elder else 44}, font: {18 if elder else 14}}})")
@@ -369,6 +374,7 @@ async def test_every_page_in_both_modes(nation: Nation, chromium: Any, invent: C
         for later in (False, True):
             if later:
                 await world.later()
+                eyes.done.clear()
             for template, visits in PAGES.items():
                 for who, address in visits:
                     if address.startswith("later:") != later:
@@ -376,6 +382,7 @@ async def test_every_page_in_both_modes(nation: Nation, chromium: Any, invent: C
                     modes = ("",) if "-" in who.split("@")[0] else ("", "elder")  # a desk has one density
                     await asyncio.gather(*(eyes.look(template, who, address.removeprefix("later:"), mode) for mode in modes))
     finally:
+        print("\n".join(eyes.wrong))
         await eyes.close()
     for (mode, title), templates in eyes.titles.items():
         if len(templates) > 1:
