@@ -48,6 +48,8 @@ bench: $(STAMP) browser  ## every bench, then the list of their results; one alo
 $(BENCHES): bench-%: $(STAMP)
 	@$(BIN)/python bench/$(subst -,_,$*).py
 
+bench-first-load bench-lighthouse: | browser
+
 model:  ## the machine-checked models of letters and cases (needs spin and gcc)
 	@sh docs/model/check.sh quick
 

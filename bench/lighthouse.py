@@ -57,22 +57,36 @@ def install(runtime: Path) -> Path:
     return cli
 
 
+def scores_of(runtime: Path, cli: Path, url: str, jar: dict[str, str], details: Path) -> dict[str, float]:
+    """One run; asked again, and said so, when Lighthouse could not record it (a busy machine), at most twice."""
+    for _ in range(2):
+        try:
+            return run(runtime, cli, url, jar, details=details)
+        except (NotRecorded, subprocess.TimeoutExpired) as error:
+            print(f"  not recorded, {busy()}: {str(error)[-160:]}", flush=True)
+    return run(runtime, cli, url, jar, details=details)
+
+
+class NotRecorded(Exception):
+    """Lighthouse ended without a report."""
+
+
 def run(runtime: Path, cli: Path, url: str, jar: dict[str, str], *, details: Path | None = None) -> dict[str, float]:
-    """Scores of one run, 0 to 100. Raises RuntimeError when Lighthouse ended on another page."""
+    """Scores of one run, 0 to 100. Raises NotRecorded, and RuntimeError when Lighthouse ended on another page."""
     with tempfile.TemporaryDirectory(prefix="tongban-lighthouse-") as folder:
         out = Path(folder) / "out.json"
         headers = Path(folder) / "headers.json"
-        headers.write_text(json.dumps({"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}))
+        headers.write_text(json.dumps({"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}))
         flags = " ".join(("--headless=new", *CHROMIUM_FLAGS, f"--user-data-dir={folder}/profile"))
         done = subprocess.run(
-            [str(runtime), str(cli), url, "--quiet", "--output=json", f"--output-path={out}", f"--extra-headers={headers}",
+            [str(runtime), str(cli), url, "--quiet", "--output=json", f"--output-path={out}", *([f"--extra-headers={headers}"] if jar else []),
              "--only-categories=performance,accessibility,best-practices", "--form-factor=mobile", "--throttling-method=simulate",
              f"--chrome-flags={flags}"],
             capture_output=True, text=True, check=False, timeout=180,
             env={**os.environ, "CHROME_PATH": shutil.which("chromium") or shutil.which("google-chrome") or ""},
         )  # fmt: skip
         if done.returncode != 0 or not out.exists():
-            raise RuntimeError(f"Lighthouse ended with {done.returncode}: {done.stderr[-600:]}")
+            raise NotRecorded(f"Lighthouse ended with {done.returncode}: {done.stderr[-600:]}")
         told = json.loads(out.read_bytes())
     if told["finalDisplayedUrl"] != url:
         raise RuntimeError(f"{url} led to {told['finalDisplayedUrl']}: not measured")
@@ -99,7 +113,7 @@ async def main() -> None:
         kept.mkdir(parents=True, exist_ok=True)
         lines = []
         for name, (url, these) in pages.items():
-            scores = [await asyncio.to_thread(run, runtime, cli, url, these, details=kept / f"{name}.json") for _ in range(RUNS)]
+            scores = [await asyncio.to_thread(scores_of, runtime, cli, url, these, kept / f"{name}.json") for _ in range(RUNS)]
             print(f"  {name}: {scores}; {busy()}", flush=True)
             for what, wanted in (("performance", 98), ("accessibility", 100)):
                 figure = statistics.median(each[what] for each in scores)
