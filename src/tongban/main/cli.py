@@ -46,6 +46,7 @@ def demo(
     context: typer.Context,
     folder: Folder = DEMO_FOLDER,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data of earlier runs first.")] = False,
+    port: Annotated[int | None, typer.Option("--port", help="First of five ports, when 8100 to 8104 are taken.")] = None,
 ) -> None:
     """Run the demo nation until Ctrl-C. Prints addresses and people, then a line that begins with `ready`."""
     context.obj = folder
@@ -53,7 +54,7 @@ def demo(
         return
     from tongban.main.demo.run import run
 
-    uvloop.run(run(folder, fresh=fresh))
+    uvloop.run(run(folder, fresh=fresh, first_port=port))
 
 
 @demo_app.command()

@@ -11,6 +11,7 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/login", "/login"),
     ui.Route("/login/code", fixture="a login transaction"),
     ui.Route("/login/name", fixture="a login transaction of somebody new"),
+    ui.Route("/login/later", "/login/later"),
     ui.Route("/login/elsewhere", "/login/elsewhere"),
     ui.Route("/login/go", fixture="answers with a redirect"),
     ui.Route("/login/initiate", fixture="answers with a redirect"),

@@ -22,7 +22,7 @@ from tongban.identity.pages.browser import (
     Asking,
     HereNode,
 )
-from tongban.identity.pages.views import CodePage, LeftPage, LoginPage, NamePage
+from tongban.identity.pages.views import CodePage, LaterPage, LeftPage, LoginPage, NamePage
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.queries.sessions import why_ended
 from tongban.identity.rules.typed import came_from, own_path
@@ -184,7 +184,18 @@ async def name(request: AnyRequest, node: HereNode) -> AnyResponse:
         opened = await sign_in.complete(tx, node, cookie, asked, answer, browser.browser_of(request))
     if isinstance(opened, tuple):
         return _name_again(request, form["name"], form["number"], opened)
-    return await browser.take(request, node, ui.see_other(step.next if step else AFTER), opened)
+    after = step.next if step else AFTER
+    if answer is None:  # the register is away: signed in at level 1, and told so before going on
+        after = "/login/later?next=" + quote(after, safe="")
+    return await browser.take(request, node, ui.see_other(after), opened)
+
+
+@get("/login/later")
+async def later(request: AnyRequest) -> AnyResponse:
+    """The register is away: what that means, and on with level 1 (identity.md 11, `identity.register_away`)."""
+    _, sentence, todo = SENTENCES["identity.register_away"]
+    page = LaterPage(sentence=sentence, todo=todo, next=own_path(request.query_params.get("next", ""), AFTER))
+    return ui.page(request, "identity/later.html", page)
 
 
 def _name_again(request: AnyRequest, typed_name: str, number: str, errors: Refusals) -> AnyResponse:
@@ -237,5 +248,5 @@ async def left(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
 
 
 ROUTES = [
-    login, begin, code_page, code, resend, name_page, name, passkey_options, by_passkey, logout, left,
+    login, begin, code_page, code, resend, name_page, name, later, passkey_options, by_passkey, logout, left,
 ]  # fmt: skip

@@ -42,6 +42,15 @@ class NamePage(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[Refusal, ...] = ()
 
 
+class LaterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The register of persons does not answer 登记暂时查不到: signed in at level 1, asked again by a clock."""
+
+    title: str = "登录好了，身份过一会儿再核对"
+    sentence: str
+    todo: str
+    next: str
+
+
 class PlacesPage(msgspec.Struct, frozen=True, kw_only=True):
     """Choosing where the account is 选择账号所在地."""
 

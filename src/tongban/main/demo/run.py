@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from tongban.kernel.settings import CODE_ROOT
-from tongban.main.demo.nation import Nation, NationError
+from tongban.main.demo.nation import ORDER, Nation, NationError
 from tongban.main.postgres import PostgresError
 
 PEOPLE = CODE_ROOT / "deploy" / "demo" / "people.yaml"
@@ -25,13 +25,13 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def run(folder: Path, *, fresh: bool = False) -> None:
+async def run(folder: Path, *, fresh: bool = False, first_port: int | None = None, nodes: tuple[str, ...] = ORDER) -> None:
     """Run the demo nation until a signal ends it. Exit code 1 with a sentence when it cannot start."""
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    nation = Nation(folder, say=_say)
+    nation = Nation(folder, nodes=nodes, port_base=first_port, say=_say)
     started = time.monotonic()
     waiting = asyncio.create_task(ending.wait())
     try:
