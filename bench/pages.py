@@ -2,26 +2,20 @@
 
 import asyncio
 import statistics
-import tempfile
-from pathlib import Path
 
 from _line import line
 from _load import cpu_seconds, load
+from _nation import nation
 
-from tongban.main.demo.nation import Nation
 from tongban.main.demo.visitor import Visitor
 
 WANTED = 1500  # requests a second a core
 
 
 async def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
-    folder.chmod(0o755)
-    nation = Nation(folder, port_base=19500, durable=False, say=lambda _line: None)
-    try:
-        await nation.start()
-        settings = nation.settings("500000")
-        process = nation.members["500000"].process
+    async with nation(19500) as made:
+        settings = made.settings("500000")
+        process = made.members["500000"].process
         async with Visitor() as visitor:
             page = await visitor.get(settings.base_url + "/search?q=居住证")
             guide = page.link("/s/").split(str(settings.bind_port), 1)[1].split("?")[0]
@@ -35,9 +29,6 @@ async def main() -> None:
             figure = statistics.median(figures)
             print(f"{name}: {[round(one) for one in figures]} answers per CPU second")
             print(line(f"pages-{name}", figure, "req/cpu-s", figure / WANTED, "1500-req/s-a-core", 1.0))
-    finally:
-        await nation.close()
-        nation.wipe()
 
 
 asyncio.run(main())
