@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -30,7 +31,7 @@ async def nation(port_base: int) -> AsyncIterator[Nation]:
     """The five nodes in a folder of their own, gone afterwards. Says how busy the machine was."""
     folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
     folder.chmod(0o755)
-    made = Nation(folder, port_base=port_base, durable=False, say=lambda _line: None)
+    made = Nation(folder, port_base=_free(port_base), durable=False, say=lambda _line: None)
     started = time.monotonic()
     try:
         await made.start()
@@ -43,6 +44,19 @@ async def nation(port_base: int) -> AsyncIterator[Nation]:
     finally:
         await made.close()
         made.wipe()
+
+
+def _free(first: int) -> int:
+    """The first five free ports in a row from here on."""
+    for base in range(first, 60_000, 10):
+        with ExitStack() as taken:
+            try:
+                for port in range(base, base + 5):
+                    taken.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError(f"no five free ports after {first}")
 
 
 def busy() -> str:
