@@ -122,7 +122,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/step-up": (("second@500000", "/step-up?level=4&next=/me"), ("plain@500000", "/step-up?level=3&next=/me")),
     "/transparency": ((NOBODY, "/transparency"),),
     "/verify": ((BANK, "/verify"), (NOBODY, "/verify")),
-    "/verify/paper/{order_id:uuid}": ((NOBODY, "/verify/paper/{job}"),),
+    "/verify/paper/{order_id:uuid}": (("nobody@510000", "/verify/paper/{job}"),),
     "/verify/purpose": ((BANK, "/verify/purpose"),),
     "/verify/register": ((NOBODY, "/verify/register"),),
     "/wallet": ((HER, "/wallet"),),

@@ -203,7 +203,7 @@ async def _desk(
         raise ReviewGone
     today = node.clock.today()
     page = DeskPage(
-        title="差评处置",
+        title="处置一条差评" if one else "差评处置",
         rows=tuple(_row(row, today) for row in mine),
         chosen=_row(one, today) if one else None,
         may_handle=one is not None

@@ -136,6 +136,28 @@ if (voice) {
   addEventListener("pagehide", () => voice.cancel());
 }
 
+// The mode or size changes in the middle of a form 换版本: what is typed and not yet saved waits in this tab, and is taken out at once.
+const display = document.getElementById("display");
+const waits = `typed:${location.pathname}`;
+const questions = () => $$("main form[method=post] :is(input,select,textarea)").filter((one) => one.name && !/hidden|file|password|submit/.test(one.type));
+const ticked = (one) => /radio|checkbox/.test(one.type);
+if (display) {
+  display.addEventListener("submit", () => {
+    const typed = questions().map((one) => [one.name, one.value, ticked(one) ? one.checked : null]);
+    if (typed.length) sessionStorage.setItem(waits, JSON.stringify(typed));
+  });
+}
+const typed = sessionStorage.getItem(waits);
+if (typed) {
+  sessionStorage.removeItem(waits);
+  const kept = JSON.parse(typed);
+  for (const one of questions()) {
+    const found = kept.find(([name, value]) => name === one.name && (!ticked(one) || value === one.value));
+    if (!found) continue;
+    if (ticked(one)) one.checked = found[2]; else one.value = found[1];
+  }
+}
+
 // Elder mode says a choice back 复述
 for (const echo of $$("[data-echo]")) {
   const group = document.getElementsByName(echo.dataset.echo);
