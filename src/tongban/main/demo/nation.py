@@ -166,7 +166,7 @@ class Nation:
                 while line.strip() != b"ready":
                     line = await out.readline()
                     if not line:
-                        raise NationError(f"{node} ended while starting; its log is {folder / 'node.log'}")
+                        raise NationError(f"{node} ended while starting: {_last_words(folder / 'node.log')}; its log is {folder / 'node.log'}")
         except TimeoutError:
             raise NationError(f"{node} was not ready in {_START_SECONDS} s; its log is {folder / 'node.log'}") from None
         member.watcher = asyncio.create_task(self._watch(node, member.process))
@@ -268,6 +268,12 @@ def _plain(settings: Settings) -> dict[str, object]:
         field.name: str(value) if isinstance(value := getattr(settings, field.name), Path) else value
         for field in msgspec.structs.fields(Settings)
     }
+
+
+def _last_words(log_file: Path) -> str:
+    """The last line of a node's log, which says why it ended."""
+    lines = log_file.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it wrote nothing"
 
 
 def _end_with_parent() -> None:
