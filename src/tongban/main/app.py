@@ -77,6 +77,11 @@ def counted(node: Node) -> Any:
             if str(scope["type"]) != "http":
                 await app(scope, receive, send)
                 return
+            # a zero byte in an address is nothing anybody types, and no table takes it
+            scope["query_string"] = scope["query_string"].replace(b"%00", b"")
+            for name, value in scope.get("path_params", {}).items():
+                if isinstance(value, str):
+                    scope["path_params"][name] = value.replace("\x00", "")
             scope.setdefault("state", {})["trace"] = secrets.token_hex(8)
             started = time.perf_counter()
             status = 500

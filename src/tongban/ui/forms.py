@@ -146,7 +146,8 @@ async def read(request: Request[Any, Any, Any]) -> Form:
             text = str(value)
             if len(text) > LARGEST_FIELD:
                 raise FormTooLarge
-            fields.setdefault(name, []).append(text.replace("\r\n", "\n").strip())
+            # a zero byte is nothing anybody types, and no table takes it
+            fields.setdefault(name, []).append(text.replace("\x00", "").replace("\r\n", "\n").strip())
     return Form({k: tuple(v) for k, v in fields.items()}, {k: tuple(v) for k, v in files.items()})
 
 
