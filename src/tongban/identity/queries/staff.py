@@ -74,4 +74,10 @@ async def _member(tx: Tx, node: Node, row: Any) -> StaffMember:
 async def linked_subject(tx: Tx, node: Node, subject: str) -> str:
     """The clerk's own citizen subject, for one purpose: refusing own and family cases (T-62); empty when not linked."""
     blob: bytes | None = await tx.fetchval("SELECT linked_subject FROM staff WHERE subject = $1", subject)
-    return "" if blob is None else node.cipher.open("staff", "staff.linked_subject", subject, blob).reveal()
+    if blob is not None:
+        return node.cipher.open("staff", "staff.linked_subject", subject, blob).reveal()
+    # nobody has linked them by hand: by the number the office gave, as soon as the person is known here
+    found: str | None = await tx.fetchval(
+        "SELECT p.subject FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE s.subject = $1 LIMIT 1", subject
+    )
+    return found or ""
