@@ -48,7 +48,7 @@ async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
     if question.v != 1 or known(found, question.fields) != question.fields or (found.key == "subject" and not question.subject):
         return Refused(400, "malformed")
     if found.key == "subject" and not question.case:
-        return Refused(400, "no_reference")
+        return Refused(422, "refused", ("no_reference",))
     if found.sharing == "refused" and caller != node.id:
         return Refused(403, "no_grant")
     async with node.db.transaction() as tx:
