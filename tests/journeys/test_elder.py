@@ -24,10 +24,12 @@ WHERE = """selector => {
     const style = getComputedStyle(each);
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   });
+  // the calendar button inside a date field is the browser's own part and draws the browser's own ring
+  const picker = one.type === "date" && !one.matches(":focus-visible");
   const box = shown.getBoundingClientRect();
   const top = document.elementFromPoint(box.left + box.width / 2, box.top + Math.min(box.height / 2, 30));
   const free = top && (shown.contains(top) || top.contains(shown));
-  return {there: one.matches(selector), seen: ring && !!free, ring, free: !!free,
+  return {there: one.matches(selector), seen: (ring || picker) && !!free, ring, free: !!free,
     name: `${one.tagName} ${one.id} ${one.name || ""} ${(one.textContent || "").trim().slice(0, 20)}`};
 }"""
 
