@@ -47,7 +47,7 @@ async def nation() -> AsyncIterator[Nation]:
     folder = Path(tempfile.mkdtemp(prefix="tongban-nation-"))
     folder.chmod(0o755)
     lines: list[str] = []
-    made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, overrides={"hub_away_seconds": 5})
+    made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, overrides={"hub_away_seconds": 5, "login_per_hour": 100_000})
     try:
         await made.start()
         yield made
