@@ -74,7 +74,7 @@ async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         item = await catalogue.item(tx, form["task_code"]) if form["task_code"] else None
         if person is not None and item is not None:
             draft = await drafts.begin(tx, node, actor, item.task_code, subject=person.subject)
-            return ui.see_other(f"/desk/receive/{person.subject}/{draft.id}")
+            return ui.see_other(f"/desk/receive/{draft.id}")
     wrong = []
     if item is None:
         wrong.append(Refusal("cases.window.item", "请选要办的事项", "task_code"))
@@ -83,23 +83,23 @@ async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     return await _start_page(request, node, form["task_code"], number, tuple(wrong), 422, "")
 
 
-@get("/desk/receive/{subject:str}/{draft_id:str}")
-async def fill(request: Req, node: HereNode, actor: Asking, subject: Part, draft_id: Part) -> Response[Any]:
+@get("/desk/receive/{draft_id:str}")
+async def fill(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> Response[Any]:
     """代收填表."""
     _must(actor)
     async with node.db.reading() as tx:
-        draft, item = await _draft(tx, node, actor, subject, draft_id)
+        draft, item = await _draft(tx, node, actor, draft_id)
         page = await _form_page(tx, node, draft, item, ())
     return ui.page(request, "cases/receive_form.html", page)
 
 
-@post("/desk/receive/{subject:str}/{draft_id:str}")
-async def hand_in(request: Req, node: HereNode, actor: Asking, subject: Part, draft_id: Part) -> Response[Any]:
+@post("/desk/receive/{draft_id:str}")
+async def hand_in(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> Response[Any]:
     """T01 by the window: 形式审查 only, a number and a receipt for the person."""
     form = await ui.form(request)
     _must(actor)
     async with node.db.transaction() as tx:
-        draft, item = await _draft(tx, node, actor, subject, draft_id, lock=True)
+        draft, item = await _draft(tx, node, actor, draft_id, lock=True)
         if draft.state == "submitted":
             return ui.see_other("/desk/receive")
         for step in item.form.steps:
@@ -115,14 +115,14 @@ async def hand_in(request: Req, node: HereNode, actor: Asking, subject: Part, dr
         number = await reserve(node)
         async with node.db.transaction() as tx:
             done = await submit(
-                tx, node, actor, draft_id, number=number, posted=form.fields, subject=subject,
+                tx, node, actor, draft_id, number=number, posted=form.fields, subject=draft.subject,
                 window=actor.unit or node.settings.name,
             )  # fmt: skip
         if isinstance(done, Mirror):
             return ui.see_other(f"/desk/receive?done={done.number}")
         wrong = list(done)
     async with node.db.reading() as tx:
-        draft, item = await _draft(tx, node, actor, subject, draft_id)
+        draft, item = await _draft(tx, node, actor, draft_id)
         page = await _form_page(tx, node, draft, item, tuple(wrong))
     return ui.page(request, "cases/receive_form.html", page, status=422)
 
@@ -134,10 +134,10 @@ def _must(actor: Actor) -> None:
 
 
 async def _draft(
-    tx: Tx, node: Node, actor: Actor, subject: str, draft_id: str, *, lock: bool = False
+    tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = False
 ) -> tuple[Draft, catalogue.Item]:
-    draft = await mirrors.draft(tx, node, subject, draft_id, lock=lock)
-    if draft is None or draft.actor_subject != actor.subject:
+    draft = await mirrors.draft_by(tx, node, actor.subject, draft_id, lock=lock)
+    if draft is None:
         raise DraftGone
     item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
     if item is None:
@@ -148,7 +148,7 @@ async def _draft(
 async def _form_page(tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wrong: Refusals) -> ReceiveFormPage:
     shown = catalogue.visible(item.form, draft.file.answers, node.clock.today())
     fields = tuple(field for field in item.form.fields if field.name in shown)
-    action = f"/desk/receive/{draft.subject}/{draft.id}"
+    action = f"/desk/receive/{draft.id}"
     return ReceiveFormPage(
         title=f"代收 {item.name}", heading=f"代收：{item.name}", draft=draft,
         questions=await asked.questions(tx, draft.file, fields),

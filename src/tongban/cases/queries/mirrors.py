@@ -47,6 +47,17 @@ async def draft(tx: Tx, node: Node, subject: str, draft_id: str, *, lock: bool =
     return rows.draft_of(node, row) if row else None
 
 
+async def draft_by(tx: Tx, node: Node, actor_subject: str, draft_id: str, *, lock: bool = False) -> Draft | None:
+    """A draft that this officer is filling for somebody at the window, or None (代收的草稿): its address names no person."""
+    if not is_uuid(draft_id) or not actor_subject:
+        return None
+    row = await tx.fetchrow(
+        "SELECT * FROM draft WHERE id = $1 AND actor_subject = $2 AND subject <> $2" + (" FOR UPDATE" if lock else ""),
+        draft_id, actor_subject,
+    )  # fmt: skip
+    return rows.draft_of(node, row) if row else None
+
+
 async def drafts(tx: Tx, node: Node, subject: str) -> tuple[Draft, ...]:
     """Drafts that wait to be finished, last touched first (没填完的)."""
     found = await tx.fetch(

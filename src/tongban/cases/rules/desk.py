@@ -29,6 +29,8 @@ def must_offer(actor: Actor, action: str, offer: Offer, task_code: str) -> None:
     actor.require_staff()
     if not actor.may(action, division=offer.division, org=offer.org_code, item=task_code):
         raise NotYourCounty
+    if actor.linked_subject and actor.linked_subject == offer.subject:
+        raise OwnCase
 
 
 def scopes(actor: Actor) -> tuple[tuple[str, str], ...]:
