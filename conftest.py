@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from tongban.kernel.clock import SetClock
@@ -21,6 +22,12 @@ from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
 from tongban.main import migrate
 from tongban.main.postgres import Postgres
+
+# how long an example takes says something of the machine, not of the code
+hypothesis.settings.register_profile(
+    "tongban", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+hypothesis.settings.load_profile("tongban")
 
 TEMPLATE = "tongban_template"
 NATION_FOLDERS = ("tests/journeys/", "tests/faults/", "tests/nation/")

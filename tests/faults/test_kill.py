@@ -187,8 +187,9 @@ async def test_the_story_finishes_whatever_is_killed(nation, story):
     assert [row["id"] for row in cards] == [issued[0]["id"]]
 
     history = await rows(nation, "510000", "SELECT term, rev, transition FROM case_history WHERE case_id = $1 ORDER BY n", case)
-    assert len({(row["term"], row["rev"]) for row in history}) == len(history)
-    acts = Counter(row["transition"] for row in history)
+    moves = [row for row in history if row["transition"].startswith("T")]  # a note (opened, opinion) makes no new state
+    assert len({(row["term"], row["rev"]) for row in moves}) == len(moves)
+    acts = Counter(row["transition"] for row in moves)
     assert max(acts.values()) == 1, f"an act was done twice: {acts}"
     told = await rows(nation, "500000", "SELECT kind, about, title FROM message WHERE subject = $1", her)
     assert max(Counter(tuple(row.values()) for row in told).values()) == 1, "the same message twice"

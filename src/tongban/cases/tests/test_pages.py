@@ -135,7 +135,7 @@ async def test_nobody_reads_what_is_not_theirs(node):
 
 async def test_hostile_text_is_shown_as_text(node):
     who = person("8")
-    bad = '"><script>alert(1)</script>{{7*7}}\u202e'
+    bad = '"><script>alert(1)</script>{{12345*54321}}\u202e'
     draft_id = await make.filled(node, who, permit_number='"><script>alert(1)</script>')
     browser = Browser(node, who)
     for path in (f"/apply/{draft_id}/person", f"/apply/{draft_id}/check"):
@@ -144,7 +144,7 @@ async def test_hostile_text_is_shown_as_text(node):
         assert "&lt;script&gt;" in page.text
     answer = await browser.post(f"/apply/{draft_id}/living", {"address": bad, "_act": "next"}, page=f"/apply/{draft_id}/living")
     assert "<script>alert" not in answer.text
-    assert "49" not in answer.text.split("f-address", 1)[1][:400]
+    assert "670592745" not in answer.text
 
 
 async def test_materials_are_checked_and_kept(node):
