@@ -143,6 +143,7 @@ def set_clock() -> SetClock:
 
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules stay together on one worker; all that need the nation share one, so that there is one nation."""
     for item in items:
