@@ -65,7 +65,9 @@ def derived(how: str, values: Mapping[str, str], today: date) -> str:
 
 
 def mask(value: str) -> str:
-    """A name or number with its middle hidden (脱敏): 陈*雨, 1101**********002X."""
+    """A name or number with its middle hidden (脱敏): 陈*雨, 1101**********002X; of a day the year: 1992-**-**."""
+    if len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit():
+        return value[:4] + "-**-**"
     if len(value) > 8:
         return value[:4] + "*" * (len(value) - 8) + value[-4:]
     if len(value) > 2:
