@@ -32,7 +32,7 @@ browser:
 	@sh deploy/install-browser.sh
 
 test: $(STAMP) browser  ## every test
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

@@ -30,7 +30,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tongban")
 
 TEMPLATE = "tongban_template"
-NATION_FOLDERS = ("tests/journeys/", "tests/faults/", "tests/nation/")
 _server: Postgres | None = None
 _folder: Path | None = None
 # real public codes of public bodies stand here only as shapes; the demo's own codes are invented (deploy/demo)
@@ -139,14 +138,3 @@ async def tx(node: Node) -> AsyncIterator[Any]:
 def set_clock() -> SetClock:
     """Wednesday 2026-11-18, 10:00 China time; `.move(timedelta(...))`."""
     return SetClock(datetime(2026, 11, 18, 2, 0, tzinfo=UTC))
-
-
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules stay together on one worker; all that need the nation share one, so that there is one nation."""
-    for item in items:
-        where = item.location[0].replace("\\", "/")
-        group = "nation" if "nation" in getattr(item, "fixturenames", ()) or where.startswith(NATION_FOLDERS) else where
-        item.add_marker(pytest.mark.xdist_group(group))
