@@ -11,7 +11,7 @@ from tongban.catalogue.tests.make import ACTOR, COMPANY
 from tongban.federation.tests.make import nation
 
 LIMIT_SECONDS = 5.0
-START_SECONDS = 30.0  # the nodes' clocks have only just begun to turn when the first letter is written
+START_SECONDS = 30.0
 
 
 async def state_of(node):
@@ -20,10 +20,10 @@ async def state_of(node):
     return (found.status, found.digest, found.channels) if found else None
 
 
-async def until(node, wanted, limit=LIMIT_SECONDS) -> float:
+async def until(node, wanted) -> float:
     """Seconds until `node` knows the item in the wanted state."""
     started = time.monotonic()
-    async with asyncio.timeout(limit):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             since = node.bell.generation(catalogue.BELL)
             if await state_of(node) == wanted:
@@ -40,7 +40,7 @@ async def test_publish_and_withdraw_reach_the_other_province_and_the_hub(make_no
             item = await catalogue.publish(tx, owner, ACTOR, COMPANY, 1, channels=("h5", "pc"))
         opened = ("published", item.digest, ("h5", "pc"))
         for other in ("cn", "500000"):
-            assert await until(nodes[other], opened, START_SECONDS) < START_SECONDS
+            assert await until(nodes[other], opened) < LIMIT_SECONDS
         async with nodes["500000"].db.reading() as tx:
             assert await catalogue.item(tx, COMPANY) == item
         async with owner.db.transaction() as tx:

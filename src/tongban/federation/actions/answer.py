@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tongban.federation.actions.measure import SIGNATURE_FAILURES
-from tongban.federation.actions.office import BEHIND_BELL, budget_left, handlers_of, office, public_key
+from tongban.federation.actions.office import BEHIND_BELL, budget_left, handlers_of, note_word, office, public_key
 from tongban.federation.errors import CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
@@ -114,6 +114,7 @@ async def _admit(node: Node, request: Incoming, candidate: Candidate | None) -> 
         key, parameters, method=request.method, path=request.path, query=request.query, headers=headers
     )
     await _use_nonce(node, caller, parameters)
+    note_word(node, caller)
     return Asked(caller, status, _until(headers), _idempotency_key(headers))
 
 

@@ -24,6 +24,7 @@ BEHIND_BELL = "federation.behind"
 LETTERS_BELL = "letters"
 STAMPER_BELL = "stamper"
 ENROLMENT_BELL = "federation.enrolment"
+_HEARD_BELL = "federation.heard."
 _LOOK_AGAIN_SECONDS = 5.0
 _SAME_HINT_SECONDS = 30.0
 
@@ -155,6 +156,16 @@ def register(
         office(node).handlers = handlers
     else:
         _common = handlers
+
+
+def heard_bell(peer: str) -> str:
+    """The bell that rings when a signed word of that node came in."""
+    return _HEARD_BELL + peer
+
+
+def note_word(node: Node, peer: str) -> None:
+    """A signed word of `peer` came in, asked or not: whoever waits for it to come back need not wait longer (对方有声)."""
+    node.bell.ring(heard_bell(peer))
 
 
 def hang_up(node: Node) -> None:

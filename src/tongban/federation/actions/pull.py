@@ -10,10 +10,10 @@ import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.measure import PULL_PATH
-from tongban.federation.actions.office import DIRECTORY_BELL, office
+from tongban.federation.actions.office import DIRECTORY_BELL, heard_bell, office
 from tongban.federation.actions.receive import Batch, Received, keep_epoch_letter, receive, receive_statement
 from tongban.federation.actions.report import report_diverged
-from tongban.federation.actions.way import NoAnswer, exchange
+from tongban.federation.actions.way import Answer, NoAnswer, exchange
 from tongban.federation.model import Directory, ListedNode
 from tongban.federation.queries.mail import cursors, statements
 from tongban.federation.rules.chain import Cursor
@@ -48,21 +48,54 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
     peer = found.node(server)
     if peer is None or not peer.base_urls:
         raise NoAnswer("unknown_node")
-    async with node.db.reading() as tx:
-        held = [one for one in await cursors(tx) if _wanted(found, one, origins)][:ORIGINS_A_POLL]
+    since = node.bell.generation(DIRECTORY_BELL)
+    held = await _held(node, found, origins)
     if not held:
-        await node.bell.wait(DIRECTORY_BELL, seconds=1)
+        await node.bell.wait(DIRECTORY_BELL, seconds=1, since=since)
         return Pulled([], more=False, stuck=False)
     query = "&".join([*(f"from={one.origin}.{one.epoch}.{one.seq}" for one in held), f"wait={wait}", "limit=500"])
-    answer = await exchange(
-        node, found, peer, "GET", "/federation/letters", query=query, budget_ms=20_000, seconds=wait + 10
+    asking = asyncio.ensure_future(
+        exchange(node, found, peer, "GET", "/federation/letters", query=query, budget_ms=20_000, seconds=wait + 10)
     )
+    answer = await _unless_others_are_wanted(node, asking, {one.origin for one in held}, origins, since)
+    if answer is None:
+        return Pulled([], more=False, stuck=False)
     if answer.status == 409:
         await _diverged(node, server)
         return Pulled([], more=False, stuck=True)
     if answer.status != 200:
         raise NoAnswer(str(answer.body.get("code", "malformed")))
     return await _apply(node, server, {one.origin: one for one in held}, answer.body)
+
+
+async def _held(node: Node, found: Directory, origins: list[str] | None) -> list[Cursor]:
+    async with node.db.reading() as tx:
+        return [one for one in await cursors(tx) if _wanted(found, one, origins)][:ORIGINS_A_POLL]
+
+
+async def _unless_others_are_wanted(
+    node: Node, asking: asyncio.Task[Answer], asked_for: set[str], origins: list[str] | None, since: int
+) -> Answer | None:
+    """The answer; or None, and the poll is hung up, when the directory changed so that it asks for the wrong origins.
+
+    A poll names its origins when it leaves and may wait 25 s: a node that has joined since would be read only after that.
+    """
+    try:
+        while not asking.done():
+            ringing = asyncio.ensure_future(node.bell.wait(DIRECTORY_BELL, seconds=WAIT_SECONDS, since=since))
+            try:
+                await asyncio.wait((asking, ringing), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ringing.cancel()
+            if asking.done():
+                break
+            since = node.bell.generation(DIRECTORY_BELL)
+            found = await office(node).need(node)
+            if {one.origin for one in await _held(node, found, origins)} != asked_for:
+                return None
+        return asking.result()
+    finally:
+        asking.cancel()
 
 
 def _wanted(found: Directory, cursor: Cursor, origins: list[str] | None) -> bool:
@@ -196,14 +229,19 @@ async def _old_heads(node: Node) -> set[str]:
 
 
 async def keep_pulling(node: Node, server: str, origins: list[str] | None) -> None:
-    """Fetch from one server for ever (持续取信): at once again after each answer, slower while it does not answer."""
+    """Fetch from one server for ever (持续取信): at once again after each answer, slower while it does not answer.
+
+    A server that was away and makes itself heard, by asking us something or answering another call, is asked at once.
+    """
     failures = 0
     while True:
+        bell, asked = DIRECTORY_BELL, time.monotonic()
         try:
             pulled = await pull_once(node, server, origins)
             failures = failures + 1 if pulled.stuck else 0
         except NoAnswer as error:
             failures += 1
+            bell = heard_bell(server)
             log("federation.pull_not_answered", peer=server, code=error.code)
         except (OSError, msgspec.MsgspecError) as error:
             failures += 1
@@ -212,7 +250,9 @@ async def keep_pulling(node: Node, server: str, origins: list[str] | None) -> No
             failures += 1
             log_failure("federation.pull_failed", error, peer=server)
         if failures:
-            await node.bell.wait(DIRECTORY_BELL, seconds=_BACKOFF[min(failures, len(_BACKOFF)) - 1])
+            await node.bell.wait(bell, seconds=_BACKOFF[min(failures, len(_BACKOFF)) - 1])
+            # a peer that calls us often and cannot answer is not asked at the pace of its calls
+            await asyncio.sleep(max(0.0, asked + _BACKOFF[0] - time.monotonic()))
 
 
 async def pull_all(node: Node) -> None:

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from tongban.federation.actions.measure import SIGNATURE_FAILURES
-from tongban.federation.actions.office import office, public_key
+from tongban.federation.actions.office import note_word, office, public_key
 from tongban.federation.errors import CallFailed
 from tongban.federation.model import Directory, ListedNode
 from tongban.federation.rules import directory as directory_rules
@@ -171,5 +171,6 @@ def _note(node: Node, peer: str, names: Mapping[str, str], sent_ms: int, spent: 
     now_ms = node.clock.ms()
     middle = (sent_ms + spent * 500) / 1000 if spent else now_ms / 1000
     offset = created + 0.5 - middle  # whole seconds on the wire: half a second is the best guess
+    note_word(node, peer)
     memory.note_answer(peer, offset_seconds=offset, version=version)
     memory.note_version(node, version, peer)

@@ -6,7 +6,10 @@ import asyncio
 import time
 
 from tongban import federation
-from tongban.federation.tests.make import deliver, nation
+from tongban.federation import letters
+from tongban.federation.actions import pull
+from tongban.federation.actions.office import office
+from tongban.federation.tests.make import deliver, enrol, make_member, nation, serving
 
 
 async def test_a_letter_reaches_the_other_node_through_the_hub(make_node):
@@ -41,3 +44,49 @@ async def test_with_its_clocks_running_a_letter_takes_less_than_two_seconds(make
         async with asyncio.timeout(10):
             await arrived.wait()
         assert time.monotonic() - started < 2
+
+
+async def test_a_node_that_joined_while_others_wait_is_read_at_once(make_node):
+    """500000's poll left before 510000 joined: it must not sit out its 25 s without asking for 510000's letters."""
+    arrived = asyncio.Event()
+
+    async def note(tx, node, letter):
+        arrived.set()
+
+    async with nation(make_node, "500000", "510000", letters_too={("demo.note", 1): note}, clocks=True) as nodes:
+        async with nodes["510000"].db.transaction() as tx:
+            await federation.send(
+                tx, nodes["510000"], to="500000", kind="demo.note", about="demo:2", body={"text": "演示"}
+            )
+        async with asyncio.timeout(5):
+            await arrived.wait()
+
+
+async def test_a_node_that_comes_back_is_asked_at_once(make_node, monkeypatch):
+    """The hub waits long before it asks a silent node again; the node's own first question ends that wait."""
+    monkeypatch.setattr(pull, "_BACKOFF", (1.0, 600.0))
+    arrived, silent, failed = asyncio.Event(), asyncio.Event(), []
+
+    async def note(tx, node, letter):
+        arrived.set()
+
+    def noted(event, **values):
+        if event == "federation.pull_not_answered" and values["peer"] == "500000":
+            failed.append(event)
+        if len(failed) == 2:
+            silent.set()
+
+    monkeypatch.setattr(pull, "log", noted)
+    federation.register({("demo.note", 1): note, **letters.LETTERS}, letters.CALLS)
+    hub, member = await make_member(make_node, "cn"), await make_member(make_node, "500000")
+    await federation.make_hub(hub)
+    async with serving(hub, clocks=True):
+        async with serving(member, clocks=True):
+            await enrol(hub, member)
+        async with member.db.transaction() as tx:
+            await federation.send(tx, member, to="cn", kind="demo.note", about="demo:3", body={"text": "演示"})
+        async with asyncio.timeout(30):
+            await silent.wait()
+        office(member).closing = False
+        async with serving(member, clocks=True), asyncio.timeout(10):
+            await arrived.wait()

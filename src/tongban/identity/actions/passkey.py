@@ -82,12 +82,14 @@ async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, ag
     except (WebAuthnException, ValueError, KeyError, TypeError):
         return (refusal("identity.passkey_failed"),)
     row = uuid7()
-    await tx.execute(
+    kept = await tx.execute(
         "INSERT INTO authenticator (subject, id, kind, credential_id, public_key, sign_count, bound_acr, label, created_at)"
         " VALUES ($1, $2, 'passkey', $3, $4, $5, $6, $7, $8) ON CONFLICT (credential_id) DO NOTHING",
         session.subject, row, made.credential_id, made.credential_public_key, made.sign_count, min(session.acr, 3),
         node.cipher.seal("identity", "authenticator.label", row, label[:30] or "通行密钥"), node.clock.now(),
     )  # fmt: skip
+    if kept == "INSERT 0 0":  # somebody's already, here or on another account: two accounts never share a key
+        return (refusal("identity.passkey_failed"),)
     await sessions.record(tx, node, session.subject, "passkey_bound", session.acr, agent)
     return ()
 

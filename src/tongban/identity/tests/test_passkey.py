@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -36,7 +37,7 @@ class Authenticator:
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.id = hashlib.sha256(b"demo" + str(id(self)).encode()).digest()
+        self.id = os.urandom(32)
         self.count = 0
 
     def _data(self, rp: str, *, verified: bool, attested: bool) -> bytes:
@@ -148,6 +149,14 @@ async def test_binding_asks_a_fresh_level_two_and_the_same_session(home: Node) -
         async with home.db.transaction() as tx:
             await passkey.binding_options(tx, home, stale, "何**")
     assert caught.value.failure_code == failure("identity.fresh_needed").failure_code
+
+
+async def test_a_key_of_another_account_is_not_bound_again_and_says_so(home: Node) -> None:
+    phone, _ = await bound(home, "陈晓雨")
+    other = await session_of(home, "周雨桐")
+    async with home.db.transaction() as tx:
+        made = phone.make(await passkey.binding_options(tx, home, other, "周**"), home.settings.base_url, home.settings.host)
+        assert (await passkey.bind(tx, home, other, made, "", PHONE_AGENT))[0].code == "identity.passkey_failed"
 
 
 async def test_removed_passkey_signs_in_nowhere(home: Node) -> None:

@@ -166,7 +166,9 @@ class Nation:
                 while line.strip() != b"ready":
                     line = await out.readline()
                     if not line:
-                        raise NationError(f"{node} ended while starting: {_last_words(folder / 'node.log')}; its log is {folder / 'node.log'}")
+                        raise NationError(
+                            f"{node} ended while starting: {_last_words(folder / 'node.log')}; its log is {folder / 'node.log'}"
+                        )
         except TimeoutError:
             raise NationError(f"{node} was not ready in {_START_SECONDS} s; its log is {folder / 'node.log'}") from None
         member.watcher = asyncio.create_task(self._watch(node, member.process))
@@ -206,7 +208,7 @@ class Nation:
                 await member.process.wait()
 
     async def kill(self, node: str, *, again: bool = True) -> None:
-        """Kill -9 one node; with `again` it is started again by the watcher and this waits for it."""
+        """Kill -9 one node; with `again` it is started again by the watcher and this waits for it. NationError if it does not come back."""
         member = self.members[node]
         member.wanted = again
         process, watcher = member.process, member.watcher
@@ -216,6 +218,8 @@ class Nation:
         await process.wait()
         if again and watcher is not None:
             await watcher
+            if member.process is process or member.process is None or member.process.returncode is not None:
+                raise NationError(f"{node} did not start again; its log is {member.settings.data_dir / 'node.log'}")
 
     async def start_again(self, node: str) -> None:
         """Start a stopped node."""
