@@ -14,7 +14,7 @@ from tongban.credentials.tests import make as cards
 from tongban.exchange.tests.make import ask, at_home, person_at, sharing
 from tongban.feedback import letters as review_letters
 from tongban.feedback.tests import make as reviews
-from tongban.identity import letters as identity_letters
+from tongban.identity.letters import accounts as account_letters
 from tongban.kernel.ids import uuid7
 from tongban.service_apps import letters as app_letters
 
@@ -136,7 +136,7 @@ async def test_t32_a_second_node_does_not_take_a_number_over(make_node: Any) -> 
     for origin in ("500000", "510000"):
         async with hub.db.transaction() as tx:
             body = {"number": cases.NUMBER, "phone": "13912345678"}
-            await identity_letters.account_opened(tx, hub, letter(origin, "cn", "account.opened", body))
+            await account_letters.account_opened(tx, hub, letter(origin, "cn", "account.opened", body))
     async with hub.db.reading() as tx:
         homes = {row["home"] for row in await tx.fetch("SELECT home FROM home_index")}
     assert homes == {"500000"}, "foreign fact applied"

@@ -1,19 +1,18 @@
-"""The other nodes' door of identity 身份的信件和调用: letters account.opened, session.ended; calls of identity.md 14."""
+"""Accounts between nodes 账号的信件和调用: account.opened; identity.hint, identity.person, population.*."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from tongban import consent, federation
-from tongban.identity.actions import ending, introduce, keys, register, sessions
+from tongban.identity.actions import introduce, register
+from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries.persons import person
 from tongban.identity.queries.register import population_attributes
 from tongban.identity.queries.sessions import by_id
-from tongban.identity.rules.home import REGISTER_NODE
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
@@ -28,46 +27,13 @@ async def account_opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
     )
 
 
-async def session_ended(tx: Tx, node: Node, letter: federation.Letter) -> None:
-    """A home says that a session ended 退出的准信. Only sessions of the letter's own origin can end by it (T-32)."""
-    sid = letter.body.get("sid")
-    if isinstance(sid, str):
-        await ending.ended_at(tx, node, letter.origin, sid, "logout_elsewhere")
-
-
-async def jwks(node: Node, _caller: str, _body: dict[str, Any]) -> dict[str, Any]:
-    """Call `identity.jwks` 取公钥: this node's token keys, over the signed channel."""
-    async with node.db.transaction() as tx:
-        return await keys.jwks(tx, node)
-
-
 async def hint(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `identity.hint` at the hub 取引荐凭条: what the person typed there, for the home it was meant for, once."""
     async with node.db.transaction() as tx:
-        typed = await introduce.redeem(tx, node, caller, _text(body, "handle"))
+        typed = await introduce.redeem(tx, node, caller, text(body, "handle"))
     if typed is None:
         raise federation.CallRefused(404, "not_found")
     return {"typed": typed}
-
-
-async def end(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Call `identity.end` at the home 对方已退出: ends the session the caller was visited from."""
-    async with node.db.transaction() as tx:
-        known = await ending.end_for(tx, node, caller, _text(body, "sid"))
-    if not known:
-        raise federation.CallRefused(404, "not_found")
-    node.bell.ring(sessions.BELL)
-    return {"ended": True}
-
-
-async def session(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Call `identity.session` at the home 会话还在吗: only to a node the session visited; no word about the person."""
-    async with node.db.reading() as tx:
-        found = await by_id(tx, _text(body, "sid"))
-    if found is None or caller not in found.visited:
-        raise federation.CallRefused(404, "not_found")
-    now = node.clock.now()
-    return {"alive": found.revoked_at is None and found.idle_until > now and found.ends_at > now}
 
 
 async def full_person(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +42,7 @@ async def full_person(node: Node, caller: str, body: dict[str, Any]) -> dict[str
     The caller names the session it was visited from; a person who is not there now is not told about.
     """
     async with node.db.transaction() as tx:
-        found = await by_id(tx, _text(body, "sid"))
+        found = await by_id(tx, text(body, "sid"))
         if found is None or found.revoked_at is not None or caller not in found.visited:
             raise federation.CallRefused(403, "no_grant")
         known = await person(tx, node, found.subject)
@@ -93,7 +59,7 @@ async def full_person(node: Node, caller: str, body: dict[str, Any]) -> dict[str
 
 async def match(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `population.match` at the register 核对姓名和证件号."""
-    _register_only(node)
+    register_only(node)
     try:
         asked = msgspec.convert({name: value for name, value in body.items() if name != "v"}, MatchAsked)
     except msgspec.ValidationError:
@@ -107,8 +73,8 @@ async def attributes(node: Node, caller: str, body: dict[str, Any]) -> dict[str,
 
     Everybody else asks through `exchange`, which judges grants.
     """
-    _register_only(node)
-    subject, why = _text(body, "subject"), _text(body, "why")
+    register_only(node)
+    subject, why = text(body, "subject"), text(body, "why")
     async with node.db.transaction() as tx:
         home: str | None = await tx.fetchval("SELECT home FROM register_entry WHERE subject = $1", subject)
         if home != caller:
@@ -127,27 +93,9 @@ async def attributes(node: Node, caller: str, body: dict[str, Any]) -> dict[str,
         }  # fmt: skip
 
 
-def _register_only(node: Node) -> None:
-    if node.id != REGISTER_NODE:
-        raise federation.CallRefused(404, "no_such_service")
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 200:
-        raise federation.CallRefused(400, "malformed")
-    return value
-
-
-LETTERS: dict[tuple[str, int], Callable[[Tx, Node, federation.Letter], Awaitable[None]]] = {
-    ("account.opened", 1): account_opened,
-    ("session.ended", 1): session_ended,
-}
-CALLS: dict[str, Callable[[Node, str, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-    "identity.jwks": jwks,
+LETTERS: Letters = {("account.opened", 1): account_opened}
+CALLS: Calls = {
     "identity.hint": hint,
-    "identity.end": end,
-    "identity.session": session,
     "identity.person": full_person,
     "population.match": match,
     "population.attributes": attributes,
