@@ -9,7 +9,7 @@ import pytest
 LABELS = re.compile(r"(public|internal|personal|personal sensitive|secret)$")
 # plain personal columns, each with its reason (privacy.md 1): pseudonyms and coarse attributes of a queue
 PLAIN_PERSONAL = re.compile(
-    r"(subject|_subject|for_subject|holder|grantor|agent|division|age_band|sub|home|home_sid|visited|account|account_id|device)$"
+    r"(subject|_subject|for_subject|holder|grantor|agent|division|age_band|sub|acting_for|home|home_sid|visited|account|account_id|device)$"
 )
 
 

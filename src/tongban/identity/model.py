@@ -69,6 +69,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     visited: tuple[str, ...] = ()
     revoked_at: datetime | None = None
     reason: str | None = None
+    acting_for: str | None = None
+    mandate: str | None = None
+    elder: bool = False
+    extended: int = 0
+    locked_at: datetime | None = None
+    away: bool = False
+    new_device: bool = False
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):

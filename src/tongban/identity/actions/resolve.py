@@ -137,5 +137,6 @@ async def _actor(node: Node, session: Session) -> Actor:
         person = await persons.person(tx, node, session.subject)
     return Actor(
         kind="citizen", subject=session.subject, acr=session.acr, sid=session.id, home=session.home or node.id,
+        for_subject=session.acting_for or "", mandate=session.mandate or "",
         name=None if person is None else person.name or person.name_masked,
     )  # fmt: skip

@@ -74,6 +74,25 @@ async def raise_level(
     return OpenedSession(session=session_of(row), cookie=value)
 
 
+async def act_for(tx: Tx, node: Node, session: Session, *, person: str | None, mandate: str | None) -> OpenedSession:
+    """The session acting for somebody, or for oneself with None 切换身份, with a new cookie value (identity.md 7).
+
+    Whether the mandate allows it is the caller's to judge first. LookupError when the session ended meanwhile.
+    """
+    value = secrets.token_urlsafe(32)
+    now = node.clock.now()
+    row = await tx.fetchrow(
+        "UPDATE session SET previous_hash = NULL, previous_until = NULL, cookie_hash = $3, rotated_at = $4, acting_for = $5, mandate = $6"
+        f" WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING {COLUMNS}",
+        session.subject, session.id, hashed(value), now, person, mandate,
+    )  # fmt: skip
+    if row is None:
+        message = "session ended meanwhile"
+        raise LookupError(message)
+    await ring(tx, BELL)
+    return OpenedSession(session=session_of(row), cookie=value)
+
+
 async def end(tx: Tx, sid: str, reason: str, now: datetime) -> Session | None:
     """End one session 退出; the row as it was, None when it had ended before."""
     row = await tx.fetchrow(

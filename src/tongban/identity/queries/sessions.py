@@ -14,7 +14,7 @@ from tongban.kernel.node import Node
 
 COLUMNS = (
     "id, subject, kind, acr, proof, amr, auth_time, raised_at, seen_at, idle_until, ends_at, rotated_at, account, device,"
-    " home, home_sid, home_news_at, visited, revoked_at, reason"
+    " home, home_sid, home_news_at, visited, revoked_at, reason, acting_for, mandate, elder, extended, locked_at, away, new_device"
 )
 
 
