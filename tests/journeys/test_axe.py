@@ -54,6 +54,8 @@ GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming
 }  # fmt: skip
 
 
+NODE_ID = r"(?<![\d.:/])(?:500000|510000|\bmps\b|\bsamr\b)(?![\d.:])"
+SHOWS_IDS = {"/staff/nodes", "/staff/nodes/letters/{letter_id:str}", "/staff/reference", "/staff/login"}  # operators, and code lists
 NOBODY, HER, BANK = "nobody@500000", "her@500000", "bank@500000"
 PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which address; {names} are found by World
     "/": ((NOBODY, "/"), (HER, "/")),
@@ -346,6 +348,8 @@ class Eyes:
             if not staff:
                 self.wrong.append(f"{name}: not in elder mode")
             return
+        if template not in SHOWS_IDS and (raw := re.findall(NODE_ID, await page.locator("body").inner_text())):
+            self.wrong.append(f"{name}: a node is called {sorted(set(raw))}, not by its name")
         if not staff:
             self.wrong += [f"{name}: small {one}" for one in seen["small"]]
         self.wrong += [f"{name}: tiny {one}" for one in seen["tiny"]]

@@ -42,7 +42,7 @@ from tongban.federation.model import (
     ListedNode,
     NodeKey,
 )
-from tongban.federation.queries.directory import directory, origins, present, signing_key
+from tongban.federation.queries.directory import directory, name_of, origins, present, signing_key
 from tongban.federation.queries.enrolments import enrolments, own_digits, own_status
 from tongban.federation.queries.mail import mail_complete, mails, outbox, parked
 from tongban.federation.rules.wire import derived_id
@@ -76,6 +76,7 @@ __all__ = [
     "mail_complete",
     "mails",
     "make_hub",
+    "name_of",
     "origins",
     "outbox",
     "own_digits",

@@ -181,5 +181,6 @@ def _wiring(node: Node) -> ui.Wiring:
         demo=settings.demo,
         staff_links=STAFF_LINKS,
         place_name=space.place_name,
+        node_name=lambda node_id: federation.name_of(node, node_id),
         form_action=lambda: federation.origins(node),
     )

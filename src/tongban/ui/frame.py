@@ -52,6 +52,7 @@ class Frame(msgspec.Struct):
     unread: int
     staff_links: tuple[StaffLink, ...]
     issue: Callable[[], str]
+    name_of: Callable[[str], str]
     token_used: bool = False
 
     @property
@@ -73,6 +74,10 @@ class Frame(msgspec.Struct):
     def smaller(self) -> int:
         """The next smaller text size in per cent, or the same at the end."""
         return SIZES[max(SIZES.index(self.size) - 1, 0)]
+
+    def node_name(self, node_id: str) -> str:
+        """What people call a node (节点名称): 重庆市, never 500000."""
+        return self.name_of(node_id)
 
     @property
     def sign_in_href(self) -> str:
@@ -180,4 +185,5 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         unread=int(request.scope.get("state", {}).get("unread", 0)),
         staff_links=wired.staff_links,
         issue=issue,
+        name_of=wired.node_name,
     )

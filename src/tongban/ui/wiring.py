@@ -22,11 +22,16 @@ def _no_name(_code: str) -> str:
     return ""
 
 
+def _same(node_id: str) -> str:
+    return node_id
+
+
 class Wiring(msgspec.Struct, frozen=True):
     """What one node's pages say and allow (接线). One for each app, kept in `app.state.ui`.
 
     `secret` is 32 bytes for form tokens. `form_action` gives the origins a POST may be redirected to (federation
-    hosts: Chromium applies form-action to redirects). `place_name` turns a division code into its short name.
+    hosts: Chromium applies form-action to redirects). `place_name` turns a division code into its short name,
+    `node_name` a node id into what people call the node (500000: 重庆市).
     """
 
     secret: bytes
@@ -40,6 +45,7 @@ class Wiring(msgspec.Struct, frozen=True):
     staff_links: tuple[StaffLink, ...] = (StaffLink("办件", "/desk", "list"), StaffLink("应用", "/staff/apps", "app"))
     form_action: Callable[[], tuple[str, ...]] = tuple
     place_name: Callable[[str], str] = _no_name
+    node_name: Callable[[str], str] = _same
 
 
 def wire(app: Litestar, wiring: Wiring) -> None:

@@ -53,6 +53,7 @@ class DeskRow(msgspec.Struct, frozen=True):
     clock: str
     clock_state: str
     state: str
+    place: str
 
 
 class AnswerRow(msgspec.Struct, frozen=True):
@@ -117,11 +118,12 @@ async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         found = await lists.queue(tx, actor, view, today, number=number)
         counted = await lists.counts(tx, actor, today)
         offers = await lists.offers(tx, actor)
+        names = await catalogue.division_names(tx)
     views = tuple(
         {"text": f"{words} {counted[key]}", "href": f"/desk?view={key}", "current": key == view}
         for key, words in lists.VIEWS.items()
     )
-    made = tuple(_desk_row(row, today) for row in found)
+    made = tuple(_desk_row(row, today, names) for row in found)
     may_receive = any("cases.window" in one.actions for one in actor.assignments)
     page = DeskPage("办件", views, made, offers, number, view, may_receive)
     return ui.page(request, "cases/desk.html", page)
@@ -299,7 +301,7 @@ async def _materials(tx: Tx, node: Node, item: catalogue.Item | None, case: Case
     return tuple(made)
 
 
-def _desk_row(row: QueueRow, today: date) -> DeskRow:
+def _desk_row(row: QueueRow, today: date, names: Mapping[str, str]) -> DeskRow:
     text, state = "", ""
     if row.paused:
         text, state = "停表", "paused"
@@ -307,7 +309,8 @@ def _desk_row(row: QueueRow, today: date) -> DeskRow:
         left = (row.due_on - today).days
         text = f"过期 {-left} 天" if left < 0 else "今天到期" if left == 0 else f"还有 {left} 天"
         state = "paused" if row.due_kind == "correction" else "late" if left < 0 else "soon" if left <= 1 else ""
-    return DeskRow(row, CaseNumber.parse(row.number).grouped, text, state, PROCESS.states[row.state].zh)
+    grouped, place = CaseNumber.parse(row.number).grouped, names.get(row.division, row.division)
+    return DeskRow(row, grouped, text, state, PROCESS.states[row.state].zh, place)
 
 
 def _clock(clock: Clock | None, today: date) -> tuple[str, str]:

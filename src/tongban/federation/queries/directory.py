@@ -50,6 +50,15 @@ def origins(node: Node) -> tuple[str, ...]:
     return tuple(sorted({_origin(url) for url in [*urls, node.settings.base_url]}))
 
 
+def name_of(node: Node, node_id: str) -> str:
+    """What people call a node (节点名称): 重庆市 for 500000. The id itself when this node does not know it, "" for ""."""
+    if node_id == node.id:
+        return node.settings.name
+    found = office(node).directory
+    listed = found.node(node_id) if found else None
+    return listed.name if listed else node_id
+
+
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
