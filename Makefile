@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 JOBS ?= 2
 BENCHES := $(subst _,-,$(patsubst bench/%.py,bench-%,$(filter-out bench/all.py,$(wildcard bench/[a-z]*.py))))
 
-.PHONY: help demo test lint house bench model setup browser clean tour $(BENCHES)
+.PHONY: help demo test lint house bench model setup browser judges clean tour $(BENCHES)
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -31,7 +31,10 @@ tour: $(STAMP)  ## drive the whole story over HTTP against a running demo
 browser:
 	@sh deploy/install-browser.sh
 
-test: $(STAMP) browser  ## every test
+judges:
+	@sh deploy/install-judges.sh
+
+test: $(STAMP) browser judges  ## every test
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
