@@ -75,6 +75,16 @@ class LevelNeeded(Failure):
         super().__init__(sentence="这一步要先核验本人，大约 1 分钟", todo="按页面提示核验，核验完会回到这里")
 
 
+class SelfOnly(Failure):
+    """The act is never done for another under a grant (只能本人办). `what` names it in the sentence."""
+
+    code = "identity.never_delegable"
+    status = 403
+
+    def __init__(self, what: str) -> None:
+        super().__init__(sentence=f"{what}只能本人办，代办的人办不了", todo="切回自己，或者请本人来办", ask="本人不方便，可以带证件到大厅问")
+
+
 class StaffNeeded(Failure):
     """The page belongs to a desk and no staff member is signed in (需要工作人员登录)."""
 
