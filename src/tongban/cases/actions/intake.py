@@ -10,7 +10,7 @@ from tongban.cases.model import Case, Correction, Defect, Reason, Remedy
 from tongban.cases.queries import records
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
-from tongban.cases.rules import desk, moves, paper, wording
+from tongban.cases.rules import desk, moves, paper, promise, wording
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
@@ -31,10 +31,11 @@ async def ask_correction(tx: Tx, node: Node, actor: Actor, case: Case, defects: 
     clock = ticking.of_kind(moves.after(facts, "T04", grounds, ticking.limits_of(item), calendar(node)).clocks, "correction")
     last_day = clock.due_on if clock else today
     asked = Correction(asking=1, asked_on=today, last_day=last_day, defects=defects)
-    await documents.issue(tx, node, actor, case, paper.correction(case, asked))
+    length = clock.limit_days if clock else 0
+    await documents.issue(tx, node, actor, case, paper.correction(case, asked, length))
     named = "、".join(one.title for one in defects)
     said = "".join(f"{one.title}：{one.why.rstrip('。')}。" for one in defects)
-    words = step.Words(f"要补 {len(defects)} 样：{named}", f"{said}别的都不用再交。{wording.day(last_day)}前补上。")
+    words = step.Words(f"要补 {len(defects)} 样：{named}", f"{said}别的都不用再交。{promise.to_be_opened(length)}")
     file = msgspec.structs.replace(case.file, correction=asked)
     return await step.make(tx, node, case, "T04", officer(actor), grounds, words, file=file)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -30,15 +29,15 @@ from tongban.cases.pages.views import (
 from tongban.cases.queries import mirrors
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
-from tongban.cases.rules import forms, wording
+from tongban.cases.rules import forms, promise, wording
 from tongban.kernel.actor import Actor
-from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
 FORM = "multipart/form-data"
+LEVEL_WORDS = {2: "二级，姓名和证号", 3: "三级，刷一次脸", 4: "四级，到窗口当面核对"}
 
 
 @post("/apply")
@@ -64,7 +63,7 @@ async def show(request: Req, node: HereNode, actor: Asking, draft_id: Part, step
         draft, item = await _draft(tx, node, actor, draft_id)
         if draft.state == "submitted":
             return ui.see_other(f"/apply/{draft_id}/submitted")
-        return await _draw(request, tx, node, draft, item, step, (), 200)
+        return await _draw(request, tx, node, actor, draft, item, step, (), 200)
 
 
 @post("/apply/{draft_id:str}/{step:str}")
@@ -92,7 +91,7 @@ async def answer(request: Req, node: HereNode, actor: Asking, draft_id: Part, st
         return ui.see_other(f"/apply/{draft_id}/{step}")
     if wrong:
         async with node.db.reading() as tx:
-            return await _draw(request, tx, node, draft, item, step, wrong, 422)
+            return await _draw(request, tx, node, actor, draft, item, step, wrong, 422)
     to = forms.CHECK if form["_from"] == "check" else forms.after(item, draft.file.answers, step, node.clock.today())
     return ui.see_other(f"/apply/{draft_id}/{to}")
 
@@ -152,7 +151,7 @@ async def _submit(request: Req, node: Node, actor: Actor, draft_id: str, form: u
             return ui.see_other(f"/apply/{draft_id}/submitted")
         wrong = done
     async with node.db.reading() as tx:
-        return await _draw(request, tx, node, draft, item, forms.CHECK, wrong, 422)
+        return await _draw(request, tx, node, actor, draft, item, forms.CHECK, wrong, 422)
 
 
 async def _files(
@@ -191,7 +190,7 @@ async def _draft(
 
 
 async def _draw(
-    request: Req, tx: Tx, node: Node, draft: Draft, item: catalogue.Item, step: str, wrong: Refusals, status: int
+    request: Req, tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, step: str, wrong: Refusals, status: int
 ) -> Response[Any]:
     today, answers = node.clock.today(), draft.file.answers
     order = forms.pages(item, answers, today)
@@ -201,7 +200,7 @@ async def _draw(
     saved = "，已自动保存" if draft.step else ""
     line = f"第 {order.index(step) + 1} 项，共 {len(order)} 项{saved}" if step in order else ""
     if step == forms.CHECK:
-        page = await check_page(tx, node, draft, item, wrong, action, back)
+        page = await check_page(tx, node, actor, draft, item, wrong, action, back)
         return ui.page(request, "cases/check.html", page, status=status)
     if step == forms.MATERIALS:
         page_m = await materials_page(tx, node, draft, item, wrong, action, back, line)
@@ -250,7 +249,7 @@ async def materials_page(
 
 
 async def check_page(
-    tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wrong: Refusals, action: str, back: str
+    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, wrong: Refusals, action: str, back: str
 ) -> CheckPage:
     """Everything before it is sent, a source a row, a way to change each (核对的页面)."""
     today, file = node.clock.today(), draft.file
@@ -279,30 +278,20 @@ async def check_page(
     return CheckPage(
         title=f"看一遍，再提交 - {item.name}", nav_title=item.name, sections=tuple(sections), materials=tuple(materials),
         material_words=page.count_words, declarations=await asked.questions(tx, file, late),
-        promise=promise_words(node, item), level_words=f"提交前要核验本人（{item.level} 级）", action=action, back=back,
+        promise=promise.of_case(today, ticking.limits_of(item), calendar(node)).words, level_words=_level_words(actor, item), action=action, back=back,
         errors=wrong,
     )  # fmt: skip
 
 
-def promise_words(node: Node, item: catalogue.Item) -> str:
-    """When it will be done, with a date (多久办好)."""
-    today, days = node.clock.today(), calendar(node)
-    limits = ticking.limits_of(item)
-    answer_by = days.after(today, limits.intake).day
-    latest = days.after(answer_by, limits.promised, limits.promised_unit)
-    unsure = "（明年的放假安排还没公布，暂这样算）" if latest.provisional else ""
-    if limits.promised == 0:
-        return f"收下以后当场办好，最晚 {wording.day(answer_by)}答复收不收{unsure}。"
-    length = wording.length(limits.promised, limits.promised_unit)
-    return f"收下以后 {length}办好，最晚 {wording.day(latest.day)}{unsure}。"
+def _level_words(actor: Actor, item: catalogue.Item) -> str:
+    needed = max(item.level, LEAST_LEVEL)
+    return "" if actor.acr >= needed else f"点“提交申请”以后要先核验本人（{LEVEL_WORDS[needed]}），核验完会回到这一页。"
 
 
 def submitted_page(node: Node, mirror: Mirror, item: catalogue.Item | None) -> SubmittedPage:
     """The page of a submitted case: dates, not 尽快 (交上去了的页面)."""
-    days, limits = calendar(node), ticking.limits_of(item)
-    start = mirror.submitted_at.astimezone(CHINA).date()
-    answer_by = days.after(start, limits.intake).day
-    latest = days.after(answer_by, limits.promised, limits.promised_unit)
+    limits = ticking.limits_of(item)
+    said = promise.of_case(promise.handed_in(mirror), limits, calendar(node))
     arrived = mirror.view is not None
     steps = (
         {"title": "你提交了申请", "hint": wording.moment(mirror.submitted_at), "state": "done"},
@@ -310,20 +299,15 @@ def submitted_page(node: Node, mirror: Mirror, item: catalogue.Item | None) -> S
             "title": "已送达，受理部门收到了" if arrived else "正在送往受理部门", "hint": mirror.owner_name,
             "state": "done" if arrived else "now",
         },
-        {"title": f"{wording.day(answer_by)}前，看材料齐不齐", "hint": "缺什么会一次说清", "state": "next"},
-        {"title": f"{wording.day(latest.day)}前，审核出结果", "hint": "通过或没通过，都会写明理由", "state": "next"},
+        {"title": f"最晚 {wording.day(said.answer_by)}，答复收不收", "hint": "缺什么会一次说清", "state": "next"},
+        {"title": f"最晚 {wording.day(said.latest)}，审核出结果", "hint": "通过或没通过，都会写明理由", "state": "next"},
     )  # fmt: skip
     length = "当场办" if limits.promised == 0 else wording.length(limits.promised, limits.promised_unit)
     return SubmittedPage(
         title=f"交上去了 - {mirror.item_name}", nav_title=mirror.item_name, mirror=mirror, number=mirror.number,
         grouped=CaseNumber.parse(mirror.number).grouped, when=wording.moment(mirror.submitted_at),
-        date_words=wording.day(latest.day), date_hint=f"{length}，从收下的第二天算起", steps=steps,
+        date_words=wording.day(said.latest), date_hint=f"{length}，从收下的第二天算起", steps=steps,
     )  # fmt: skip
-
-
-def days_left(today: date, due: date) -> int:
-    """Natural days until a day, at least 0."""
-    return max(0, (due - today) // timedelta(days=1))
 
 
 def _badge(file: Any, name: str) -> str:

@@ -19,8 +19,9 @@ from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.mine import attachment
 from tongban.cases.queries import desk as lists
 from tongban.cases.queries import records
+from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
-from tongban.cases.rules import desk, forms, moves, wording
+from tongban.cases.rules import desk, forms, moves, promise
 from tongban.cases.rules.process import PROCESS
 from tongban.evidence import Material
 from tongban.kernel.actor import Actor
@@ -214,11 +215,12 @@ async def case_page(
     clocks = await records.clocks(tx, case.subject, case.id)
     today = node.clock.today()
     known = await federation.present(node) if _may(actor, "cases.transfer", case) else None
-    text, state = _clock(ticking.running(clocks), today)
+    clock = ticking.running(clocks)
+    text = promise.of_clock(clock, case.file.correction, calendar(node))
     number = CaseNumber.parse(case.number).grouped
     return DeskCasePage(
         title=f"{case.item_name}，{number}", heading=case.item_name, case=case, seen=f"{case.term}.{case.rev}", grouped=number,
-        state_words=PROCESS.states[case.state].zh, clock_text=text, clock_state=state,
+        state_words=PROCESS.states[case.state].zh, clock_text=text, clock_state=_light(clock, today),
         answers=_answers(item, case, names, shown), materials=await _materials(tx, node, item, case),
         history=await records.history(tx, node, case.subject, case.id), clocks=clocks, acts=acts_of(actor, case),
         remedies=documents.remedies_of(item, item.organisation.name if item else node.settings.name),
@@ -313,9 +315,8 @@ def _desk_row(row: QueueRow, today: date, names: Mapping[str, str]) -> DeskRow:
     return DeskRow(row, grouped, text, state, PROCESS.states[row.state].zh, place)
 
 
-def _clock(clock: Clock | None, today: date) -> tuple[str, str]:
-    state = {"ok": "", "yellow": "soon", "red": "late", "stopped": "paused"}[ticking.light(clock, today)]
-    return wording.due(clock), state
+def _light(clock: Clock | None, today: date) -> str:
+    return {"ok": "", "yellow": "soon", "red": "late", "stopped": "paused"}[ticking.light(clock, today)]
 
 
 def _why_not(case: Case, clocks: tuple[Clock, ...], today: date) -> str:

@@ -15,11 +15,12 @@ from tongban import catalogue, evidence, federation, identity, transparency, ui
 from tongban.cases.actions import ask, at_home, mirror
 from tongban.cases.errors import CaseUnknown, DocumentAway
 from tongban.cases.model import DocumentRef, DraftFile, HomeCases, Mirror, Summary, Unfinished
-from tongban.cases.model import Request as Requested
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.queries import mirrors
-from tongban.cases.rules import wording
+from tongban.cases.queries.calendar import calendar
+from tongban.cases.rules import clocks as ticking
+from tongban.cases.rules import promise, wording
 from tongban.cases.rules.process import PROCESS
 from tongban.evidence import ContentAway
 from tongban.kernel.db import Tx
@@ -138,8 +139,8 @@ async def case(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Re
         what = _opens(found)
         if what and await mirror.opened(tx, node, found, what):
             found = await mirrors.of_person(tx, node, actor.person, case_id) or found
-        requests = await mirrors.requests(tx, actor.person, case_id)
-    return ui.page(request, "cases/case.html", case_page(node, found, requests))
+        page = await case_page(tx, node, found)
+    return ui.page(request, "cases/case.html", page)
 
 
 @get("/cases/{case_id:str}/correct")
@@ -276,25 +277,30 @@ def _there(node: Node, says: identity.HomeSays[HomeCases]) -> There:
     return There(place=says.place, url=url, away=not says.reached, words=words, rows=rows)
 
 
-def case_page(node: Node, found: Mirror, requests: tuple[Requested, ...]) -> CasePage:
+async def case_page(tx: Tx, node: Node, found: Mirror) -> CasePage:
     """The page of one case, from the mirror only (办件详情的页面)."""
     view, today = found.view, node.clock.today()
+    requests = await mirrors.requests(tx, found.subject, found.id)
+    item = await catalogue.item(tx, found.task_code, int(found.item_version))
     waits = {one.kind for one in requests if not one.answer}
     refused = any(one.kind == "withdraw" and one.answer == "refused" for one in requests)
     words = "撤回申请已提交，等受理部门答复" if "withdraw" in waits else "没有撤回成：决定已经作出" if refused else ""
-    due = ""
-    if view is not None and found.due_on is not None:
+    due = correcting = ""
+    if view is not None and found.state == "to_correct" and view.correction:
+        correcting = await _correction_words(tx, node, found, item)
+    elif view is None or found.state == "received":
+        due = promise.of_case(promise.handed_in(found), ticking.limits_of(item), calendar(node)).words
+    elif view is not None and found.due_on is not None:
         unsure = "（按暂定日历，公布后会重算）" if view.provisional else ""
         due = f"最晚 {wording.day(found.due_on)}{wording.CLOCK_WORDS[found.due_kind]}{unsure}"
     elif view is not None and view.paused:
         due = "时限停着，恢复后接着算"
     overdue = found.due_on is not None and today > found.due_on and found.due_kind != "correction"
-    last = wording.day(view.correction.last_day) if view and view.correction else ""
     return CasePage(
         title=f"{found.item_name}，{wording.state(found.state)}", mirror=found, grouped=CaseNumber.parse(found.number).grouped,
         heading=PROCESS.states[found.state].wording,
         heard=f"截至 {wording.moment(found.heard_at)}" if found.heard_at else "还没有送到，正在送往",
-        due=due, overdue=overdue, steps=_timeline(found), correction_due=last, correction_sent="correct" in waits,
+        due=due, overdue=overdue, steps=_timeline(found), correction_due=correcting, correction_sent="correct" in waits,
         can_withdraw=found.state in ask.WITHDRAWABLE and "withdraw" not in waits, withdraw_words=words,
         receipts=_receipts(found), documents=view.documents if view else (), public=found.public_state,
     )  # fmt: skip
@@ -305,6 +311,7 @@ async def correct_page(
 ) -> CorrectPage:
     """The page of a correction: the named items, with what was typed now or handed in before (补材料的页面)."""
     item = await catalogue.item(tx, found.task_code, int(found.item_version))
+    due = await _correction_words(tx, node, found, item)
     asking = found.view.correction if found.view else None
     if item is None or asking is None:
         raise CaseUnknown
@@ -322,10 +329,18 @@ async def correct_page(
             other = tuple(file for file in mine if file.kind == one.code and file.id not in used)
             uploads.append({"code": one.code, "title": one.title, "why": one.why, "accept": ",".join(accepts), "reusable": other[:3]})
     return CorrectPage(
-        title=f"补材料 - {found.item_name}", nav_title=found.item_name, mirror=found, due=wording.day(asking.last_day),
+        title=f"补材料 - {found.item_name}", nav_title=found.item_name, mirror=found, due=due,
         questions=questions, uploads=tuple(uploads), whys=tuple((one.title, one.why) for one in asking.defects),
         errors=wrong, back=f"/cases/{found.id}",
     )  # fmt: skip
+
+
+async def _correction_words(tx: Tx, node: Node, found: Mirror, item: catalogue.Item | None) -> str:
+    asked_for = found.view.correction if found.view else None
+    if asked_for is None:
+        return ""
+    opened = await mirrors.notice_opened(tx, found.subject, found.id, asked_for.asking)
+    return promise.of_correction(asked_for, opened, ticking.limits_of(item).correction, calendar(node))
 
 
 def attachment(content: bytes, name: str, media_type: str) -> Response[bytes]:

@@ -8,6 +8,7 @@ from tongban import catalogue
 from tongban.cases.model import Draft, Mirror, Request, Summary, Unfinished
 from tongban.cases.queries import rows
 from tongban.cases.rules import wording
+from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
@@ -35,6 +36,14 @@ async def requests(tx: Tx, subject: str, case_id: str) -> tuple[Request, ...]:
         "SELECT * FROM case_request WHERE subject = $1 AND case_id = $2 ORDER BY sent_at", subject, case_id
     )
     return tuple(rows.request_of(row) for row in found)
+
+
+async def notice_opened(tx: Tx, subject: str, case_id: str, asking: int) -> date | None:
+    """The day on which the person opened a correction notice here (打开通知的那天), China time, or None."""
+    at = await tx.fetchval(
+        "SELECT at FROM case_opened WHERE subject = $1 AND case_id = $2 AND what = $3", subject, case_id, f"correction:{asking}"
+    )
+    return at.astimezone(CHINA).date() if at else None
 
 
 async def draft(tx: Tx, node: Node, subject: str, draft_id: str, *, lock: bool = False) -> Draft | None:
@@ -80,7 +89,7 @@ async def mine(tx: Tx, node: Node, subject: str) -> tuple[Summary, ...]:
     found = [
         Summary(
             id=one.id, number=one.number, item_name=one.item_name, owner_name=one.owner_name, state=one.state,
-            public_state=one.public_state, state_words=wording.state(one.state), waiting=waiting_for(one), due_on=one.due_on,
+            public_state=one.public_state, state_words=wording.state(one.state), waiting=waiting_for(one), due_on=_due(one),
             href=f"/cases/{one.id}", changed_at=one.heard_at or one.submitted_at,
             open=one.public_state != "已办结",
         )
@@ -100,6 +109,12 @@ async def unfinished(tx: Tx, node: Node, subject: str) -> tuple[Unfinished, ...]
                 Unfinished(id=one.id, item_name=item.name, href=f"/apply/{one.id}/{step}", touched_at=one.touched_at)
             )
     return tuple(made)
+
+
+def _due(mirror: Mirror) -> date | None:
+    # a notice nobody has opened has no last day yet: its page says the rule, and the day once it is opened
+    asked = mirror.view.correction if mirror.view else None
+    return None if mirror.state == "to_correct" and asked and asked.opened_on is None else mirror.due_on
 
 
 def waiting_for(mirror: Mirror) -> str:

@@ -39,11 +39,12 @@ class Paper(msgspec.Struct, frozen=True):
         return TITLES[self.kind]
 
 
-def correction(case: Case, asked: Correction) -> Paper:
-    """一次性告知: every defect, how to mend it, the last day. Source: 行政许可法 art. 32(1)(4)."""
+def correction(case: Case, asked: Correction, days: int) -> Paper:
+    """一次性告知: every defect, how to mend it, the limit of `days` working days and the last day it can have. Source: 行政许可法 art. 32(1)(4)."""
     lines = [f"你申请的“{case.item_name}”，经审查需要补正以下材料或内容："]
     lines += [f"{n}. {one.title}：{one.why}" for n, one in enumerate(asked.defects, 1)]
-    lines.append(f"请在 {_long(asked.last_day)} 前一次补齐。补正只告知这一次，其他内容不用再交。")
+    lines.append(f"请在收到本告知书之日起 {days} 个工作日内一次补齐。补正只告知这一次，其他内容不用再交。")
+    lines.append(f"你在网上打开它的那天算收到，第三天还没打开也算收到，所以最晚补到 {_long(asked.last_day)}。")
     lines.append("过了期限没有补正的，本次申请结束，可以重新申请。")
     return Paper("correction", tuple(lines))
 
