@@ -17,7 +17,7 @@ from __future__ import annotations
 from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tell_visited
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.reasons import reading_reason
-from tongban.identity.actions.resolve import resolve
+from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
 from tongban.identity.actions.subjects import follow_subject
 from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember
@@ -29,6 +29,7 @@ from tongban.identity.rules.roles import allowed, require_staff
 
 __all__ = [
     "Account",
+    "Arrival",
     "HomeSays",
     "Line",
     "Person",
@@ -39,6 +40,7 @@ __all__ = [
     "account",
     "accounts",
     "allowed",
+    "arrive",
     "ask_home",
     "follow_subject",
     "home_of",

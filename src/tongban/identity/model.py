@@ -7,6 +7,7 @@ Source: identity.md 1-4, 7, 9.
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -76,6 +77,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     locked_at: datetime | None = None
     away: bool = False
     new_device: bool = False
+    started_at: datetime | None = None
+    lock_after: int | None = None
+    current: bool = True
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +129,8 @@ class StaffMember(msgspec.Struct, frozen=True, kw_only=True):
     department: str
     demo: bool
     roles: tuple[str, ...] = ()
+    suspended: bool = False
+    joined: bool = True
 
 
 class PopulationAttributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,3 +207,178 @@ class PendingNavigation(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     cookie: str
     node: str
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that needs another pair of eyes 提议; `digest` pins what is approved, the body stays sealed."""
+
+    id: str
+    kind: str
+    division: str
+    org: str
+    words: str
+    digest: str
+    state: str
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    reason: str = ""
+
+
+class StaffNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """One notice to a member of staff 给工作人员的通知."""
+
+    id: str
+    kind: str
+    words: str
+    link: str
+    at: datetime
+    seen_at: datetime | None = None
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """A person at a counter now 窗口接待."""
+
+    id: str
+    subject: str
+    until: datetime
+
+
+class DisputeOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of the letter `dispute.opened` 提出的纠错, encrypted to the register's owner.
+
+    `subject` is empty for a person not matched yet, who is named by `document`; `evidence` are materials by digest and key.
+    `opened_at` is Unix ms, `level` that of the session.
+    """
+
+    id: str
+    number: str
+    subject: str
+    document: str
+    attribute: str
+    claimed: str
+    note: str
+    level: int
+    opened_at: int
+    due_on: date
+    visit_on: date | None = None
+    evidence: tuple[dict[str, Any], ...] = ()
+    v: int = 1
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of the letter `dispute.decided` 纠错结果: what two clerks decided and why, for the person to read."""
+
+    id: str
+    upheld: bool
+    first_reason: str
+    second_reason: str
+    unit: str
+    v: int = 1
+
+
+class Corrected(msgspec.Struct, frozen=True, kw_only=True):
+    """A register row was corrected 登记更正, as `register.corrected` tells every node.
+
+    `value` and, when the document number changed, `successor` (the subject that follows) come sealed to the nodes that hold
+    the person; both are empty for all others.
+    """
+
+    subject: str
+    attribute: str
+    version: int
+    effective: date
+    dispute: str
+    value: str = ""
+    successor: str = ""
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute 纠错 as the person sees it. `state` is open, upheld, refused or withdrawn."""
+
+    id: str
+    number: str
+    attribute: str
+    claimed: Personal
+    note: Personal
+    evidence: tuple[str, ...]
+    opened_at: datetime
+    due_on: date
+    state: str
+    register: str
+    unit: str = ""
+    visit_on: date | None = None
+    decided_at: datetime | None = None
+    first_reason: Personal | None = None
+    second_reason: Personal | None = None
+
+
+class DeskDispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute on the desk of the register's owner 待核实的纠错; `subject` begins with x when no row was found."""
+
+    subject: str
+    id: str
+    number: str
+    origin: str
+    attribute: str
+    claimed: Personal
+    note: Personal
+    document: Personal
+    evidence: tuple[str, ...]
+    level: int
+    opened_at: datetime
+    due_on: date
+    state: str
+    visit_on: date | None = None
+    division: str = ""
+    current: Personal | None = None
+    home: str = ""
+    proposed_by: str = ""
+    proposed_uphold: bool = False
+    proposed_reason: Personal | None = None
+    decided_reason: Personal | None = None
+    decided_by: str = ""
+    returned: int = 0
+
+
+class UsedBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing that used a value before its correction 用过旧信息的事项: `kind` case, draft, credential or mandate."""
+
+    kind: str
+    ref: str
+    title: str
+    link: str
+
+
+class Glass(msgspec.Struct, frozen=True, kw_only=True):
+    """One break-glass access 一次紧急访问; `verdict` is `in_order`, `not_in_order` or None while nobody reviewed it."""
+
+    id: str
+    staff: str
+    unit: str
+    division: str
+    org: str
+    reason: str
+    told: str
+    opened_at: datetime
+    until: datetime
+    ended_at: datetime | None
+    review_by: date
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
+    verdict: str | None = None
+    review_words: str = ""
+    delayed_by: str | None = None
+    delayed_until: datetime | None = None
+    delay_basis: str = ""
+
+
+class GlassPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A person named in an access; `place` counts from 1."""
+
+    place: int
+    subject: str
+    way: str
+    named_at: datetime

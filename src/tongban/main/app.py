@@ -47,8 +47,14 @@ async def provide_node(state: State) -> Node:
 
 async def provide_actor(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Actor:
     """Who asks, from the cookies of this request (办事的人); the frame of the page reads it from the request's state."""
-    actor = await identity.resolve(node, request.cookies, path=request.url.path)
+    arrival = await identity.arrive(node, request.cookies, path=request.url.path, turn=request.method == "GET")
+    actor = arrival.actor
     request.state["actor"] = actor
+    request.state["sign_in"] = ui.SignInState(left=arrival.left, warn=arrival.warn, note=arrival.note)
+    if arrival.cookie is not None:
+        name, value, _ = arrival.cookie
+        request.cookies[name] = value  # forms of this answer are bound to the new value
+        request.state["turned_cookie"] = arrival.cookie
     if actor.kind == "citizen" and request.method == "GET":
         async with node.db.reading() as tx:
             request.state["unread"] = await notifications.unread(tx, actor.subject)

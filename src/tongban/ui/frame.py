@@ -26,6 +26,18 @@ CHANNELS = ("h5", "webview", "kiosk")
 SIZES = (100, 115, 130, 150, 175, 200)
 
 
+class SignInState(msgspec.Struct, frozen=True):
+    """What a page should say about the reader's sign-in (登录状态); main puts it into the request's state as `sign_in`.
+
+    `left` is the seconds until the session ends when that is within a day, else 0; `warn` how long before it says so;
+    `note` a sentence for the top of the page.
+    """
+
+    left: int = 0
+    warn: int = 0
+    note: str = ""
+
+
 class Frame(msgspec.Struct):
     """The frame of one page (页面框架); templates read it as `frame`.
 
@@ -54,6 +66,7 @@ class Frame(msgspec.Struct):
     issue: Callable[[], str]
     name_of: Callable[[str], str]
     token_used: bool = False
+    session: SignInState = SignInState()
 
     @property
     def elder(self) -> bool:
@@ -78,6 +91,16 @@ class Frame(msgspec.Struct):
     def node_name(self, node_id: str) -> str:
         """What people call a node (节点名称): 重庆市, never 500000."""
         return self.name_of(node_id)
+
+    @property
+    def ending_in(self) -> int:
+        """Seconds until the page without JavaScript says that the sign-in ends (0: it does not end soon)."""
+        return max(1, self.session.left - self.session.warn) if self.session.left and self.signed_in and self.channel != "kiosk" else 0
+
+    @property
+    def ending_href(self) -> str:
+        """The page with the button 继续用 that comes back here."""
+        return "/session/ending?next=" + quote(self.path, safe="/")
 
     @property
     def sign_in_href(self) -> str:
@@ -116,6 +139,12 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
     """Who asks, as main put it into the request's state; nobody when it did not."""
     found = request.scope.get("state", {}).get("actor")
     return found if isinstance(found, Actor) else NOBODY
+
+
+def sign_in_of(request: Request[Any, Any, Any]) -> SignInState:
+    """What main found out about the reader's sign-in (登录状态)."""
+    found = request.scope.get("state", {}).get("sign_in")
+    return found if isinstance(found, SignInState) else SignInState()
 
 
 def own_path(text: str) -> str:
@@ -185,5 +214,6 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         unread=int(request.scope.get("state", {}).get("unread", 0)),
         staff_links=wired.staff_links,
         issue=issue,
+        session=sign_in_of(request),
         name_of=wired.node_name,
     )

@@ -43,4 +43,12 @@ async def before_send(message: Message, scope: Scope) -> None:
         headers.append((b"content-security-policy", content_security_policy(origins).encode()))
     if b"cache-control" not in said:
         headers.append((b"cache-control", b"no-store"))
+    turned = scope.get("state", {}).get("turned_cookie")
+    if turned is not None and not any(name.lower() == b"set-cookie" and value.startswith(turned[0].encode() + b"=") for name, value in headers):
+        headers.append((b"set-cookie", _cookie(*turned)))
     message["headers"] = headers
+
+
+def _cookie(name: str, value: str, seconds: int | None) -> bytes:
+    kept = "" if seconds is None else f"Max-Age={seconds}; "
+    return f"{name}={value}; {kept}Path=/; Secure; HttpOnly; SameSite=lax".encode()

@@ -1,24 +1,27 @@
 """Who asks 认出办事的人: from the cookies of a request to an Actor. main's dependency calls it for every page.
 
-A session is read through an in-process cache of 5 s; a rung bell (NOTIFY at every end of a session) empties it, and a
-session of level 3 or more is read from its row every time (identity.md 7, 6.5).
+A session is read through an in-process cache of 5 s. A rung bell (NOTIFY at every end of a session) empties it; should
+the bell not be heard, the table is asked every 2 s whether anything ended. A session of level 3 or more is read from its
+row every time (identity.md 7, 6.5).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tongban import federation
 from tongban.identity.actions import sessions
+from tongban.identity.errors import SENTENCES
 from tongban.identity.model import Session
 from tongban.identity.queries import persons, staff
 from tongban.identity.queries.sessions import by_cookie
 from tongban.identity.rules import levels, roles
+from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.actor import NOBODY, Actor
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -26,64 +29,133 @@ from tongban.kernel.node import Node
 SESSION_COOKIE = "__Host-tb_s"
 STAFF_COOKIE = "__Host-tb_staff"
 STAFF_PATHS = ("/staff", "/desk")
-_CACHE_SECONDS = 5.0
+QUIET_PATHS = ("/session/ending",)
+"""Pages a browser opens by itself: they do not count as somebody being there."""
+_CACHE_SECONDS = FACTORS.sessions.cache_seconds
 _CACHE_MOST = 20_000
 _TOUCH = timedelta(minutes=1)
+_LONGEST_COUNTED = 24 * 3600
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and what the page should say about the sign-in itself 来人.
+
+    `left` is the seconds until the session ends when that is within a day, else 0; `note` a sentence for the top of the
+    page; `cookie` a new cookie (name, value, seconds to keep) when the value was turned.
+    """
+
+    actor: Actor
+    left: int = 0
+    warn: int = 0
+    note: str = ""
+    cookie: tuple[str, str, int | None] | None = None
 
 
 class _Known(msgspec.Struct, frozen=True):
     actor: Actor
     read_at: float
     generation: int
+    until: datetime | None = None
+    warn: int = 0
+    note: str = ""
 
 
-_caches: WeakKeyDictionary[Node, dict[tuple[bool, str], _Known]] = WeakKeyDictionary()
+class _Memory:
+    """What one process remembers for one node."""
+
+    def __init__(self, node: Node) -> None:
+        self.known: dict[tuple[bool, str], _Known] = {}
+        self.looked_at = time.monotonic()
+        self.ended_until = node.clock.now()
+
+    async def hear(self, node: Node) -> None:
+        """Forget everything when the table says that a session ended since the last look; asked every 2 s at most."""
+        if time.monotonic() - self.looked_at < FACTORS.sessions.revoked_seconds:
+            return
+        self.looked_at = time.monotonic()
+        async with node.db.reading() as tx:
+            last: datetime | None = await tx.fetchval("SELECT max(revoked_at) FROM session WHERE revoked_at > $1", self.ended_until)
+        if last is not None:
+            self.ended_until = last
+            self.known.clear()
+
+
+_memories: WeakKeyDictionary[Node, _Memory] = WeakKeyDictionary()
 
 
 async def resolve(node: Node, cookies: Mapping[str, str], *, path: str = "/") -> Actor:
-    """The actor of a request 办事的人; NOBODY without a living session.
+    """The actor of a request 办事的人; NOBODY without a living session. As `arrive`, without a turn of the cookie."""
+    return (await arrive(node, cookies, path=path)).actor
+
+
+async def arrive(node: Node, cookies: Mapping[str, str], *, path: str = "/", turn: bool = False) -> Arrival:
+    """Who asks, and what to tell about the sign-in 来人.
 
     Pages of staff (`/staff`, `/desk`) look at the staff cookie only. Elsewhere the citizen's counts, and the staff's when
-    no citizen is signed in. The actor's `acr` is the level of this moment, after decay.
+    no citizen is signed in. The actor's `acr` is the level of this moment, after decay. With `turn` a cookie value older
+    than a day is turned; the caller must give the new one to the browser.
     """
     desk = any(path == one or path.startswith(one + "/") for one in STAFF_PATHS)
+    quiet = path in QUIET_PATHS
     if not desk:
-        actor = await _of_cookie(node, cookies.get(SESSION_COOKIE, ""), staff_session=False)
-        if actor.kind != "nobody":
-            return actor
-    return await _of_cookie(node, cookies.get(STAFF_COOKIE, ""), staff_session=True)
+        found = await _of_cookie(node, cookies.get(SESSION_COOKIE, ""), staff_session=False, quiet=quiet, turn=turn and not quiet)
+        if found.actor.kind != "nobody":
+            return found
+    return await _of_cookie(node, cookies.get(STAFF_COOKIE, ""), staff_session=True, quiet=quiet, turn=False)
 
 
-async def _of_cookie(node: Node, value: str, *, staff_session: bool) -> Actor:
+async def _of_cookie(node: Node, value: str, *, staff_session: bool, quiet: bool, turn: bool) -> Arrival:
     if not 20 <= len(value) <= 100 or not value.isascii():
-        return NOBODY
-    cache = _caches.setdefault(node, {})
+        return Arrival(actor=NOBODY)
+    memory = _memories.get(node) or _memories.setdefault(node, _Memory(node))
+    await memory.hear(node)
     generation = node.bell.generation(sessions.BELL)
     key = (staff_session, value)
-    known = cache.get(key)
+    known = memory.known.get(key)
     if known is not None and known.generation == generation and time.monotonic() - known.read_at < _CACHE_SECONDS:
-        return known.actor
+        return _told(node, known)
     async with node.db.reading() as tx:
         session = await by_cookie(tx, node, value, staff=staff_session)
-        if session is None:
-            cache.pop(key, None)
-            return NOBODY
-    session = await _alive(node, session)
-    if session is None:
-        return NOBODY
-    actor = await _actor(node, session)
-    if actor.acr < 3 or actor.kind == "staff":
-        if len(cache) >= _CACHE_MOST:
-            cache.clear()
-        cache[key] = _Known(actor, time.monotonic(), generation)
+    if session is None or (alive := await _alive(node, session, quiet=quiet)) is None:
+        memory.known.pop(key, None)
+        return Arrival(actor=NOBODY)
+    known = await _known(node, alive, generation)
+    if known.actor.acr < 3 or known.actor.kind == "staff":
+        if len(memory.known) >= _CACHE_MOST:
+            memory.known.clear()
+        memory.known[key] = known
     else:
-        cache.pop(key, None)
-    return actor
+        memory.known.pop(key, None)
+    told = _told(node, known)
+    if turn and session.current and node.clock.now() - session.rotated_at >= sessions.TURN:
+        async with node.db.transaction() as tx:
+            turned = await sessions.turn(tx, node, session)
+        if turned is not None:
+            memory.known.pop(key, None)
+            return msgspec.structs.replace(told, cookie=(SESSION_COOKIE, turned, kept_seconds(session)))
+    return told
 
 
-async def _alive(node: Node, session: Session) -> Session | None:
+def kept_seconds(session: Session) -> int | None:
+    """How long a browser keeps the cookie of a session; None for sessions that end with the browser."""
+    lasting = session.idle_until - session.seen_at
+    return int(lasting.total_seconds()) if lasting.days >= 1 else None
+
+
+def _told(node: Node, known: _Known) -> Arrival:
+    left = 0 if known.until is None else int((known.until - node.clock.now()).total_seconds())
+    return Arrival(actor=known.actor, left=left if 0 < left < _LONGEST_COUNTED else 0, warn=known.warn, note=known.note)
+
+
+async def _alive(node: Node, session: Session, *, quiet: bool) -> Session | None:
     """The session touched, with its level as it is worth now; a visitor's level 3 needs fresh news of the home."""
     now = node.clock.now()
+    if session.kind == "staff" and now - session.seen_at > levels.STAFF_LOCK:
+        return None  # not touched: the same member of staff proves it anew at /staff/login and goes on with this session
+    if session.lock_after and now - session.seen_at > timedelta(seconds=session.lock_after):
+        async with node.db.transaction() as tx:
+            await sessions.lock(tx, node, session)
+        return None
     acr = worth = levels.decayed(session.acr, raised_at=session.raised_at, seen_at=session.seen_at, now=now)
     if session.kind == "citizen" and levels.home_news_wanted(acr, session.home, session.home_news_at, now):
         heard = await _news(node, session)
@@ -91,19 +163,23 @@ async def _alive(node: Node, session: Session) -> Session | None:
             return None
         if heard is None:
             worth = 2
-    if now - session.seen_at > _TOUCH or acr != session.acr:
-        idle = session.idle_until - session.seen_at
+    if session.current and not quiet and (now - session.seen_at > _TOUCH or acr != session.acr or _just_turned(session)):
         async with node.db.transaction() as tx:
-            await tx.execute(
-                "UPDATE session SET seen_at = $3, idle_until = least($4, ends_at), acr = least(acr, $5)"
-                " WHERE subject = $1 AND id = $2 AND revoked_at IS NULL",
-                session.subject, session.id, now, now + idle, acr,
-            )  # fmt: skip
+            await sessions.touch(tx, node, session, acr=acr)
+        idle = session.idle_until - session.seen_at
+        session = msgspec.structs.replace(session, seen_at=now, idle_until=min(now + idle, session.ends_at))
     return msgspec.structs.replace(session, acr=worth)
+
+
+def _just_turned(session: Session) -> bool:
+    """The new value is seen for the first time: the one before may end."""
+    return session.rotated_at > session.seen_at
 
 
 async def _news(node: Node, session: Session) -> bool | None:
     """Whether the home says the session lives there; None when it cannot be heard."""
+    if session.home_sid is None:
+        return None
     try:
         answer = await federation.call(
             node, str(session.home), "identity.session", {"v": 1, "sid": session.home_sid}, budget_ms=1000
@@ -120,6 +196,22 @@ async def _news(node: Node, session: Session) -> bool | None:
         else:
             await sessions.end(tx, session.id, "ended_at_home", node.clock.now())
     return alive
+
+
+async def _known(node: Node, session: Session, generation: int) -> _Known:
+    note = ""
+    if session.away:
+        note = SENTENCES["identity.away_level"][1].format(place=await _place(node, str(session.home)))
+    return _Known(
+        await _actor(node, session), time.monotonic(), generation,
+        until=min(session.idle_until, session.ends_at), warn=levels.warn_seconds(session.kind), note=note,
+    )  # fmt: skip
+
+
+async def _place(node: Node, home: str) -> str:
+    async with node.db.reading() as tx:
+        listed = (await federation.directory(tx)).node(home)
+    return listed.name if listed else home
 
 
 async def _actor(node: Node, session: Session) -> Actor:

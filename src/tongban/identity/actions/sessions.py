@@ -10,12 +10,14 @@ import msgspec
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries.sessions import COLUMNS, hashed, session_of
 from tongban.identity.rules import levels, typed
+from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 BELL = "identity.session_ended"
-OLD_VALUE_SECONDS = 30
+OLD_VALUE_SECONDS = FACTORS.sessions.old_value_seconds
+TURN = timedelta(hours=FACTORS.sessions.turn_hours)
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,22 +34,25 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     home: str | None = None
     home_sid: str | None = None
     auth_time: datetime | None = None
+    elder: bool = False
+    away: bool = False
 
 
 async def open_session(tx: Tx, node: Node, start: Opening) -> OpenedSession:
     """A new session with a new cookie value, whatever the browser held before (T-09), and a line in the sign-in record."""
     now = node.clock.now()
     auth_time = start.auth_time or now
-    device, device_cookie = await _device(tx, node, start) if start.kind == "citizen" else (None, None)
-    idle, absolute = levels.limits(start.kind, own_phone=typed.is_phone(start.agent), acr=start.acr)
+    device, device_cookie, known = await _device(tx, node, start) if start.kind == "citizen" else (None, None, False)
+    idle, absolute = levels.limits(start.kind, own_phone=known and typed.is_phone(start.agent), acr=start.acr, elder=start.elder)
     value = secrets.token_urlsafe(32)
     row = await tx.fetchrow(
         "INSERT INTO session (subject, id, cookie_hash, account, kind, acr, proof, amr, auth_time, raised_at, started_at, seen_at,"
-        " idle_until, ends_at, rotated_at, device, home, home_sid, home_news_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $10, $11, $12, $10, $13, $14, $15, $16)"
+        " idle_until, ends_at, rotated_at, device, home, home_sid, home_news_at, elder, away, new_device)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $10, $11, $12, $10, $13, $14, $15, $16, $17, $18, $19)"
         f" RETURNING {COLUMNS}",
         start.subject, uuid7(), hashed(value), start.account, start.kind, start.acr, start.proof, list(start.amr), auth_time, now,
-        now + idle, now + absolute, device, start.home, start.home_sid, now if start.home else None,
+        now + idle, now + absolute, device, start.home, start.home_sid, now if start.home else None, start.elder, start.away,
+        start.kind == "citizen" and not known,
     )  # fmt: skip
     await record(tx, node, start.subject, "signed_in" if start.home is None else "roamed_in", start.acr, start.agent)
     return OpenedSession(session=session_of(row), cookie=value, device_cookie=device_cookie)
@@ -61,7 +66,8 @@ async def raise_level(
     at = at or now
     value = secrets.token_urlsafe(32)
     row = await tx.fetchrow(
-        "UPDATE session SET previous_hash = cookie_hash, previous_until = $3, cookie_hash = $4, rotated_at = $5::timestamptz, acr = $6,"
+        "UPDATE session SET previous_hash = cookie_hash, previous_until = $3, previous_acr = acr, cookie_hash = $4,"
+        " rotated_at = $5::timestamptz, acr = $6,"
         " proof = greatest(proof, $7), amr = (SELECT array_agg(DISTINCT one) FROM unnest(amr || $8::text) AS one),"
         " auth_time = $9, raised_at = $9, seen_at = $5, home_news_at = CASE WHEN home IS NULL THEN NULL ELSE $5::timestamptz END"
         f" WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING {COLUMNS}",
@@ -71,6 +77,74 @@ async def raise_level(
         message = "session ended meanwhile"
         raise LookupError(message)
     await record(tx, node, session.subject, "stepped_up", acr, agent)
+    await ring(tx, BELL)
+    return OpenedSession(session=session_of(row), cookie=value)
+
+
+async def turn(tx: Tx, node: Node, session: Session) -> str | None:
+    """A new cookie value once a day 每天换一次; None when it is not due or another tab was quicker.
+
+    The answer may be lost on the way, so the old value is taken until the new one is first seen (`seen_new`), and then
+    for 30 seconds more; a day at most.
+    """
+    now = node.clock.now()
+    if now - session.rotated_at < TURN or not session.current:
+        return None
+    value = secrets.token_urlsafe(32)
+    turned = await tx.fetchval(
+        "UPDATE session SET previous_hash = cookie_hash, previous_until = $3, previous_acr = acr, cookie_hash = $4, rotated_at = $5"
+        " WHERE subject = $1 AND id = $2 AND rotated_at = $6 AND revoked_at IS NULL RETURNING true",
+        session.subject, session.id, now + TURN, hashed(value), now, session.rotated_at,
+    )  # fmt: skip
+    return value if turned else None
+
+
+async def touch(tx: Tx, node: Node, session: Session, *, acr: int) -> None:
+    """The person is there 有人在用: idle time anew, the level as it decayed, and the value before ends soon once the new one is seen."""
+    now = node.clock.now()
+    idle = session.idle_until - session.seen_at
+    await tx.execute(
+        "UPDATE session SET seen_at = $3, idle_until = least($4, ends_at), acr = least(acr, $5),"
+        " previous_until = least(previous_until, $6) WHERE subject = $1 AND id = $2 AND revoked_at IS NULL",
+        session.subject, session.id, now, now + idle, acr, now + timedelta(seconds=OLD_VALUE_SECONDS),
+    )  # fmt: skip
+
+
+async def keep_on(tx: Tx, node: Node, session: Session) -> None:
+    """继续用: the end is put off (identity.md 7)."""
+    now = node.clock.now()
+    until, absolute, extended = levels.kept_on(
+        session.kind, now=now, idle=session.idle_until - session.seen_at, ends_at=session.ends_at, acr=session.acr, extended=session.extended
+    )
+    await tx.execute(
+        "UPDATE session SET seen_at = $3, idle_until = $4, ends_at = $5, extended = $6 WHERE subject = $1 AND id = $2 AND revoked_at IS NULL",
+        session.subject, session.id, now, until, absolute, extended,
+    )  # fmt: skip
+    await ring(tx, BELL)
+
+
+async def lock(tx: Tx, node: Node, session: Session) -> None:
+    """The session waits for the gesture of its device 锁上, or for staff to sign in again."""
+    await tx.execute(
+        "UPDATE session SET locked_at = coalesce(locked_at, $3) WHERE subject = $1 AND id = $2", session.subject, session.id, node.clock.now()
+    )
+    await ring(tx, BELL)
+
+
+async def unlock(tx: Tx, node: Node, session: Session) -> OpenedSession:
+    """The locked session goes on at the level it had, with a new cookie value 解锁. LookupError when it ended meanwhile."""
+    now, value = node.clock.now(), secrets.token_urlsafe(32)
+    row = await tx.fetchrow(
+        "UPDATE session SET locked_at = NULL, seen_at = $3, idle_until = least($3 + (idle_until - seen_at), ends_at), cookie_hash = $4,"
+        " previous_hash = NULL, previous_until = NULL, rotated_at = $3, acr = least(acr, $5)"
+        f" WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING {COLUMNS}",
+        session.subject, session.id, now, hashed(value),
+        levels.decayed(session.acr, raised_at=session.raised_at, seen_at=session.seen_at, now=now),
+    )  # fmt: skip
+    if row is None:
+        message = "session ended meanwhile"
+        raise LookupError(message)
+    await ring(tx, BELL)
     return OpenedSession(session=session_of(row), cookie=value)
 
 
@@ -133,20 +207,22 @@ async def record(tx: Tx, node: Node, subject: str, what: str, acr: int, agent: s
     )  # fmt: skip
 
 
-async def _device(tx: Tx, node: Node, start: Opening) -> tuple[str, str | None]:
-    """The device row of this browser, made at the first sign-in; the cookie value only when it is new."""
+async def _device(tx: Tx, node: Node, start: Opening) -> tuple[str, str | None, bool]:
+    """(device row of this browser, cookie value when it is new, whether it was seen before with this account)."""
     now = node.clock.now()
     if start.device_cookie:
-        known: str | None = await tx.fetchval(
-            "UPDATE device SET last_seen = $3 WHERE secret_hash = $1 AND subject = $2 RETURNING id",
+        before = await tx.fetchrow(
+            "UPDATE device d SET last_seen = $3, ended_at = NULL, first_seen = CASE WHEN d.ended_at IS NULL THEN d.first_seen ELSE $3 END"
+            " FROM (SELECT id, ended_at FROM device WHERE secret_hash = $1 AND subject = $2) AS old"
+            " WHERE d.id = old.id AND d.subject = $2 RETURNING d.id, old.ended_at",
             hashed(start.device_cookie), start.subject, now,
         )  # fmt: skip
-        if known is not None:
-            return known, None
+        if before is not None:
+            return before["id"], None, before["ended_at"] is None
     value, row = start.device_cookie or secrets.token_urlsafe(32), uuid7()
     label = node.cipher.seal("identity", "device.label", row, typed.browser_words(start.agent))
     await tx.execute(
         "INSERT INTO device (subject, id, secret_hash, label, first_seen, last_seen, own_phone) VALUES ($1, $2, $3, $4, $5, $5, $6)",
         start.subject, row, hashed(value), label, now, typed.is_phone(start.agent),
     )  # fmt: skip
-    return row, value
+    return row, value, False

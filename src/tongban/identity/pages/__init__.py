@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import ui
-from tongban.identity.pages import demo, login, me, roam, staff, step_up
+from tongban.identity.pages import demo, login, me, roam, session, staff, step_up
 
 ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/login", "/login"),
@@ -24,9 +24,10 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/me/devices", "/me/devices", ("citizen",)),
     ui.Route("/me/devices/passkey/options", fixture="JSON"),
     ui.Route("/me/access", "/me/access", ("citizen",)),
+    ui.Route("/session/ending", "/session/ending?next=/me", ("citizen",)),
     ui.Route("/staff/login", "/staff/login"),
     ui.Route("/staff/passkey/options", fixture="JSON"),
     ui.Route("/staff/counter", "/staff/counter", ("staff",)),
     ui.Route("/demo/sms", fixture="JSON"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *demo.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *session.ROUTES, *staff.ROUTES, *demo.ROUTES]

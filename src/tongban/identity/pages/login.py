@@ -71,10 +71,12 @@ def _other_home(request: AnyRequest, node: Node, next_path: str) -> str:
 
 async def _first(request: AnyRequest, node: Node, next_path: str, who: str = "", errors: Refusals = ()) -> AnyResponse:
     async with node.db.reading() as tx:
-        reason = await why_ended(tx, request.cookies.get("__Host-tb_s", ""))
+        reason = await why_ended(tx, node, request.cookies.get("__Host-tb_s", ""))
     notice = ""
-    if reason in ("logout_elsewhere", "all_devices", "ended_at_home"):
+    if reason in ("logout_elsewhere", "all_devices", "ended_at_home", "theft"):
         notice = SENTENCES["identity.signed_out_elsewhere"][1]
+    elif reason == "time":
+        notice = SENTENCES["identity.session_ended"][1]
     page = LoginPage(
         next=next_path, who=who, notice=notice, opens_accounts=node.settings.role == "province",
         elsewhere="/login/elsewhere?next=" + quote(next_path, safe=""), here=node.settings.name, errors=errors,

@@ -164,3 +164,12 @@ class CounterPage(msgspec.Struct, frozen=True, kw_only=True):
     number: str = ""
     word: str = ""
     errors: tuple[Refusal, ...] = ()
+
+
+class EndingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The sign-in ends soon 快到时间."""
+
+    title: str = "登录快到时间了"
+    next: str
+    left: int
+    sentence: str

@@ -14,7 +14,8 @@ from tongban.kernel.node import Node
 
 COLUMNS = (
     "id, subject, kind, acr, proof, amr, auth_time, raised_at, seen_at, idle_until, ends_at, rotated_at, account, device,"
-    " home, home_sid, home_news_at, visited, revoked_at, reason, acting_for, mandate, elder, extended, locked_at, away, new_device"
+    " home, home_sid, home_news_at, visited, revoked_at, reason, acting_for, mandate, elder, extended, locked_at, away, new_device,"
+    " started_at"
 )
 
 
@@ -28,14 +29,25 @@ def session_of(row: Any) -> Session:
     return msgspec.convert({**row, "amr": tuple(row["amr"]), "visited": tuple(row["visited"])}, Session)
 
 
-async def by_cookie(tx: Tx, node: Node, value: str, *, staff: bool) -> Session | None:
-    """The living session of a cookie value, also of the value before within its 30 seconds; else None."""
+async def by_cookie(tx: Tx, node: Node, value: str, *, staff: bool, locked: bool = False) -> Session | None:
+    """The living session of a cookie value, also of the value before while it is taken; else None.
+
+    The value before is worth what it was worth before the level was raised; its `current` is False. A locked session is
+    found only when `locked` asks for it.
+    """
     row = await tx.fetchrow(
-        f"SELECT {COLUMNS} FROM session WHERE (cookie_hash = $1 OR (previous_hash = $1 AND previous_until > $2))"
-        " AND revoked_at IS NULL AND idle_until > $2 AND ends_at > $2 AND (kind = 'staff') = $3",
-        hashed(value), node.clock.now(), staff,
+        f"SELECT {COLUMNS}, cookie_hash = $1 AS current, previous_acr, (SELECT k.lock_after FROM device_lock k"
+        " WHERE k.subject = session.subject AND k.device = session.device AND k.ended_at IS NULL) AS lock_after"
+        " FROM session WHERE (cookie_hash = $1 OR (previous_hash = $1 AND previous_until > $2))"
+        " AND revoked_at IS NULL AND idle_until > $2 AND ends_at > $2 AND (kind = 'staff') = $3 AND (locked_at IS NULL OR $4)",
+        hashed(value), node.clock.now(), staff, locked,
     )  # fmt: skip
-    return None if row is None else session_of(row)
+    if row is None:
+        return None
+    found = session_of(row)
+    if found.current or row["previous_acr"] is None:
+        return found
+    return msgspec.structs.replace(found, acr=min(found.acr, row["previous_acr"]))
 
 
 async def by_id(tx: Tx, sid: str) -> Session | None:
@@ -55,15 +67,19 @@ async def visits(tx: Tx, node: Node, subject: str, caller: str, *, level: int = 
     return any(levels.decayed(row["acr"], raised_at=row["raised_at"], seen_at=row["seen_at"], now=now) >= level for row in rows)
 
 
-async def why_ended(tx: Tx, value: str) -> str | None:
-    """Why the session of a cookie was ended by somebody (`logout`, `logout_elsewhere`, …), None when it was not."""
-    reason: str | None = await tx.fetchval("SELECT reason FROM session WHERE cookie_hash = $1 AND revoked_at IS NOT NULL", hashed(value))
-    return reason
+async def why_ended(tx: Tx, node: Node, value: str) -> str | None:
+    """Why the session of a cookie is over: a reason (`logout`, `logout_elsewhere`, …), `time`, or None when it is not."""
+    row = await tx.fetchrow("SELECT reason, revoked_at, least(idle_until, ends_at) AS until FROM session WHERE cookie_hash = $1", hashed(value))
+    if row is None:
+        return None
+    if row["revoked_at"] is not None:
+        return str(row["reason"])
+    return "time" if row["until"] <= node.clock.now() else None
 
 
 async def devices(tx: Tx, node: Node, subject: str, current: str | None) -> list[Device]:
     """The browsers a person signed in with, newest first."""
-    rows = await tx.fetch("SELECT id, label, first_seen, last_seen FROM device WHERE subject = $1 ORDER BY last_seen DESC LIMIT 30", subject)
+    rows = await tx.fetch("SELECT id, label, first_seen, last_seen FROM device WHERE subject = $1 AND ended_at IS NULL ORDER BY last_seen DESC LIMIT 30", subject)
     return [
         Device(
             id=row["id"],

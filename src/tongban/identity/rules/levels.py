@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-FRESH_4 = timedelta(minutes=15)
-IDLE_3 = timedelta(minutes=30)
-FRESH_3 = timedelta(hours=2)
-HOME_NEWS = timedelta(minutes=15)
+from tongban.identity.rules.factors import FACTORS
 
-CEILINGS = {"otp": 2, "passkey": 3, "scan": 2, "face": 3, "certificate": 4, "inperson": 4, "away": 1}
+FRESH_4 = timedelta(minutes=FACTORS.levels.four_minutes)
+IDLE_3 = timedelta(minutes=FACTORS.levels.three_idle_minutes)
+FRESH_3 = timedelta(minutes=FACTORS.levels.three_minutes)
+STAFF_LOCK = timedelta(seconds=FACTORS.sessions.staff.lock)
+HOME_NEWS = timedelta(minutes=FACTORS.levels.home_news_minutes)
+
+CEILINGS = {"otp": 2, "passkey": 3, "scan": 2, "face": 3, "certificate": 4, "inperson": 4, "voice": 2, "away": 1}
 """What each way of signing in reaches at most (identity.md 3)."""
 
 PROOFS = {1: "自己填的", 2: "姓名和证件号核对过", 3: "本人刷脸核对过", 4: "窗口见过本人"}
@@ -37,15 +40,39 @@ def decayed(acr: int, *, raised_at: datetime, seen_at: datetime, now: datetime) 
     return level
 
 
-def limits(kind: str, *, own_phone: bool, acr: int) -> tuple[timedelta, timedelta]:
-    """(idle, absolute) life of a session of this kind (identity.md 7)."""
-    if kind == "staff":
-        return timedelta(minutes=30), timedelta(hours=10)
-    if kind == "kiosk":
-        return timedelta(seconds=60), timedelta(minutes=15)
-    if own_phone:
-        return timedelta(days=30), timedelta(days=180 if acr == 1 else 30)
-    return timedelta(hours=2), timedelta(hours=12)
+def limits(kind: str, *, own_phone: bool, acr: int, elder: bool = False) -> tuple[timedelta, timedelta]:
+    """(idle, absolute) life of a session of this kind (identity.md 7).
+
+    `own_phone` is a phone seen before with this account. Elder mode doubles level 1 and 2 there, never on kiosks or
+    shared computers.
+
+    >>> limits("citizen", own_phone=False, acr=2, elder=True) == limits("citizen", own_phone=False, acr=2)
+    True
+    """
+    data = FACTORS.sessions
+    life = {"staff": data.staff, "kiosk": data.kiosk}.get(kind) or (data.own_phone if own_phone else data.other)
+    absolute = life.absolute_level_1 if acr == 1 and life.absolute_level_1 else life.absolute
+    factor = data.elder_factor if elder and life is data.own_phone and acr <= data.elder_highest_level else 1
+    return timedelta(seconds=life.idle * factor), timedelta(seconds=absolute * factor)
+
+
+def warn_seconds(kind: str) -> int:
+    """How many seconds before its end a session of this kind says so 提前多久提醒."""
+    return FACTORS.sessions.kiosk.warn if kind == "kiosk" else FACTORS.sessions.warn_seconds
+
+
+def kept_on(
+    kind: str, *, now: datetime, idle: timedelta, ends_at: datetime, acr: int, extended: int
+) -> tuple[datetime, datetime, int]:
+    """(idle_until, ends_at, extended) after 继续用: the idle time anew, and the absolute end put off by it, ten times at most.
+
+    A level above 2 and a kiosk are never put off: their absolute end stands.
+    """
+    until, absolute = now + idle, ends_at
+    near = ends_at - now <= timedelta(seconds=FACTORS.sessions.warn_seconds)
+    if near and kind == "citizen" and acr <= FACTORS.sessions.elder_highest_level and extended < FACTORS.sessions.extensions:
+        absolute, extended = now + min(idle, timedelta(seconds=FACTORS.sessions.other.idle)), extended + 1
+    return min(until, absolute), absolute, extended
 
 
 def home_news_wanted(level: int, home: str | None, news_at: datetime | None, now: datetime) -> bool:

@@ -1,27 +1,38 @@
-"""Limits 限次 of identity.md 8, as data: (seconds, how many). Pure; `actions/throttle.py` counts."""
+"""Limits 限次 of identity.md 8 from factors.toml: (seconds, how many). Pure; `actions/throttle.py` counts."""
 
 from __future__ import annotations
+
+from tongban.identity.rules.factors import FACTORS
 
 Purse = tuple[tuple[int, int], ...]
 
 HOUR = 3600
 DAY = 86400
+WEEK = 7 * DAY
 
-DEMO_FACTOR = 20
-LOOKUPS_BROWSER: Purse = ((HOUR, 30),)
-LOOKUPS_ADDRESS: Purse = ((HOUR, 10),)
-MATCH_NODE: Purse = ((60, 600), (HOUR, 20000))
-WRONG_NAMES_A_DAY = 5
-TRIES = 5
-CODE_SECONDS = 300
-TRANSACTION_SECONDS = 1800
-PAUSES_MINUTES = (2, 8, 30)
-WRONG_BEFORE_PAUSE = 15
+DEMO_FACTOR = FACTORS.codes.demo_factor
+LOOKUPS_BROWSER: Purse = ((HOUR, FACTORS.lookups.browser_hour),)
+LOOKUPS_ADDRESS: Purse = ((HOUR, FACTORS.lookups.address_hour),)
+MATCH_NODE: Purse = ((60, FACTORS.lookups.match_minute), (HOUR, FACTORS.lookups.match_hour))
+WRONG_NAMES_A_DAY = FACTORS.lookups.wrong_names_a_day
+TRIES = FACTORS.codes.tries
+CODE_SECONDS = FACTORS.codes.seconds
+TRANSACTION_SECONDS = FACTORS.codes.transaction_seconds
+PAUSES_MINUTES = FACTORS.pauses.minutes
+WRONG_BEFORE_PAUSE = FACTORS.pauses.wrong_before
 
 
-def addresses(per_hour: int) -> Purse:
-    """Sign-in transactions an hour from one address block; `per_hour` is the setting `login_per_hour`."""
-    return ((HOUR, per_hour),)
+def addresses(per_hour: int, address: str = "", *, known_device: bool = True) -> Purse:
+    """Sign-in transactions an hour from one address block; `per_hour` is the setting `login_per_hour`.
+
+    Unknown devices have a purse of their own, a third as large; a shared gateway's purses are larger by data.
+
+    >>> addresses(60, "203.0.113.7"), addresses(60, "203.0.113.7", known_device=False), addresses(60, "100.64.3.3")
+    (((3600, 60),), ((3600, 20),), ((3600, 1200),))
+    """
+    factor = max((one.factor for one in FACTORS.addresses.gateways if address.startswith(one.block + ".")), default=1)
+    most = per_hour if known_device else max(1, per_hour // FACTORS.addresses.unknown_share)
+    return ((HOUR, most * factor),)
 
 
 def codes(*, known_device: bool, demo: bool) -> Purse:
@@ -32,8 +43,8 @@ def codes(*, known_device: bool, demo: bool) -> Purse:
     >>> codes(known_device=False, demo=False)
     ((3600, 3), (86400, 10))
     """
-    factor = DEMO_FACTOR if demo else 1
-    hour, day = (5, 20) if known_device else (3, 10)
+    factor, data = DEMO_FACTOR if demo else 1, FACTORS.codes
+    hour, day = (data.known_hour, data.known_day) if known_device else (data.unknown_hour, data.unknown_day)
     return ((HOUR, hour * factor), (DAY, day * factor))
 
 
@@ -54,3 +65,19 @@ def pause_minutes(wrong_in_hour: int) -> int:
     """
     step = wrong_in_hour // WRONG_BEFORE_PAUSE
     return 0 if step == 0 else PAUSES_MINUTES[min(step, len(PAUSES_MINUTES)) - 1]
+
+
+def spread_guessing(entered: int, wrong: int, week: list[float]) -> bool:
+    """Whether an hour's share of wrong codes stands out from its week, as when many accounts are tried (T-17).
+
+    `week` are the shares of the hours before; a week without any code has median 0 and only the least share counts.
+
+    >>> spread_guessing(1000, 400, [0.05, 0.08, 0.06]), spread_guessing(1000, 100, [0.05, 0.08, 0.06]), spread_guessing(10, 10, [])
+    (True, False, False)
+    """
+    data = FACTORS.spread
+    if entered < data.least_entered:
+        return False
+    ordered = sorted(week)
+    median = ordered[len(ordered) // 2] if ordered else 0.0
+    return wrong / entered > max(data.least_share, data.times_median * median)

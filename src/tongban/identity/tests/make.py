@@ -126,9 +126,14 @@ def app_of(node: Node, routes: tuple[Any, ...] = ()) -> Litestar:
         return node
 
     async def provide_actor(request: Request[Any, Any, Any]) -> Actor:
-        actor = await identity.resolve(node, request.cookies, path=request.url.path)
-        request.scope.setdefault("state", {})["actor"] = actor
-        return actor
+        arrival = await identity.arrive(node, request.cookies, path=request.url.path, turn=request.method == "GET")
+        state = request.scope.setdefault("state", {})
+        state["actor"] = arrival.actor
+        state["sign_in"] = ui.SignInState(left=arrival.left, warn=arrival.warn, note=arrival.note)
+        if arrival.cookie is not None:
+            request.cookies[arrival.cookie[0]] = arrival.cookie[1]
+            state["turned_cookie"] = arrival.cookie
+        return arrival.actor
 
     app = Litestar(
         [*pages.routes, *api.routes, *federation_api.routes, *ui_pages.routes, *routes],
