@@ -92,6 +92,8 @@ COMMENT ON COLUMN dispute_desk.decided_reason IS 'why | sealed text | personal';
 COMMENT ON COLUMN dispute_desk.decided_at IS 'when | UTC | internal';
 COMMENT ON COLUMN dispute_desk.returned IS 'how often the second clerk sent it back | count | internal';
 
+CREATE UNIQUE INDEX dispute_one_open ON dispute (subject, attribute) WHERE state = 'open';
+
 CREATE INDEX dispute_desk_open ON dispute_desk (due_on) WHERE state IN ('open','proposed');
 
 CREATE TABLE register_version (

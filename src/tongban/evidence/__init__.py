@@ -13,6 +13,7 @@ from tongban import identity
 from tongban.evidence.actions import arrive, fetch_wanted, follow, keep_document, remove, store, travel, use
 from tongban.evidence.errors import ContentAway, MaterialUnknown
 from tongban.evidence.model import KINDS, LARGEST, Material, Opened, Sent, Travelling, Use
+from tongban.evidence.providers.disputes import DisputeMaterials
 from tongban.evidence.queries import ciphertext, material, materials, open_travelling, piece_of, read, uses
 from tongban.evidence.rules import check, sniff
 
@@ -45,3 +46,4 @@ __all__ = [
 ]
 
 identity.follow_subject(follow)
+identity.use_evidence(DisputeMaterials())

@@ -28,6 +28,7 @@ from tongban.federation.actions.enrol import approve, invite, refuse
 from tongban.federation.actions.join import join
 from tongban.federation.actions.office import hang_up, register
 from tongban.federation.actions.root import make_hub
+from tongban.federation.actions.sealed import open_part, seal_part
 from tongban.federation.actions.send import send
 from tongban.federation.errors import CallFailed, CallRefused, EnrolmentRefused, LetterTooLarge, NotMember, UnknownNode
 from tongban.federation.model import (
@@ -77,6 +78,7 @@ __all__ = [
     "mails",
     "make_hub",
     "name_of",
+    "open_part",
     "origins",
     "outbox",
     "own_digits",
@@ -87,6 +89,7 @@ __all__ = [
     "refuse",
     "register",
     "remember",
+    "seal_part",
     "send",
     "set_status",
     "signing_key",

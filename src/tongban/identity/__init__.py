@@ -15,12 +15,15 @@ Example::
 from __future__ import annotations
 
 from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tell_visited
+from tongban.identity.actions.corrections import on_correction
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.reasons import reading_reason
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
-from tongban.identity.actions.subjects import follow_subject
-from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember
+from tongban.identity.actions.subjects import follow_aliases, follow_subject
+from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember, UsedBefore
+from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
+from tongban.identity.queries.desk import disputed
 from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
@@ -30,6 +33,8 @@ from tongban.identity.rules.roles import allowed, require_staff
 __all__ = [
     "Account",
     "Arrival",
+    "Carried",
+    "EvidenceRoom",
     "HomeSays",
     "Line",
     "Person",
@@ -37,15 +42,19 @@ __all__ = [
     "Session",
     "StaffMember",
     "Told",
+    "UsedBefore",
     "account",
     "accounts",
     "allowed",
     "arrive",
     "ask_home",
+    "disputed",
+    "follow_aliases",
     "follow_subject",
     "home_of",
     "home_proof",
     "is_home",
+    "on_correction",
     "person",
     "person_by_number",
     "population_attributes",
@@ -58,5 +67,6 @@ __all__ = [
     "staff_member",
     "staff_of_role",
     "tell_visited",
+    "use_evidence",
     "visits",
 ]

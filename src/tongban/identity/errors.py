@@ -46,9 +46,63 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.home_refused": (403, "{place}给的登录凭据核对不上，没有让它登录", "从这里直接登录"),
     "identity.mandate_scope": (403, "{name}没有授权你办这一项。可以请对方加上", "请对方在“我的”里加上这一项"),
     "identity.mandate_wait": (403, "这份代办授权 {time} 起可以提交，现在可以先填好", "先填好，到时间再提交"),
+    "identity.mandate_ended": (403, "{name}的代办授权已经停了，这一步没有办", "切回自己，或者请对方再授权一次"),
+    "identity.mandate_news": (503, "现在问不到这份授权还算不算数，这一步先没办", "填的都在，过几分钟再试"),
+    "identity.mandate_gone": (404, "没有找到这份代办，可能已经停了或过期了", "回到代办列表看一看"),
+    "identity.act_at_home": (409, "替别人办事，要在你账号所在的省切换", "到账号所在地的“我的”里切换"),
+    "identity.guardian_consent": (422, "替孩子办事前，要勾选监护人同意", ""),
+    "identity.agent_too_young": (422, "代办的人要满 18 岁", ""),
+    "identity.agent_no_account": (422, "对方还没有登录过。请对方先登录一次，再来授权", ""),
+    "identity.agent_self": (422, "不能授权给自己，请填另一个人", ""),
+    "identity.items_needed": (422, "选一样要代办的事", ""),
+    "identity.item_never": (422, "{item}不能代办：{reason}", ""),
+    "identity.acts_needed": (422, "选对方能做什么", ""),
+    "identity.days_needed": (422, "选代办到什么时候", ""),
+    "identity.under_14": (403, "不满 14 岁由监护人替孩子办，请监护人登录", "监护人登录后，在“我的”里选“替家人办”"),
+    "identity.recovered_wait": (403, "账号刚找回来，24 小时内不能授权别人代办", "过了 24 小时再来"),
     "identity.reason_needed": (403, "没有正在办的事项，不能查看这个人", "从办件里打开"),
+    "identity.own_case": (403, "这是你自己或家人的事，要请别的同事办", "转给没有关系的同事"),
+    "identity.visit_unknown": (422, "没有查到这个人，或者姓名和证号对不上。没有账号的先给他注册", ""),
+    "identity.four_eyes": (403, "要另一位同事批准，自己提的自己不能批", "请另一位管理员来批"),
+    "identity.proposal_gone": (409, "这一条已经有人处理，或者过期了", "回到清单看一看"),
+    "identity.proposal_changed": (409, "内容和提议时不一样，没有办", "请提议人重新提，并报告安全员"),
+    "identity.roles_apart": (409, "管理岗和办件岗不能给同一个人：已经有“{role}”", "换一个人，或先收回那个岗位"),
+    "identity.role_unknown": (422, "没有这个岗位", ""),
+    "identity.staff_no_taken": (422, "这个工号已经有人用", ""),
+    "identity.staff_gone": (404, "没有这位同事，或者已经离岗", "回到人员清单看一看"),
+    "identity.join_code": (422, "工号或加入码不对，或者码过期了。请找本单位管理员", ""),
+    "identity.key_not_listed": (422, "这把密钥的型号不在许可清单里，请用单位发的密钥", ""),
+    "identity.emergency_level": (403, "紧急访问要用工作证书，而且是 15 分钟内刚核验过的", "退出后用工作证书重新登录"),
+    "identity.emergency_reason": (422, "选一个理由，并写清楚发生了什么，至少 10 个字", ""),
+    "identity.emergency_told": (422, "选一位要马上告知的同事，不能是你自己", ""),
+    "identity.emergency_over": (403, "这次紧急访问已经结束，不能再看", "还需要的，重新打开一次"),
+    "identity.emergency_full": (403, "一次最多看 {most} 个人，已经到了", "需要更多的，请上级另开一次"),
+    "identity.emergency_unknown": (422, "没有找到这个办件编号或证件号", ""),
+    "identity.emergency_second": (403, "要别人来复核，打开的人和被告知的人都不能自己复核", "请安全员来办"),
+    "identity.emergency_delay": (422, "写清法律依据；最多推迟 {most} 天", ""),
+    "identity.dispute_attribute": (422, "选一项不对的信息", ""),
+    "identity.dispute_claim": (422, "请填正确的写法", ""),
+    "identity.dispute_long": (422, "太长了，最多 {n} 个字", ""),
+    "identity.dispute_choice": (422, "请填{choice}", ""),
+    "identity.dispute_day": (422, "日期写成 1991-06-12 这样", ""),
+    "identity.dispute_running": (422, "这一项已经在纠错，先等答复，或者撤回再提", ""),
+    "identity.dispute_many": (422, "最多同时提 {n} 项，先等前面的答复", ""),
+    "identity.dispute_files": (422, "最多交 {n} 份材料", ""),
+    "identity.dispute_no_files": (422, "这里现在收不了照片。先不交也能提，或者带到大厅", ""),
+    "identity.dispute_match_first": (422, "身份还没核对上，只能先提姓名", ""),
+    "identity.dispute_visit": (422, "选一天带证件到大厅，60 天以内", ""),
+    "identity.dispute_reason": (422, "写清楚理由，本人会看到", ""),
+    "identity.dispute_nothing": (422, "登记里已经是这个写法，没有可以更正的", ""),
+    "identity.dispute_moved_on": (409, "这一件有人处理过了，内容和刚才看到的不一样", "刷新后再看一遍"),
+    "identity.account_moved": (409, "你的账号搬到{place}了，去那里登录就行", "到{place}登录"),
+    "identity.move_here": (409, "账号本来就在这里，不用搬", "直接办事就行"),
+    "identity.move_level": (403, "搬账号前，要先核验是你本人，大约 1 分钟", "按页面提示核验"),
+    "identity.move_refused": (409, "{place}那边现在不让搬：账号在受保护，或者正在搬", "过 24 小时再试，或者带身份证去大厅"),
     "identity.client_unknown": (400, "打开这个页面的应用没有登记，没有交出你的任何信息", "关掉这一页就行"),
     "identity.client_suspended": (403, "这个应用已停用，原因见公告；换别的办法：{link}", "从首页重新找这件事"),
+    "identity.request_over": (400, "这次登录已经办完，或者放得太久了", "回到原来的应用，再点一次登录"),
+    "identity.request_wrong": (400, "那个应用发来的登录请求不对，没有交出你的任何信息", "回到那个应用再试，还不行就告诉它的客服"),
+    "identity.sign_out_wrong": (400, "要去的网址没有登记，没有带你过去", "可以在这里退出登录"),
     "identity.loop": (508, "登录绕了几圈没成功。从这里直接登录", "点“登录”，填手机号"),
     "identity.not_home": (409, "这里不开账号。选你账号所在的省，去那里登录", "选账号所在地"),
     "identity.tx_gone": (410, "这次登录放得太久了，请重新开始", "重新填手机号"),
@@ -85,13 +139,19 @@ def waiting(seconds: int) -> str:
 
 
 class ProtocolError(Exception):
-    """An OpenID Connect or OAuth error 协议错误: `error` is its registered name, `why` is ASCII and repeats no input."""
+    """An OpenID Connect or OAuth error 协议错误: `error` is its registered name, `why` is ASCII and repeats no input.
 
-    def __init__(self, error: str, why: str, *, status: int = 400) -> None:
+    `nonce` is a DPoP nonce to answer with; `redirect` a verified address the error may go to, with its `state`.
+    """
+
+    def __init__(self, error: str, why: str, *, status: int = 400, nonce: str = "", redirect: str = "", state: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.why = why
         self.status = status
+        self.nonce = nonce
+        self.redirect = redirect
+        self.state = state
 
 
 class TokenRefused(Exception):
@@ -100,3 +160,7 @@ class TokenRefused(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class NonceWanted(TokenRefused):
+    """A proof whose clock is off 时钟不准的证明: the same device may try again with a nonce of ours (RFC 9449 section 8)."""

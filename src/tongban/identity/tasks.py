@@ -122,6 +122,7 @@ async def link_staff(node: Node) -> None:
 JOBS: dict[str, jobs.Handler] = {
     "identity.end_at_home": ending.end_at_home,
     "identity.push_logout": ending.push_logout,
+    "identity.rewrite_subjects": subjects.rewrite,
 }
 CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.match_again", 30, match_again),

@@ -145,7 +145,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
 
 def build_app(node: Node, *, clocks: bool = True) -> Litestar:
     """The node as an ASGI application (应用). `clocks=False` leaves out everything that runs by itself, for tests."""
-    federation.register(rooms.letters(), rooms.calls())
+    federation.register(identity.follow_aliases(rooms.letters()), rooms.calls())
     app = Litestar(
         route_handlers=[health, metrics, *_doors(node)],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},

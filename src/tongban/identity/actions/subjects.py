@@ -1,17 +1,23 @@
-"""From a local subject to the nation's 标识替换: once, at the match (identity.md 1).
+"""When a subject changes 标识替换 (identity.md 1): a local one at the match, the nation's with another document number.
 
-Rooms above that keep rows under a local subject (drafts, favourites) follow by `follow_subject`.
+Every door maps an old subject once (`current_subject`, `follow_aliases`); identity's own rows move with the alias, the rooms'
+rows follow by `follow_subject`: at the match in the same transaction, for a nation subject by a job, one person at a time.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
+import msgspec
+
+from tongban import federation
 from tongban.identity.actions.sessions import BELL
-from tongban.identity.queries.persons import alias_index, number_index
+from tongban.identity.queries.persons import alias_index, current_subject, number_index
 from tongban.identity.rules.home import STATEMENT_DAYS
 from tongban.identity.rules.typed import masked_name
 from tongban.kernel.db import Tx, ring
@@ -32,22 +38,138 @@ def local_subject() -> str:
     return "l" + base64.b32encode(secrets.token_bytes(17)).decode().lower().rstrip("=")[:26]
 
 
+_BY_SUBJECT = ("session", "device", "authenticator", "signin_record", "access_reason", "dispute", "correction", "corrected_use")
+
+
 async def replace(tx: Tx, node: Node, old: str, new: str) -> None:
-    """Everything of this node under `old` becomes `new`'s; sealed values bound to the subject are sealed anew."""
-    person = await tx.fetchrow("SELECT name, name_masked, number FROM person WHERE subject = $1", old)
-    phone: bytes | None = await tx.fetchval("SELECT phone FROM account WHERE subject = $1", old)
+    """Everything of this node under a local `old` becomes `new`'s; the person row is written anew by the caller."""
     await tx.execute("INSERT INTO subject_alias (old, subject, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", alias_index(node, old), new, node.clock.now())
-    if phone is not None:
-        plain = node.cipher.open("contact", "account.phone", old, phone)
-        await tx.execute("UPDATE account SET subject = $2, phone = $3 WHERE subject = $1", old, new, node.cipher.seal("contact", "account.phone", new, plain))
-    if person is not None:
-        await tx.execute("DELETE FROM person WHERE subject = $1", old)
-    for table in ("session", "device", "authenticator", "signin_record", "access_reason"):
-        await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
+    await _move_account(tx, node, old, new)
+    await tx.execute("DELETE FROM person WHERE subject = $1", old)
+    await _move_rows(tx, old, new)
     await tx.execute("DELETE FROM match_pending WHERE subject = $1", old)
     for follower in _followers:
         await follower(tx, node, old, new)
     await ring(tx, BELL)
+
+
+async def alias(tx: Tx, node: Node, old: str, new: str, *, number: str = "") -> bool:
+    """A nation subject is followed by another 换号: alias and identity's own rows now, the rooms' rows by the job; once.
+
+    `number` is the new document number, for a node that holds one. False when it was known already.
+    """
+    if not new.startswith("n") or new == old:
+        return False
+    added = await tx.fetchval(
+        "INSERT INTO subject_alias (old, subject, since, old_sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING true",
+        alias_index(node, old), new, node.clock.now(), node.cipher.seal("identity", "subject_alias.old_sealed", new, old),
+    )  # fmt: skip
+    if not added:
+        return False
+    await tx.execute("UPDATE subject_alias SET subject = $2, old_sealed = NULL WHERE subject = $1 AND old_sealed IS NULL", old, new)
+    await _move_account(tx, node, old, new)
+    await _move_person(tx, node, old, new, number)
+    await _move_rows(tx, old, new)
+    await ring(tx, BELL)
+    return True
+
+
+async def rewrite(node: Node, _payload: dict[str, object]) -> None:
+    """The job `identity.rewrite_subjects` 改写旧标识: the rooms' rows of one person a transaction, until none waits."""
+    while True:
+        async with node.db.transaction() as tx:
+            row = await tx.fetchrow(
+                "SELECT old, subject, old_sealed FROM subject_alias WHERE old_sealed IS NOT NULL AND rewritten_at IS NULL"
+                " ORDER BY since LIMIT 1 FOR UPDATE SKIP LOCKED"
+            )
+            if row is None:
+                return
+            old = node.cipher.open("identity", "subject_alias.old_sealed", row["subject"], row["old_sealed"]).reveal()
+            new = await current_subject(tx, node, row["subject"])
+            for follower in _followers:
+                await follower(tx, node, old, new)
+            await tx.execute(
+                "UPDATE subject_alias SET rewritten_at = $2, old_sealed = NULL, subject = $3 WHERE old = $1",
+                row["old"], node.clock.now(), new,
+            )  # fmt: skip
+
+
+async def _move_account(tx: Tx, node: Node, old: str, new: str) -> None:
+    phone: bytes | None = await tx.fetchval("SELECT phone FROM account WHERE subject = $1", old)
+    sealed = None
+    if phone is not None:
+        sealed = node.cipher.seal("contact", "account.phone", new, node.cipher.open("contact", "account.phone", old, phone))
+    # the home statement names the subject: the clock asks for a new one at once
+    await tx.execute(
+        "UPDATE account SET subject = $2, phone = $3, home_statement = NULL, statement_until = CASE WHEN home_statement IS NULL THEN"
+        " statement_until ELSE $4::timestamptz END WHERE subject = $1",
+        old, new, sealed, node.clock.now(),
+    )  # fmt: skip
+
+
+async def _move_person(tx: Tx, node: Node, old: str, new: str, number: str) -> None:
+    row = await tx.fetchrow("DELETE FROM person WHERE subject = $1 RETURNING *", old)
+    if row is None:
+        return
+
+    def sealed(group: str, column: str, value: str = "") -> bytes | None:
+        if row[column] is None:
+            return None
+        text = value or node.cipher.open(group, f"person.{column}", old, row[column]).reveal()
+        return node.cipher.seal(group, f"person.{column}", new, text)
+
+    await tx.execute(
+        "INSERT INTO person (subject, home, proof, doctype, name, name_masked, number, bi_number, photo_held, matched_at, version, seen_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (subject) DO NOTHING",
+        new, row["home"], row["proof"], row["doctype"], sealed("identity", "name"), sealed("identity", "name_masked"),
+        sealed("sensitive", "number", number), number_index(node, number, row["doctype"]) if number and row["bi_number"] else row["bi_number"],
+        row["photo_held"], row["matched_at"], row["version"], row["seen_at"],
+    )  # fmt: skip
+
+
+async def _move_rows(tx: Tx, old: str, new: str) -> None:
+    for table in _BY_SUBJECT:
+        await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
+
+
+_NATION = re.compile(r"n\d[a-z2-7]{32}")
+LetterHandlers = dict[tuple[str, int], Callable[[Tx, Node, federation.Letter], Awaitable[None]]]
+
+
+def follow_aliases(letters: LetterHandlers) -> LetterHandlers:
+    """Every letter handler behind one door that maps old subjects in a body to the ones that follow 信件里的旧标识."""
+
+    def behind(handler: Callable[[Tx, Node, federation.Letter], Awaitable[None]]) -> Callable[[Tx, Node, federation.Letter], Awaitable[None]]:
+        async def mapped(tx: Tx, node: Node, letter: federation.Letter) -> None:
+            named = set(_subjects_in(letter.body))
+            known = {one: await current_subject(tx, node, one) for one in named} if named else {}
+            if any(one != now for one, now in known.items()):
+                letter = msgspec.structs.replace(letter, body=_with(letter.body, known))
+            await handler(tx, node, letter)
+
+        return mapped
+
+    return {kind: behind(handler) for kind, handler in letters.items()}
+
+
+def _subjects_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if _NATION.fullmatch(value):
+            yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _subjects_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _subjects_in(one)
+
+
+def _with(value: Any, known: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return known.get(value, value)
+    if isinstance(value, dict):
+        return {name: _with(one, known) for name, one in value.items()}
+    return [_with(one, known) for one in value] if isinstance(value, list) else value
 
 
 async def put_person(

@@ -5,9 +5,9 @@ Requirements R-301, R-303, R-304. A new file: write its LETTERS and CALLS and na
 
 from __future__ import annotations
 
-from tongban.identity.letters import accounts, sessions
+from tongban.identity.letters import accounts, disputes, mandates, sessions
 from tongban.identity.letters.words import Calls, Letters
 
-_FILES = (accounts, sessions)
+_FILES = (accounts, disputes, mandates, sessions)
 LETTERS: Letters = {kind: handler for one in _FILES for kind, handler in one.LETTERS.items()}
 CALLS: Calls = {service: handler for one in _FILES for service, handler in one.CALLS.items()}

@@ -53,6 +53,14 @@ class Register(Protocol):
         """What is written under this number; None when nothing is."""
         ...
 
+    async def value(self, tx: Tx, node: Node, subject: str, attribute: str) -> str | None:
+        """What is written of one attribute (codes of disputes.toml); None for somebody not in the register."""
+        ...
+
+    async def correct(self, tx: Tx, node: Node, subject: str, attribute: str, value: str) -> tuple[str, str]:
+        """Write another value of one attribute 更正; the value before, and the subject that follows when the number changed."""
+        ...
+
 
 class DemoRegister:
     """The demo twin 演示人口登记 over the table register_entry."""
@@ -68,6 +76,55 @@ class DemoRegister:
         agrees = normal_name(written) == normal_name(name)
         return Registered(row["subject"], agrees, row["photo_held"], row["since"], row["home"])
 
+    async def value(self, tx: Tx, node: Node, subject: str, attribute: str) -> str | None:
+        blob: bytes | None = await tx.fetchval(f"SELECT {_column(attribute)} FROM register_entry WHERE subject = $1", subject)
+        return None if blob is None else _open(node, subject, attribute, blob)
+
+    async def correct(self, tx: Tx, node: Node, subject: str, attribute: str, value: str) -> tuple[str, str]:
+        before = await self.value(tx, node, subject, attribute)
+        if before is None:
+            raise LookupError("nobody in the register")
+        if attribute != "number":
+            await tx.execute(
+                f"UPDATE register_entry SET {_column(attribute)} = $2 WHERE subject = $1", subject, _seal(node, subject, attribute, value)
+            )
+            return before, ""
+        return before, await self._renumber(tx, node, subject, normal(value))
+
+    async def _renumber(self, tx: Tx, node: Node, old: str, number: str) -> str:
+        """Another number is another subject: the row is sealed anew under it; subject_alias leads there."""
+        row = await tx.fetchrow("SELECT * FROM register_entry WHERE subject = $1 FOR UPDATE", old)
+        assert row is not None
+        new = subject_of(node, row["doctype"], number)
+        sealed = {one: _seal(node, new, one, _open(node, old, one, row[_column(one)])) for one in ("name", "sex", "born", "nation", "address")}
+        await tx.execute(
+            "UPDATE register_entry SET subject = $2, number = $3, bi_number = $4, name = $5, sex = $6, born = $7, nation = $8, address = $9"
+            " WHERE subject = $1",
+            old, new, _seal(node, new, "number", number), number_index(node, number, row["doctype"]), *sealed.values(),
+        )  # fmt: skip
+        for table in ("dispute_desk", "register_version"):
+            await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
+        return new
+
+
+_COLUMNS = ("name", "sex", "born", "nation", "address", "number")
+
+
+def _column(attribute: str) -> str:
+    """The column of an attribute; KeyError for a word that is none, so that no other text reaches a statement."""
+    if attribute not in _COLUMNS:
+        raise KeyError(attribute)
+    return attribute
+
+
+def _seal(node: Node, subject: str, attribute: str, text: str) -> bytes:
+    return node.cipher.seal("sensitive" if attribute == "number" else "identity", f"register_entry.{_column(attribute)}", subject, text)
+
+
+def _open(node: Node, subject: str, attribute: str, blob: bytes) -> str:
+    group = "sensitive" if attribute == "number" else "identity"
+    return node.cipher.open(group, f"register_entry.{_column(attribute)}", subject, blob).reveal()
+
 
 def subject_of(node: Node, doctype: str, number: str) -> str:
     """The nation-wide pseudonym of a natural person 自然人标识: `n1` + base32 of HMAC-SM3(K, label ‖ doctype ‖ number)[:20]."""
@@ -82,7 +139,7 @@ async def enter(tx: Tx, node: Node, entry: NewEntry) -> str:
     subject = subject_of(node, entry.doctype, number)
 
     def sealed(column: str, text: str) -> bytes:
-        return node.cipher.seal("sensitive" if column == "number" else "identity", f"register_entry.{column}", subject, text)
+        return _seal(node, subject, column, text)
 
     await tx.execute(
         "INSERT INTO register_entry (subject, doctype, number, bi_number, name, sex, born, nation, address, division, photo_held,"
