@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongban import notifications
-from tongban.identity.actions import ending, keys, register, sign_in, step_up, subjects
+from tongban.identity.actions import (
+    ending,
+    guardians,
+    keys,
+    mandates,
+    organisations,
+    register,
+    sign_in,
+    step_up,
+    subjects,
+)
 from tongban.identity.model import MatchAsked
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
@@ -123,6 +133,8 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.end_at_home": ending.end_at_home,
     "identity.push_logout": ending.push_logout,
     "identity.rewrite_subjects": subjects.rewrite,
+    "identity.check_offer": mandates.check_offer,
+    "identity.ask_guardians": guardians.ask_guardians,
 }
 CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.match_again", 30, match_again),
@@ -130,4 +142,6 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
     jobs.Clockwork("identity.purge", 600, purge),
     jobs.Clockwork("identity.link_staff", 60, link_staff),
+    jobs.Clockwork("identity.representatives", 60, organisations.find_representatives, organisations.BELL),
+    jobs.Clockwork("identity.mandates", 600, mandates.tidy),
 ]

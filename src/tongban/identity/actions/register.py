@@ -49,6 +49,8 @@ async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
         source=node.id, receiver=caller, basis="个人信息保护法第十三条第一款第三项", side="owner",
     ))  # fmt: skip
     answer = Match(matched=True, subject=found.subject, photo_held=found.photo_held, since=found.since.isoformat())
+    if asked.purpose == "mandate":  # where to send the question whether somebody wants to act
+        return msgspec.structs.replace(answer, home=found.home)
     if asked.purpose != "open_account":
         return answer
     return await _open(tx, node, caller, answer, found.subject)

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from tongban.identity.actions import keys
+from tongban.identity.actions import guardians, keys, organisations
 from tongban.identity.actions.staff import Proposed, put_assignment
 from tongban.identity.providers.register import NewEntry, enter
+from tongban.identity.queries.organisations import REGISTER
 from tongban.identity.queries.persons import number_index
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.tokens import ALGORITHMS
@@ -52,11 +53,22 @@ class DemoCitizen(msgspec.Struct, frozen=True, kw_only=True):
     photo_held: bool = True
 
 
+class DemoGuardian(msgspec.Struct, frozen=True, kw_only=True):
+    """An invented guardianship 演示监护关系, by document numbers."""
+
+    child: str
+    guardian: str
+    relation: str
+    since: date
+
+
 class People(msgspec.Struct, frozen=True):
-    """The invented people 演示人员."""
+    """The invented people 演示人员 and organisations 演示企业."""
 
     citizens: list[DemoCitizen]
     staff: dict[str, list[DemoStaff]]
+    guardians: list[DemoGuardian] = []
+    organisations: list[organisations.NewOrganisation] = []
 
 
 def people(path: Path = PEOPLE) -> People:
@@ -79,6 +91,12 @@ async def set_up(node: Node) -> None:
                     name=one.name, number=one.number, sex=one.sex, born=one.born, nation=one.nation, address=one.address,
                     division=one.division, photo_held=one.photo_held,
                 ))  # fmt: skip
+            for relation in known.guardians:
+                await guardians.enter(tx, node, relation.child, relation.guardian, relation.relation, relation.since)
+        if node.id == REGISTER:
+            for company in known.organisations:
+                if await tx.fetchval("SELECT true FROM org_entry WHERE code = $1", company.code) is None:
+                    await organisations.enter(tx, node, company, by=node.id)
         for member in known.staff.get(node.id, []):
             await _enter_staff(tx, node, member)
 

@@ -1,0 +1,195 @@
+"""Mandates, organisations and guardians between nodes 授权、法人、监护的信件和调用 (identity.md 2).
+
+Each letter is believed only from the node whose word the fact is (T-32): a mandate's granting node or the agent's home, the
+register of organisations, the register of persons, and for a new company the authority of its division.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tongban import federation
+from tongban.identity.actions import acting, guardians, mandates, organisations
+from tongban.identity.letters.words import Calls, Letters, register_only, text
+from tongban.identity.queries import mandates as queries
+from tongban.identity.queries.organisations import OPEN, REGISTER
+from tongban.identity.rules import mandates as rules
+from tongban.identity.rules.home import REGISTER_NODE
+from tongban.kernel.db import Tx
+from tongban.kernel.ids import BadIdentifier, is_uuid
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+
+async def offered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`mandate.offered`: somebody elsewhere asks a person of this home to act for them."""
+    await mandates.arrived(tx, node, letter)
+
+
+async def _ours(tx: Tx, node: Node, letter: federation.Letter, *senders: str) -> rules.Mandate | None:
+    """The mandate a letter is about when its sender has a say in it; `senders` are the fields that name such nodes."""
+    key = str(letter.body.get("id") or letter.body.get("mandate") or "")
+    found = await queries.by_id(tx, node, key, lock=True) if is_uuid(key) else None
+    if found is None or letter.origin not in {getattr(found, one) for one in senders}:
+        log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
+        return None
+    return found
+
+
+async def accepted(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`mandate.accepted`: the agent took it, says the agent's home."""
+    found = await _ours(tx, node, letter, "agent_node")
+    if found is not None and found.state == "offered":
+        await mandates.accepted(tx, node, found)
+
+
+async def over(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`mandate.over`: stopped by the grantor or given back by the agent, each by the own home."""
+    found = await _ours(tx, node, letter, "agent_node", "granted_node")
+    if found is None:
+        return
+    why = "agent" if letter.origin == found.agent_node else "grantor"
+    state = "refused" if letter.body.get("state") == "refused" and why == "agent" else "stopped"
+    if await acting.end(tx, node, found.id, state, why):
+        await mandates.tell_over(tx, node, found, why)
+
+
+async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`mandate.acted`: an act was done under a mandate granted here, says the agent's home; the person represented hears of it."""
+    found = await _ours(tx, node, letter, "agent_node")
+    if found is None:
+        return
+    act, what, act_id = (str(letter.body.get(name, "")) for name in ("act", "what", "id"))
+    if not is_uuid(act_id):
+        return
+    await tx.execute(
+        "INSERT INTO mandate_act (grantor, id, mandate, agent, act, about, what, at) VALUES ($1,$2,$3,$4,$5,'',$6,$7) ON CONFLICT DO NOTHING",
+        found.grantor, act_id, found.id, found.agent, act[:20],
+        node.cipher.seal("identity", "mandate_act.what", act_id, what[:200]), node.clock.now(),
+    )  # fmt: skip
+    to = found.granted_by_subject if found.kind == "organisation" else found.grantor
+    await acting.tell_act(tx, node, found, to, act, what[:200], act_id)
+
+
+async def register_changed(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`register.changed`: an organisation changed. A new representative, or an end, ends every mandate of before (T-87)."""
+    subject, what = str(letter.body.get("organisation", "")), str(letter.body.get("what", ""))
+    if letter.origin != REGISTER or not subject.startswith("o1"):
+        log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
+        return
+    await tx.execute(
+        "UPDATE organisation SET name = $2, status = $3, version = $4 WHERE subject = $1 AND version < $4",
+        subject, str(letter.body["name"]), str(letter.body["status"]), int(letter.body["version"]),
+    )  # fmt: skip
+    if what == "representative" or letter.body["status"] != OPEN:
+        rows = await tx.fetch("SELECT id FROM mandate WHERE grantor = $1 AND state IN ('arriving','offered','active')", subject)
+        for row in rows:
+            found = await queries.by_id(tx, node, row["id"], lock=True)
+            if found is not None and await acting.end(tx, node, found.id, "ended", "register") and found.agent_node == node.id:
+                await mandates.tell_over(tx, node, found, "register")
+
+
+async def organisation_registered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`organisation.registered` at the register: an authority registered or changed a company of its own division."""
+    if node.id != REGISTER:
+        return
+    try:
+        new = msgspec.convert(letter.body, organisations.NewOrganisation)
+        listed = (await federation.directory(tx)).node(letter.origin)
+        if listed is None or not any(new.code[2:].startswith(one) for one in listed.divisions):
+            log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
+            return
+        await organisations.enter(tx, node, new, by=letter.origin)
+    except (msgspec.ValidationError, BadIdentifier):
+        log("identity.letter_malformed", peer=letter.origin, kind=letter.kind)
+
+
+async def guardian_changed(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`guardian.changed`: a court or the register ended a guardianship (T-88)."""
+    if letter.origin != REGISTER_NODE:
+        return
+    row = await tx.fetchrow(
+        "SELECT id FROM mandate WHERE grantor = $1 AND agent = $2 AND basis = 'guardian' AND state = 'active'",
+        str(letter.body["minor"]), str(letter.body["guardian"]),
+    )  # fmt: skip
+    if row is not None:
+        await acting.end(tx, node, row["id"], "ended", "register")
+
+
+async def guardian_asked(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`guardian.asked`: the home of a minor asks a guardian of this home."""
+    await guardians.put_ask(tx, node, letter.body, letter.origin)
+
+
+async def guardian_answered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`guardian.answered`: what the guardian said. The minor's home asks the register itself who the guardians are."""
+    said = letter.body.get("answer")
+    ask_id = str(letter.body.get("id", ""))
+    if said in ("yes", "no") and is_uuid(ask_id):
+        await guardians.answered(tx, node, ask_id, str(letter.body.get("guardian", "")), said, by=letter.origin)
+
+
+async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.mandate` at the granting node 这份授权还算数吗: to the agent's home only.
+
+    For a company at level 3 the register is asked whether the giver still represents it.
+    """
+    async with node.db.reading() as tx:
+        key = text(body, "id")
+        found = await queries.by_id(tx, node, key) if is_uuid(key) else None
+    if found is None or found.granted_node != node.id or found.agent_node != caller:
+        raise federation.CallRefused(404, "not_found")
+    alive = rules.alive(found, node.clock.now())
+    if alive and found.granted_by_subject and int(body.get("level", 0)) >= 3:
+        companies = await organisations.ask(node, found.granted_by_subject)
+        if companies is None:
+            raise federation.CallRefused(503, "overloaded")
+        if not any(one.subject == found.grantor for one in companies):
+            async with node.db.transaction() as tx:
+                await acting.end(tx, node, found.id, "ended", "register")
+            alive = False
+    return {"alive": alive}
+
+
+async def represented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `register.organisations` at the register of organisations 名下的企业: recorded at both ends."""
+    if node.id != REGISTER:
+        raise federation.CallRefused(404, "no_such_service")
+    async with node.db.transaction() as tx:
+        return dict(msgspec.to_builtins(await organisations.represented(tx, node, caller, text(body, "subject"))))
+
+
+async def wards(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `register.wards` at the population register 监护的孩子: to the guardian's home only, recorded like any share."""
+    register_only(node)
+    async with node.db.transaction() as tx:
+        found, line = await guardians.wards_of(tx, node, caller, text(body, "subject"))
+    return {"wards": msgspec.to_builtins(found), **line}
+
+
+async def guardians_asked(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `register.guardians` at the population register 监护人是谁: to the minor's home only, recorded like any share."""
+    register_only(node)
+    async with node.db.transaction() as tx:
+        return {"guardians": msgspec.to_builtins(await guardians.guardians_of(tx, node, caller, text(body, "subject")))}
+
+
+LETTERS: Letters = {
+    ("mandate.offered", 1): offered,
+    ("mandate.accepted", 1): accepted,
+    ("mandate.over", 1): over,
+    ("mandate.acted", 1): acted,
+    ("register.changed", 1): register_changed,
+    ("organisation.registered", 1): organisation_registered,
+    ("guardian.changed", 1): guardian_changed,
+    ("guardian.asked", 1): guardian_asked,
+    ("guardian.answered", 1): guardian_answered,
+}
+CALLS: Calls = {
+    "identity.mandate": mandate,
+    "register.organisations": represented,
+    "register.wards": wards,
+    "register.guardians": guardians_asked,
+}
