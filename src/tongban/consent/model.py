@@ -99,7 +99,10 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of the ledger (台账的一行). `digest` is the same at both ends; `leaf` proves it was not edited."""
+    """One line of the ledger (台账的一行). `digest` is the same at both ends; `leaf` proves it was not edited.
+
+    `shown_from` and `delay_basis` are set when the line was held back for a time (紧急访问), and say so when it appears.
+    """
 
     id: str
     at: datetime
@@ -117,3 +120,5 @@ class Line(msgspec.Struct, frozen=True):
     leaf: str
     node: str = ""
     count: int = 1
+    shown_from: datetime | None = None
+    delay_basis: str = ""

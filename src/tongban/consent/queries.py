@@ -71,10 +71,17 @@ async def consents(tx: Tx, subject: str) -> tuple[Consent, ...]:
     return tuple(_consent(row) for row in rows)
 
 
-async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200) -> tuple[Line, ...]:
-    """This node's lines about this person, newest first (本节点的台账). `node_id` names this node in each line."""
+async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200, now: datetime | None = None) -> tuple[Line, ...]:
+    """This node's lines about this person, newest first (本节点的台账). `node_id` names this node in each line.
+
+    A line held back with a basis (`hold_back`) comes on its day; `now` is the node's clock, else the database's.
+    """
     rows = await tx.fetch(
-        "SELECT * FROM access_record WHERE subject = $1 ORDER BY at DESC, id DESC LIMIT $2", subject, limit
+        "SELECT * FROM access_record WHERE subject = $1 AND (shown_from IS NULL OR shown_from <= coalesce($3, now()))"
+        " ORDER BY at DESC, id DESC LIMIT $2",
+        subject,
+        limit,
+        now,
     )
     return tuple(_line(row, node_id) for row in rows)
 
@@ -82,7 +89,10 @@ async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200) -> tupl
 async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str) -> Line | None:
     """One line of this person (台账的一行)."""
     row = await tx.fetchrow(
-        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3", subject, access_id, side
+        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3 AND (shown_from IS NULL OR shown_from <= now())",
+        subject,
+        access_id,
+        side,
     )
     return _line(row, node_id) if row else None
 
@@ -153,4 +163,6 @@ def _line(row: Any, node_id: str) -> Line:
         leaf=row["leaf"],
         node=node_id,
         count=row["count"],
+        shown_from=row["shown_from"],
+        delay_basis=row["delay_basis"],
     )

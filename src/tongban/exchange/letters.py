@@ -47,7 +47,7 @@ async def ledger(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
     asked = _parsed(body)
     await _entitled(node, caller, asked)
     async with node.db.reading() as tx:
-        lines = await consent.lines(tx, node.id, asked.subject)
+        lines = await consent.lines(tx, node.id, asked.subject, now=node.clock.now())
     return {"v": 1, "lines": [msgspec.to_builtins(line) for line in lines]}
 
 

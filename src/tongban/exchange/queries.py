@@ -75,7 +75,7 @@ async def data_use(node: Node, subject: str) -> DataUse:
     subject of this node alone is told to nobody. Source: privacy.md 6.
     """
     async with node.db.reading() as tx:
-        own = await consent.lines(tx, node.id, subject)
+        own = await consent.lines(tx, node.id, subject, now=node.clock.now())
         try:
             listed = (await federation.directory(tx)).nodes
         except federation.NotMember:

@@ -199,6 +199,7 @@ class LoginStep(msgspec.Struct, frozen=True, kw_only=True):
     level: int
     expires_at: datetime
     tries_left: int = 5
+    digits: int = 6
 
 
 class PendingNavigation(msgspec.Struct, frozen=True, kw_only=True):

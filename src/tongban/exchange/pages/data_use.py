@@ -104,9 +104,10 @@ def _group(uses: tuple[Use, ...]) -> Row:
 def _row(use: Use) -> Row:
     line = use.line
     case_id = line.about.removeprefix("case:") if line.about.startswith("case:") else ""
+    held = f"。这一条依据{line.delay_basis}推迟到现在才显示" if line.delay_basis else ""
     return Row(
         sentence=consent.sentence(line),
-        why=f"用来{line.purpose}，凭{line.basis}",
+        why=f"用来{line.purpose}，凭{line.basis}{held}",
         at=line.at,
         agrees=use.agrees,
         kind=KINDS[line.kind],

@@ -178,9 +178,9 @@ def hang_up(node: Node) -> None:
 
 
 def area(node: Node) -> str:
-    """The division that the roles of this node's officers are asked for (管辖区划); empty at the hub and ministries."""
+    """The division that the roles of this node's officers are asked for (管辖区划); the whole country at the hub and ministries."""
     divisions = node.settings.divisions
-    return divisions[0].ljust(6, "0") if divisions else ""
+    return (divisions[0] if divisions else "").ljust(6, "0")
 
 
 def handlers_of(node: Node) -> Handlers:

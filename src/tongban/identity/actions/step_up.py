@@ -15,11 +15,10 @@ import msgspec
 
 from tongban import consent
 from tongban.identity.actions import sessions, subjects
-from tongban.identity.actions.reasons import reading_reason
+from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import Match, OpenedSession, Person, Session
 from tongban.identity.providers.face import FaceResult
-from tongban.identity.queries import persons
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
@@ -96,22 +95,19 @@ async def matched(tx: Tx, node: Node, old: str, answer: Match, name: str, number
 async def see_in_person(tx: Tx, node: Node, clerk: Actor, number: str, name: str, hall: str) -> str | Refusals:
     """A clerk saw person and document 窗口见到本人: an 8-digit word of 15 minutes for the person's own phone.
 
-    The reading of the person is written to the ledger (reason: counter visit now).
+    The reading of the person is written to the ledger (reason: counter visit now), before anything is answered.
     """
     clerk.require_staff()
     if not holds(clerk, "identity.counter_check"):
         raise NotAllowed
-    person = await persons.person_by_number(tx, node, number)
-    if person is None or person.name is None:
-        return (refusal("identity.not_in_register", "number"),)
-    if person.name.reveal() != name:
-        return (refusal("identity.name_mismatch", "name"),)
-    await reading_reason(tx, node, clerk, person.subject, "visit", hall, fields=("姓名", "证件号"))
+    visit = await open_visit(tx, node, clerk, number, name)
+    if isinstance(visit, tuple):
+        return visit
     word = f"{secrets.randbelow(10**8):08d}"
     now = node.clock.now()
     await tx.execute(
         "INSERT INTO counter_check (subject, id, word_hash, staff, hall, at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        person.subject, uuid7(), _word(node, person.subject, word), clerk.subject, hall, now, now + WORD_LIFE,
+        visit.subject, uuid7(), _word(node, visit.subject, word), clerk.subject, hall, now, now + WORD_LIFE,
     )  # fmt: skip
     return word
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from tongban.identity.model import StaffMember
 from tongban.identity.rules import roles
@@ -10,7 +13,7 @@ from tongban.kernel.actor import Assignment
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
-_COLUMNS = "s.subject, s.staff_no, s.name, s.unit, s.org, s.division, s.department, s.demo"
+_COLUMNS = "s.subject, s.staff_no, s.name, s.unit, s.org, s.division, s.department, s.demo, s.suspended_at, s.joined_at"
 
 
 async def staff_member(tx: Tx, node: Node, subject: str) -> StaffMember | None:
@@ -35,6 +38,8 @@ async def staff_of_role(tx: Tx, node: Node, action: str, *, division: str, org: 
     """Who may do `action` on an object of that place 谁能办: for queues and notices to staff."""
     found = []
     for one in await all_staff(tx, node):
+        if one.suspended:
+            continue
         held = roles.in_force(await assignments(tx, one.subject), node.clock.now())
         if any(each.covers(action, division, org, item) for each in held):
             found.append(one)
@@ -48,6 +53,29 @@ async def assignments(tx: Tx, subject: str) -> tuple[Assignment, ...]:
         roles.assignment(row["role"], row["division"], org=row["org"], items=frozenset(row["items"]), until=row["until"])
         for row in rows
     )
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """An assignment as /staff/people shows it 任职的一行."""
+
+    id: str
+    role: str
+    division: str
+    org: str
+    items: tuple[str, ...]
+    until: datetime | None
+    proposed_by: str
+    approved_by: str
+
+
+async def held_by(tx: Tx, subject: str) -> tuple[Held, ...]:
+    """The assignments of a member of staff that were not taken back, with who proposed and approved them."""
+    rows = await tx.fetch(
+        "SELECT id, role, division, org, items, until, proposed_by, approved_by FROM assignment"
+        " WHERE subject = $1 AND ended_at IS NULL ORDER BY id",
+        subject,
+    )
+    return tuple(msgspec.convert({**row, "items": tuple(row["items"])}, Held) for row in rows)
 
 
 def role_names(codes: tuple[str, ...]) -> str:
@@ -68,6 +96,8 @@ async def _member(tx: Tx, node: Node, row: Any) -> StaffMember:
         department=row["department"],
         demo=row["demo"],
         roles=tuple(one["role"] for one in held),
+        suspended=row["suspended_at"] is not None,
+        joined=row["demo"] or row["joined_at"] is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Roles 岗位: what a member of staff may do. Data from roles.toml; deny by default; pure (R-602, T-61).
+"""Roles 岗位: what a member of staff may do. Data from roles.toml; deny by default; pure (R-602, T-61, T-63).
 
 An assignment 任职 is role × division prefix × organisation × items × until.
 """
@@ -6,23 +6,26 @@ An assignment 任职 is role × division prefix × organisation × items × unti
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from tongban.kernel.actor import Actor, Assignment
 
 _FILE = Path(__file__).resolve().parent.parent / "roles.toml"
+Kind = Literal["persons", "administration", "oversight", "office"]
 
 
 class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A role 岗位: its name in words and the actions it allows, each `room.verb`."""
+    """A role 岗位: its name in words, the actions it allows (each `room.verb`), and whether it acts on persons."""
 
     name: str
     actions: frozenset[str]
+    kind: Kind
     note: str = ""
 
 
@@ -48,7 +51,7 @@ def allowed(actor: Actor, action: str, *, division: str, org: str = "", item: st
 
     The object's division must be given: an object of nowhere is nobody's.
     """
-    if actor.kind != "staff" or not actor.staff_id or not division:
+    if actor.kind != "staff" or not actor.staff_id:
         return False
     return any(one.covers(action, division, org, item) for one in in_force(actor.assignments, now))
 
@@ -63,3 +66,16 @@ def require_staff(actor: Actor, action: str = "", *, division: str = "", org: st
 def holds(actor: Actor, action: str) -> bool:
     """Whether some assignment allows `action` at all, wherever it counts: for acts without an object yet."""
     return actor.kind == "staff" and any(action in one.actions for one in actor.assignments)
+
+
+def clash(held: Iterable[str], wanted: str) -> str:
+    """The role held that forbids the wanted one 不相容的岗位: persons and administration never meet (T-63); "" when none.
+
+    >>> clash(["acceptor"], "node_administrator")
+    'acceptor'
+    >>> clash(["acceptor"], "examiner")
+    ''
+    """
+    known = roles()
+    apart = {"persons": "administration", "administration": "persons"}.get(known[wanted].kind if wanted in known else "", "")
+    return next((one for one in held if one in known and known[one].kind == apart), "")

@@ -1,0 +1,166 @@
+"""The role matrix (R-602, T-61): every staff action the source checks stands in roles.toml and in docs/operate/roles.md, and the other way."""
+
+from __future__ import annotations
+
+import ast
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tongban.cases.pages.desk import ACTS
+from tongban.identity.actions.proposals import kinds
+from tongban.identity.rules import roles
+from tongban.kernel.actor import Actor
+from tongban.main.rooms import ROOMS
+from tongban.service_apps.rules.life import transitions
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src" / "tongban"
+NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+ACTION = re.compile(rf"^({'|'.join(ROOMS)})\.[a-z_]+$")
+# actions that reach the check inside a table: file -> what the table holds
+TABLES = {
+    "cases/pages/desk.py": {action for action, _ in ACTS.values()},
+    "service_apps/pages.py": {row.action for row in transitions().values()},
+    "identity/actions/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
+    "identity/pages/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
+}
+
+
+class Source:
+    """What the package asks of its staff: literals, constants by name, and who hands an action on."""
+
+    def __init__(self) -> None:
+        self.trees = {
+            str(path.relative_to(SRC)): ast.parse(path.read_text("utf-8"))
+            for path in SRC.rglob("*.py")
+            if "tests" not in path.parts and "demo" not in path.parts
+        }
+        self.constants = {
+            target.id: node.value.value
+            for tree in self.trees.values()
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and ACTION.match(str(node.value.value))
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        self.carriers = {"may", "require_may", "covers"}
+        self.found: dict[str, str] = {}
+        self.loose: set[str] = set()
+        size = 0
+        while size != len(self.carriers):
+            size = len(self.carriers)
+            self.loose.clear()
+            for file, tree in self.trees.items():
+                self._walk(file, tree, ())
+
+    def _walk(self, file: str, node: ast.AST, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            around = (*around, node)
+        if isinstance(node, ast.Call) and _name(node.func) in self.carriers:
+            self._call(file, node, around)
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant) and _name(node.comparators[0]) in {"actions", "held"}:
+            self._take(file, node.left)
+        for child in ast.iter_child_nodes(node):
+            self._walk(file, child, around)
+
+    def _call(self, file: str, node: ast.Call, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
+        if any(self._take(file, one) for one in node.args[:4]):
+            return
+        if around and around[-1].name in {"may", "require_may"}:
+            return
+        params = {one.arg for one in around[-1].args.args} if around else set()
+        names = {one.id for one in node.args[:4] if isinstance(one, ast.Name)}
+        if _name(node.func) in {"may", "require_may", "covers"} and node.args and isinstance(node.args[0], ast.Name) and node.args[0].id in params:
+            self.carriers.add(around[-1].name)
+        elif _name(node.func) not in {"may", "require_may", "covers"} and "action" in names & params:
+            self.carriers.add(around[-1].name)
+        elif _name(node.func) in {"may", "require_may"} and not self._looped(file, node, around):
+            self.loose.add(file)
+
+    def _looped(self, file: str, node: ast.Call, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> bool:
+        """An action out of a written list in the same function."""
+        texts = [one for one in ast.walk(around[-1]) if isinstance(one, ast.Constant)] if around else []
+        return any([self._take(file, one) for one in texts]) and isinstance(node.args[0], ast.Name)
+
+    def _take(self, file: str, node: ast.AST) -> bool:
+        value = node.value if isinstance(node, ast.Constant) else self.constants.get(_name(node))
+        if isinstance(value, ast.AST) or not isinstance(value, str) or not ACTION.match(value):
+            return False
+        self.found.setdefault(value, file)
+        return True
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return Source()
+
+
+def written() -> dict[str, set[str]]:
+    """docs/operate/roles.md: action -> roles that may."""
+    text = (ROOT / "docs" / "operate" / "roles.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z_.]+)` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE)
+    return {action: set(re.findall(r"`([a-z_]+)`", who)) for action, who in rows}
+
+
+def test_every_action_the_source_checks_is_in_the_roles(source: Source) -> None:
+    known = {action for role in roles.roles().values() for action in role.actions}
+    asked = set(source.found) | {action for file in TABLES for action in TABLES[file]}
+    missing = {action: source.found.get(action, "a table") for action in asked - known}
+    assert not missing, f"asked of staff and held by no role: add to identity/roles.toml and docs/operate/roles.md: {missing}"
+    assert not known - asked, f"in roles.toml and asked nowhere: take it out: {sorted(known - asked)}"
+
+
+def test_no_check_takes_its_action_from_where_nobody_looks(source: Source) -> None:
+    strange = source.loose - set(TABLES)
+    assert not strange, f"the action of a may/require_may comes from a table: name the table in TABLES: {sorted(strange)}"
+
+
+def test_the_written_matrix_is_the_one_that_runs() -> None:
+    """What an operator reads is what the program asks (R-602): action by action, role by role."""
+    table = written()
+    runs: dict[str, set[str]] = {}
+    for code, role in roles.roles().items():
+        for action in role.actions:
+            runs.setdefault(action, set()).add(code)
+    assert table == runs, "docs/operate/roles.md and identity/roles.toml differ"
+
+
+AREA, OWN, OTHER_COUNTY = "510100", "510104", "500103"
+UNIT, OTHER_UNIT = "11510100DEM000014N", "11510104DEM000057X"
+
+
+@pytest.mark.parametrize("role", sorted(roles.roles()))
+def test_the_whole_matrix(role: str) -> None:
+    """Roles × actions × own/other county × own/other department × item in/out × before/after the end: allowed as written (T-61)."""
+    table, count = written(), 0
+    held = roles.assignment(role, AREA, org=UNIT, items=frozenset({"A"}), until=NOW)
+    for action, holders in table.items():
+        for division in (OWN, AREA, OTHER_COUNTY, "510000", ""):
+            for org in (UNIT, OTHER_UNIT, ""):
+                for item in ("A", "B", None):
+                    for at in (NOW - timedelta(seconds=1), NOW):
+                        right = role in holders and division in {OWN, AREA} and org == UNIT and item == "A" and at < NOW
+                        clerk = Actor(kind="staff", subject="s1", staff_id="1", assignments=(held,))
+                        assert roles.allowed(clerk, action, division=division, org=org, item=item, now=at) is right, (role, action, division, org, item)
+                        for nobody in (Actor(kind="citizen", subject="n1", acr=4, assignments=(held,)), Actor(kind="nobody", assignments=(held,))):
+                            assert not roles.allowed(nobody, action, division=division, org=org, item=item, now=at)
+                        count += 1
+    assert count == len(table) * 90
+
+
+def test_administrators_hold_nothing_on_persons() -> None:
+    """T-63: neither by one role nor by two together; every pair is tried."""
+    known = roles.roles()
+    touching = {action for one in known.values() if one.kind == "persons" for action in one.actions}
+    for code, role in known.items():
+        if role.kind == "administration":
+            assert not role.actions & touching, f"{code} acts on persons"
+            for other, second in known.items():
+                assert bool(roles.clash([other], code)) is (second.kind == "persons"), (code, other)
