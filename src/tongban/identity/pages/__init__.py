@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import ui
-from tongban.identity.pages import demo, login, me, roam, session, staff, step_up
+from tongban.identity.pages import demo, disputes, login, me, roam, session, staff, step_up
 
 ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/login", "/login"),
@@ -29,5 +29,11 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/passkey/options", fixture="JSON"),
     ui.Route("/staff/counter", "/staff/counter", ("staff",)),
     ui.Route("/demo/sms", fixture="JSON"),
+    ui.Route("/me/disputes", "/me/disputes", ("citizen",)),
+    ui.Route("/me/disputes/new", "/me/disputes/new", ("citizen",)),
+    ui.Route("/me/disputes/{dispute:uuid}", fixture="a dispute", who=("citizen",)),
+    ui.Route("/staff/disputes", "/staff/disputes", ("staff",)),
+    ui.Route("/staff/disputes/{dispute:uuid}", fixture="a dispute", who=("staff",)),
+    ui.Route("/staff/disputes/{dispute:uuid}/files/{material:uuid}", fixture="a file"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *session.ROUTES, *staff.ROUTES, *demo.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *session.ROUTES, *staff.ROUTES, *disputes.ROUTES, *demo.ROUTES]
