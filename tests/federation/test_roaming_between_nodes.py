@@ -16,7 +16,7 @@ import pytest
 from tongban import identity
 from tongban.federation.tests.make import deliver
 from tongban.identity import tokens
-from tongban.identity.actions import ending, introduce, keys, provider, roam, subjects
+from tongban.identity.actions import ending, introduce, issuers, keys, provider, roam, subjects
 from tongban.identity.errors import ProtocolError, TokenRefused
 from tongban.identity.rules import home as home_rules
 from tongban.identity.tests.make import (
@@ -357,9 +357,9 @@ async def test_codes_are_for_their_own_client_once_and_with_their_own_key(nodes:
     redirect = f"{away.settings.base_url}/oidc/callback/{HOME}"
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "client_id": AWAY, "code_verifier": "v" * 43}
     with pytest.raises(Failure):
-        await roam._post(away, "home", home.settings.base_url, "/oidc/token", form, seconds=5)
+        await roam._post(away, await issuers.issuer(away, HOME), home.settings.base_url + "/oidc/token", form, seconds=5)
     with pytest.raises(Failure):
-        await roam._post(nodes["cn"], "home", home.settings.base_url, "/oidc/token", {**form, "client_id": "cn"}, seconds=5)
+        await roam._post(nodes["cn"], await issuers.issuer(nodes["cn"], HOME), home.settings.base_url + "/oidc/token", {**form, "client_id": "cn"}, seconds=5)
     assert (await browser.get(home, start.headers["location"])).status == 400, "a request that was answered is dead"
     state = parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
     async with away.db.reading() as tx:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,7 +20,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
-from tongban.identity.errors import TokenRefused
+from tongban.identity.errors import NonceWanted, TokenRefused
+from tongban.kernel.gm import hmac_sm3
 
 Alg = Literal["Ed25519", "ES256"]
 ALGORITHMS: tuple[Alg, ...] = ("Ed25519", "ES256")
@@ -33,6 +34,7 @@ PROOF_BEHIND = 60
 PROOF_AHEAD = 30
 ASSERTION_LIFE = 300
 ASSERTION_AHEAD = 60
+NONCE_LIFE = 300
 
 
 class TokenKey:
@@ -121,13 +123,14 @@ def kid_of(token: str) -> str:
     return kid if isinstance(kid, str) else ""
 
 
-def read(token: str, keys: Sequence[Jwk], *, typ: str) -> Claims:
+def read(token: str, keys: Sequence[Jwk], *, typ: str, or_none: bool = False) -> Claims:
     """The claims of a token signed by one of `keys` 验签取值; times and audience are the caller's judgement.
 
-    The algorithm is that of the key with the token's `kid`; `typ` must be exactly the one given. Raises TokenRefused.
+    The algorithm is that of the key with the token's `kid`; `typ` must be exactly the one given, or absent when `or_none`.
+    Raises TokenRefused.
     """
     header = header_of(token)
-    if header.get("typ") != typ:
+    if header.get("typ", typ if or_none else None) != typ:
         raise TokenRefused("wrong typ")
     if "crit" in header or "jwk" in header or "jku" in header or "x5u" in header:
         raise TokenRefused("header member not allowed")
@@ -153,10 +156,12 @@ def _verify(token: str, header: Claims, jwk: Jwk, alg: object) -> Claims:
 
 
 def make_proof(
-    key: TokenKey, method: str, url: str, *, jti: str, now: datetime, access_token: str | None = None
+    key: TokenKey, method: str, url: str, *, jti: str, now: datetime, access_token: str | None = None, nonce: str | None = None
 ) -> str:
     """A DPoP proof 持钥证明 for one request (RFC 9449 section 4.2)."""
     claims: Claims = {"htm": method, "htu": url, "iat": int(now.timestamp()), "jti": jti}
+    if nonce is not None:
+        claims["nonce"] = nonce
     if access_token is not None:
         claims["ath"] = b64u(hashlib.sha256(access_token.encode("ascii")).digest())
     public = {name: value for name, value in key.jwk.items() if name in ("kty", "crv", "x", "y")}
@@ -164,12 +169,31 @@ def make_proof(
     return jws.serialize_compact(protected, msgspec.json.encode(claims), key.private, algorithms=[key.alg])
 
 
+def make_nonce(secret: bytes, now: datetime) -> str:
+    """A DPoP nonce 随机数 of this node for the next five minutes; nothing is stored (RFC 9449 section 8)."""
+    at = int(now.timestamp()).to_bytes(8, "big")
+    return b64u(at + hmac_sm3(secret, b"dpop-nonce" + at)[:16])
+
+
+def nonce_holds(secret: bytes, nonce: str, now: datetime) -> bool:
+    """Whether a nonce is one of ours and not older than five minutes."""
+    try:
+        raw = base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4))
+    except ValueError:
+        return False
+    if len(raw) != 24 or not hmac.compare_digest(raw[8:], hmac_sm3(secret, b"dpop-nonce" + raw[:8])[:16]):
+        return False
+    return -PROOF_AHEAD <= now.timestamp() - int.from_bytes(raw[:8], "big") <= NONCE_LIFE
+
+
 def check_proof(
-    proof: str, method: str, url: str, *, now: datetime, access_token: str | None = None, jkt: str | None = None
-) -> Proof:
+    proof: str, method: str, url: str, *, now: datetime, access_token: str | None = None, jkt: str | None = None,
+    nonce_holds: Callable[[str], bool] | None = None,
+) -> Proof:  # fmt: skip
     """Judge a DPoP proof against this very request (RFC 9449 section 4.3). Raises TokenRefused.
 
-    `url` is the address without query; `jkt` the thumbprint the token or the request is bound to.
+    `url` is the address without query; `jkt` the thumbprint the token or the request is bound to. A nonce of ours stands
+    for the clock of a device whose own is wrong; without one such a proof raises NonceWanted.
     """
     header = header_of(proof)
     jwk = header.get("jwk")
@@ -183,9 +207,7 @@ def check_proof(
         raise TokenRefused("htm is of another method")
     if not isinstance(claims.get("htu"), str) or claims["htu"].split("?", 1)[0].split("#", 1)[0] != url:
         raise TokenRefused("htu is of another address")
-    age = now.timestamp() - _number(claims, "iat")
-    if not -PROOF_AHEAD <= age <= PROOF_BEHIND:
-        raise TokenRefused("iat outside the window")
+    _check_proof_time(claims, now, nonce_holds)
     if access_token is not None:
         expected = b64u(hashlib.sha256(access_token.encode("ascii")).digest())
         if not hmac.compare_digest(str(claims.get("ath", "")), expected):
@@ -196,6 +218,19 @@ def check_proof(
     return Proof(jkt=found, jti=_text(claims, "jti"))
 
 
+def _check_proof_time(claims: Claims, now: datetime, nonce_holds: Callable[[str], bool] | None) -> None:
+    at, made = now.timestamp(), _number(claims, "iat")
+    nonce = claims.get("nonce")
+    if nonce_holds is not None and isinstance(nonce, str):
+        if not nonce_holds(nonce):
+            raise NonceWanted("nonce is not one of ours or too old")
+        return
+    if not -PROOF_AHEAD <= at - made <= PROOF_BEHIND:
+        raise NonceWanted("iat outside the window")
+    if ("exp" in claims and _number(claims, "exp") <= at - PROOF_BEHIND) or ("nbf" in claims and _number(claims, "nbf") > at + PROOF_AHEAD):
+        raise TokenRefused("exp or nbf outside the window")
+
+
 def make_assertion(key: TokenKey, client: str, audience: str, *, jti: str, now: datetime) -> str:
     """A private_key_jwt client assertion 客户端断言 (RFC 7523) of 60 s for one issuer."""
     at = int(now.timestamp())
@@ -203,12 +238,18 @@ def make_assertion(key: TokenKey, client: str, audience: str, *, jti: str, now: 
     return key.sign(claims, typ="JWT")
 
 
-def check_assertion(token: str, keys: Sequence[Jwk], *, client: str, issuer: str, now: datetime) -> Assertion:
-    """Judge a client assertion: `aud` is exactly this issuer as a string, at most 5 minutes of life. Raises TokenRefused."""
-    claims = read(token, keys, typ="JWT")
+def check_assertion(
+    token: str, keys: Sequence[Jwk], *, client: str, issuer: str, now: datetime, or_aud: str = ""
+) -> Assertion:
+    """Judge a client assertion: `aud` is exactly this issuer as a string, at most 5 minutes of life. Raises TokenRefused.
+
+    `or_aud` is the token endpoint for the few plain clients registered so, whose software cannot name the issuer.
+    """
+    claims = read(token, keys, typ="JWT", or_none=True)
     if claims.get("iss") != client or claims.get("sub") != client:
         raise TokenRefused("iss and sub are not the client")
-    if claims.get("aud") != issuer:
+    aud = claims.get("aud")
+    if not isinstance(aud, str) or aud not in (issuer, or_aud or issuer):
         raise TokenRefused("aud is not this issuer")
     at = now.timestamp()
     until = _number(claims, "exp")
@@ -222,12 +263,14 @@ def check_assertion(token: str, keys: Sequence[Jwk], *, client: str, issuer: str
     return Assertion(client, _text(claims, "jti"), datetime.fromtimestamp(until, now.tzinfo))
 
 
-def read_access(token: str, keys: Sequence[Jwk], *, audience: str, now: datetime) -> Claims:
+def read_access(token: str, keys: Sequence[Jwk], *, audience: str, now: datetime, bound_only: bool = True) -> Claims:
     """The claims of an own access token (RFC 9068) for this resource, not run out, bound to a key. Raises TokenRefused."""
     claims = read(token, keys, typ="at+jwt")
     if claims.get("aud") != audience or _number(claims, "exp") <= now.timestamp():
         raise TokenRefused("token is not for here or has run out")
     bound = claims.get("cnf")
+    if bound is None and not bound_only:
+        return claims
     if not isinstance(bound, dict) or not isinstance(bound.get("jkt"), str):
         raise TokenRefused("token is bound to no key")
     return claims
@@ -250,3 +293,40 @@ def _text(claims: Claims, name: str) -> str:
 def number(claims: Claims, name: str) -> float:
     """A NumericDate claim as seconds. Raises TokenRefused when it is missing or no time."""
     return _number(claims, name)
+
+
+def issuer_named(token: str) -> str:
+    """The issuer a token claims to be from, unverified, only to find whose keys judge it; empty when it names none."""
+    header_of(token)
+    part = token.split(".")[1]
+    try:
+        found = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, msgspec.DecodeError):
+        raise TokenRefused("claims are not JSON") from None
+    named = found.get("iss") if isinstance(found, dict) else None
+    return named if isinstance(named, str) else ""
+
+
+def read_outside(token: str, keys: Sequence[Jwk], *, typs: Sequence[str | None] = (None, "JWT")) -> Claims:
+    """The claims of a token of a provider that is no node 外部登录方的令牌, signed by one of its published `keys`.
+
+    Such a provider may leave `typ` and, when it has one fitting key only, `kid` away (OpenID Connect Core 10.1). The
+    algorithm is that of the key all the same. Raises TokenRefused.
+    """
+    header = header_of(token)
+    if header.get("typ") not in typs:
+        raise TokenRefused("wrong typ")
+    if "crit" in header or "jwk" in header or "jku" in header or "x5u" in header:
+        raise TokenRefused("header member not allowed")
+    fitting = [one for one in keys if one.get("use", "sig") == "sig" and _alg_of(one) is not None]
+    if "kid" in header:
+        fitting = [one for one in fitting if one.get("kid") == header["kid"]]
+    if len(fitting) != 1:
+        raise TokenRefused("no single key fits")
+    return _verify(token, header, fitting[0], _alg_of(fitting[0]))
+
+
+def _alg_of(jwk: Jwk) -> Alg | None:
+    """The one algorithm of a public key, None for a key of another kind or meant for another algorithm."""
+    alg: Alg | None = {("OKP", "Ed25519"): "Ed25519", ("EC", "P-256"): "ES256"}.get((str(jwk.get("kty")), str(jwk.get("crv"))))  # type: ignore[assignment]
+    return alg if jwk.get("alg", alg) == alg else None

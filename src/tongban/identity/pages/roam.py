@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from litestar import get, post
 from litestar.params import FromPath
 
 from tongban import federation, ui
-from tongban.identity.actions import introduce, roam
+from tongban.identity.actions import introduce, issuers, roam
 from tongban.identity.errors import SENTENCES, failure, refusal
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import (
@@ -43,9 +43,14 @@ async def elsewhere(request: AnyRequest, node: HereNode) -> AnyResponse:
         notice = SENTENCES["identity.hub_away"][1].format(place=node.settings.name)
     page = PlacesPage(
         back="/login?next=" + quote(next_path, safe=""), next=quote(next_path, safe=""),
-        places=tuple(one for one in places if one.id != node.id), hub_url=hub_url, notice=notice,
+        places=(*(one for one in places if one.id != node.id), *_outsiders(node)), hub_url=hub_url, notice=notice,
     )  # fmt: skip
     return ui.page(request, "identity/places.html", page)
+
+
+def _outsiders(node: Node) -> tuple[introduce.Place, ...]:
+    """Outside providers as places to choose; what they are good for stands beside the name."""
+    return tuple(introduce.Place(one.id, f"{one.name}（能看、能存草稿）", one.url) for one in issuers.outsiders(node))
 
 
 @get("/login/go")
@@ -53,7 +58,7 @@ async def go(request: AnyRequest, node: HereNode) -> AnyResponse:
     """Go to the home and sign in there."""
     query = request.query_params
     return await _leave_for(
-        node, query.get("home", ""), own_path(query.get("next", ""), AFTER), level=0, session=None
+        node, query.get("home", ""), own_path(query.get("next", ""), AFTER), level=0, session=None, fresh=query.get("fresh") == "1"
     )
 
 
@@ -61,15 +66,21 @@ async def go(request: AnyRequest, node: HereNode) -> AnyResponse:
 async def initiate(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Third-party initiated sign-in (OpenID Connect Core 4): the issuer must be a node, the target a path of ours (T-23)."""
     query = request.query_params
-    async with node.db.reading() as tx:
-        nodes = (await federation.directory(tx)).nodes
-    home = next((one for one in nodes if one.base_url == query.get("iss", "").rstrip("/")), None)
-    if home is None:
+    home = await issuers.named(node, query.get("iss", "").rstrip("/"))
+    if not home:
         raise failure("identity.client_unknown")
     target = _own_target(node, query.get("target_link_uri", ""))
     if actor.kind == "citizen":
         return ui.see_other(target)
-    return await _leave_for(node, home.id, target, level=0, session=None, login_hint=query.get("login_hint", "")[:128])
+    return await _leave_for(node, home, target, level=0, session=None, login_hint=query.get("login_hint", "")[:128])
+
+
+@post("/login/initiate", status_code=303)
+async def initiate_posted(request: AnyRequest) -> AnyResponse:
+    """The same asked by POST, as the standard lets a third party do; nothing is changed by it."""
+    body = (await request.body())[:4096].decode("ascii", "replace")
+    asked = {name: value for name, value in parse_qsl(body, max_num_fields=20) if name in ("iss", "login_hint", "target_link_uri")}
+    return ui.see_other("/login/initiate?" + urlencode(asked))
 
 
 def _own_target(node: Node, target: str) -> str:
@@ -88,11 +99,11 @@ def _own_target(node: Node, target: str) -> str:
 
 
 async def _leave_for(
-    node: Node, home: str, next_path: str, *, level: int, session: str | None, login_hint: str = ""
+    node: Node, home: str, next_path: str, *, level: int, session: str | None, login_hint: str = "", fresh: bool = False
 ) -> AnyResponse:
     if home == node.id:
         return ui.see_other("/login?next=" + quote(next_path, safe=""))
-    way = await roam.start(node, home, next_path=next_path, silent=False, level=level, session=session, login_hint=login_hint)
+    way = await roam.start(node, home, next_path=next_path, silent=False, level=level, session=session, login_hint=login_hint, fresh=fresh)
     response = ui.see_other(way.url)
     browser.put(response, ROAM_COOKIE, way.cookie, seconds=2100)
     return response
@@ -198,4 +209,4 @@ async def _introduced(node: Node, visited: str, home: str, handle: str, to: str)
     return f"{at.base_url}/login/initiate?{urlencode(query)}"
 
 
-ROUTES = [elsewhere, go, initiate, callback, step_up_elsewhere, discover, found]
+ROUTES = [elsewhere, go, initiate, initiate_posted, callback, step_up_elsewhere, discover, found]

@@ -1,0 +1,128 @@
+"""Nodes as providers and relying parties, providers that lie, and the judges that others wrote.
+
+One household for the whole folder: every test brings its own browser, person or client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import pytest
+import uvicorn
+from joserfc.jwk import ECKey
+from litestar import Litestar
+
+from tongban import federation
+from tongban.federation.tests.make import enrol, free_port, make_member
+from tongban.federation.tests.make import serving as serving_node
+from tongban.identity.actions import keys
+from tongban.identity.rules import home as home_rules
+from tongban.identity.tests.make import MakeNode, household
+from tongban.identity.tests.make_hostile import Liar
+from tongban.identity.tests.make_judges import Judge, Pipe, node_process, stop
+from tongban.kernel.node import Node
+from tongban.kernel.settings import Settings
+
+HOME, AWAY, LYING = "500000", "510000", "440000"
+NAMES = {"cn": ("国家节点（演示）", "hub", ()), "mps": ("公安部（演示）", "ministry", ())}
+
+
+@pytest.fixture(scope="session")
+async def make_one(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MakeNode]:
+    """`await make_one("500000", **settings)`: a node with a database of its own, for all files of this folder."""
+    server, made = os.environ["TONGBAN_TEST_SERVER"], []
+
+    async def admin(statement: str) -> None:
+        connection = await asyncpg.connect(server.replace("{database}", "postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async with AsyncExitStack() as stack:
+
+        async def make(node_id: str, **more: Any) -> Node:
+            database = f"t_{uuid.uuid4().hex[:16]}"
+            await admin(f'CREATE DATABASE "{database}" TEMPLATE tongban_template')
+            made.append(database)
+            name, role, divisions = NAMES.get(node_id, (node_id, "province", (node_id[:2],)))
+            settings = Settings(**{
+                "node": node_id, "name": name, "role": role, "divisions": divisions,
+                "database_url": server.replace("{database}", database), "data_dir": tmp_path_factory.mktemp(node_id),
+                "organisation": "11100000000013338W", "demo": True, **more,
+            })  # fmt: skip
+            return await stack.enter_async_context(Node.open(settings))
+
+        yield make
+    for database in made:
+        await admin(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+async def nodes(make_one: MakeNode) -> AsyncIterator[dict[str, Node]]:
+    """Hub, register and two provinces, enrolled for real, with identity's doors."""
+    async with household(make_one, HOME, AWAY) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def liars(nodes: dict[str, Node], make_one: MakeNode) -> AsyncIterator[dict[str, Liar]]:
+    """Two providers that can lie: `node`, a genuine node of the directory, and `outside`, an issuer of the file."""
+    away, mps = nodes[AWAY], nodes["mps"]
+    member = await make_member(make_one, LYING)
+    async with member.db.transaction() as tx:
+        own = await keys.signing_key(tx, member, "Ed25519")
+    sub = "n1" + "a" * 32
+    node = Liar(member.settings.base_url, id_=LYING, client=AWAY, key=own.private, kid=own.kid, sub=sub, node=True)
+    async with mps.db.transaction() as tx:
+        register = await keys.signing_key(tx, mps, "Ed25519")
+    node.home_stmt = register.sign(home_rules.statement(sub, LYING, "mps", mps.clock.now()), typ=home_rules.STATEMENT_TYP)
+    port = free_port()
+    outside = Liar(
+        f"http://liar.localhost:{port}", id_="x-liar", client="tongban-demo", key=ECKey.generate_key("P-256"), kid="liar-1",
+        sub="somebody", node=False,
+    )  # fmt: skip
+    (away.settings.data_dir / "outside-issuers.toml").write_text(
+        f'[x-liar]\nname = "演示外部登录"\nurl = "{outside.url}"\nclient_id = "tongban-demo"\nalg = "ES256"\n', "utf-8"
+    )
+    async with serving_node(member, routes=node.routes()), serving(Litestar(outside.routes(), openapi_config=None), port):
+        await enrol(nodes["cn"], member)
+        await federation.refresh(away)
+        yield {"node": node, "outside": outside}
+
+
+class serving:
+    """An app on a loopback port, for the length of a block."""
+
+    def __init__(self, app: Any, port: int) -> None:
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off", ws="none",
+                                timeout_graceful_shutdown=1, http="httptools")  # fmt: skip
+        self._server = uvicorn.Server(config)
+
+    async def __aenter__(self) -> None:
+        self._running = asyncio.create_task(self._server._serve())
+        while not self._server.started:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(0.01)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        await self._running
+
+
+@pytest.fixture(scope="session")
+async def pipe() -> AsyncIterator[Pipe]:
+    process = await node_process("judge.mjs")
+    yield Pipe(process)
+    await stop(process)
+
+
+@pytest.fixture(params=["openid-client", "oauth4webapi"])
+def judge(request: pytest.FixtureRequest, pipe: Pipe) -> Judge:
+    """Each of the npm clients in turn."""
+    return Judge(pipe, request.param)
