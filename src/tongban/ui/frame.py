@@ -43,6 +43,7 @@ class Frame(msgspec.Struct):
 
     `mode` is "" or "elder"; `channel` is h5, webview or kiosk (PC is h5 at 1024 px and more, by CSS); `size` is the
     text size in per cent; `place` a division code; `path` the address without host, safe to come back to.
+    `acting_for` names whom the reader acts for now, `acting_as` is 企业 or 家人; `acting_ended`: that mandate has just ended.
     Reading `token_field` makes the page personal: it sets the browser's form cookie and forbids shared caching.
     """
 
@@ -66,6 +67,9 @@ class Frame(msgspec.Struct):
     issue: Callable[[], str]
     name_of: Callable[[str], str]
     token_used: bool = False
+    acting_for: str = ""
+    acting_as: str = ""
+    acting_ended: bool = False
     session: SignInState = SignInState()
 
     @property
@@ -214,6 +218,9 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         unread=int(request.scope.get("state", {}).get("unread", 0)),
         staff_links=wired.staff_links,
         issue=issue,
+        acting_for=actor.for_name.reveal() if actor.for_subject and actor.for_name is not None else "",
+        acting_as=("企业" if actor.for_subject.startswith("o1") else "家人") if actor.for_subject else "",
+        acting_ended=actor.acting_ended,
         session=sign_in_of(request),
         name_of=wired.node_name,
     )

@@ -110,7 +110,7 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
         raise failure("identity.act_at_home")
     grantor = actor.for_subject or actor.subject
     found = judge(wanted, kind="organisation" if company else "person", names=names)
-    if not _items(found):
+    if not is_granted(found):
         return found  # type: ignore[return-value]
     items, version = found  # type: ignore[misc]
     if agent.subject == actor.subject:
@@ -135,7 +135,8 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     return made
 
 
-def _items(found: object) -> bool:
+def is_granted(found: object) -> bool:
+    """Whether `judge` answered with items, not with what is wrong (pure)."""
     return isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], tuple) and isinstance(found[1], int)
 
 
@@ -156,7 +157,7 @@ async def grant_at_hall(
     if not holds(clerk, "identity.hall_mandate"):
         raise NotAllowed
     found = judge(wanted, kind="person", names=names)
-    if not _items(found):
+    if not is_granted(found):
         return found  # type: ignore[return-value]
     items, version = found  # type: ignore[misc]
     if agent.subject == grantor.subject:

@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import ui
-from tongban.identity.pages import demo, disputes, login, me, roam, session, staff, step_up
+from tongban.identity.pages import (
+    agents,
+    consent,
+    demo,
+    disputes,
+    emergency,
+    hall,
+    login,
+    me,
+    people,
+    proposals,
+    roam,
+    sign_out,
+    staff,
+    step_up,
+    switch,
+    ways,
+)
 
 ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/login", "/login"),
@@ -19,15 +36,31 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/logout", "/logout"),
     ui.Route("/oidc/callback/{home:str}", fixture="answers with a redirect"),
     ui.Route("/discover", "/discover"),
+    ui.Route("/consent", fixture="an authorization request under way"),
     ui.Route("/step-up", "/step-up?level=3&next=/me", ("citizen",)),
     ui.Route("/step-up/go", fixture="answers with a redirect"),
     ui.Route("/me/devices", "/me/devices", ("citizen",)),
     ui.Route("/me/devices/passkey/options", fixture="JSON"),
     ui.Route("/me/access", "/me/access", ("citizen",)),
-    ui.Route("/session/ending", "/session/ending?next=/me", ("citizen",)),
+    ui.Route("/me/agents", "/me/agents", ("citizen",)),
+    ui.Route("/me/agents/new", "/me/agents/new", ("citizen",)),
+    ui.Route("/me/agents/{mandate_id:uuid}", fixture="a mandate"),
+    ui.Route("/me/agents/{mandate_id:uuid}/stop", fixture="a mandate"),
+    ui.Route("/me/agents/confirm/{ask_id:uuid}", fixture="an ask to a guardian"),
+    ui.Route("/me/switch", "/me/switch", ("citizen",)),
+    ui.Route("/staff/mandates", "/staff/mandates", ("staff",)),
+    ui.Route("/staff/mandates/alerts", "/staff/mandates/alerts", ("staff",)),
     ui.Route("/staff/login", "/staff/login"),
     ui.Route("/staff/passkey/options", fixture="JSON"),
     ui.Route("/staff/counter", "/staff/counter", ("staff",)),
+    ui.Route("/staff/join", "/staff/join"),
+    ui.Route("/staff/key", "/staff/key", ("staff",)),
+    ui.Route("/staff/people", "/staff/people", ("staff",)),
+    ui.Route("/staff/people/{member:str}", fixture="a member of staff", who=("staff",)),
+    ui.Route("/staff/proposals", "/staff/proposals", ("staff",)),
+    ui.Route("/staff/proposals/{proposal_id:uuid}", fixture="a proposal", who=("staff",)),
+    ui.Route("/staff/emergency", "/staff/emergency", ("staff",)),
+    ui.Route("/staff/emergency/{glass_id:uuid}", fixture="an access", who=("staff",)),
     ui.Route("/demo/sms", fixture="JSON"),
     ui.Route("/me/disputes", "/me/disputes", ("citizen",)),
     ui.Route("/me/disputes/new", "/me/disputes/new", ("citizen",)),
@@ -36,4 +69,8 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/disputes/{dispute:uuid}", fixture="a dispute", who=("staff",)),
     ui.Route("/staff/disputes/{dispute:uuid}/files/{material:uuid}", fixture="a file"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *session.ROUTES, *staff.ROUTES, *disputes.ROUTES, *demo.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *disputes.ROUTES, *demo.ROUTES]
+routes += [*consent.ROUTES, *sign_out.ROUTES]
+ROUTES += ways.LISTED
+routes += ways.ROUTES
+routes += [*agents.ROUTES, *switch.ROUTES, *hall.ROUTES]
