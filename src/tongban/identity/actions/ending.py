@@ -15,16 +15,17 @@ import aiohttp
 
 from tongban import federation
 from tongban.identity import tokens
-from tongban.identity.actions import keys, provider, sessions
+from tongban.identity.actions import client_logout, issuers, keys, provider, provider_refresh, sessions
 from tongban.identity.errors import ProtocolError, TokenRefused
 from tongban.identity.model import Session
 from tongban.identity.queries.sessions import by_id
+from tongban.identity.rules import outside
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx, ring
+from tongban.kernel.errors import Failure
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _TRIES = 3
 _SECONDS = 2.0
 
@@ -35,6 +36,9 @@ async def leave(tx: Tx, node: Node, sid: str, reason: str = "logout") -> None:
     if session is None or session.kind != "citizen":
         return
     await sessions.record(tx, node, session.subject, "signed_out", session.acr, "")
+    await client_logout.tell_soon(tx)
+    if issuers.is_outside(session.home):
+        return
     if session.home is not None:
         await jobs.enqueue(tx, "identity.end_at_home", {"home": session.home, "sid": session.home_sid})
     else:
@@ -44,6 +48,8 @@ async def leave(tx: Tx, node: Node, sid: str, reason: str = "logout") -> None:
 async def leave_everywhere(tx: Tx, node: Node, subject: str, reason: str = "all_devices") -> int:
     """End every session of a person of this home 退出所有设备; how many ended."""
     ended = await sessions.end_before(tx, subject, node.clock.now(), reason, node.clock.now())
+    await provider_refresh.end_before(tx, subject, node.clock.now(), reason)
+    await client_logout.tell_soon(tx)
     for session in ended:
         if session.home is None and session.kind == "citizen":
             await _tell_all(tx, node, session, reason)
@@ -57,6 +63,7 @@ async def end_for(tx: Tx, node: Node, caller: str, sid: str) -> bool:
         return False
     if session.revoked_at is None:
         await sessions.end(tx, sid, "logout_elsewhere", node.clock.now())
+        await client_logout.tell_soon(tx)
         await sessions.record(tx, node, session.subject, "signed_out", session.acr, "", place=caller)
         await _tell_all(tx, node, session, "logout_elsewhere")
     return True
@@ -107,48 +114,47 @@ def _claims(node: Node, to: str, sid: str) -> tokens.Claims:
     at = int(node.clock.now().timestamp())
     return {
         "iss": node.settings.base_url, "aud": to, "iat": at, "exp": at + 120, "jti": secrets.token_urlsafe(16), "sid": sid,
-        "events": {EVENT: {}},
+        "events": {outside.LOGOUT_EVENT: {}},
     }  # fmt: skip
 
 
 async def heard_push(node: Node, token: str) -> None:
     """A logout token from a home 后端退出通知: judged and applied. Raises ProtocolError 400."""
-    claims = await _read_push(node, token)
-    issuer = str(claims.get("iss", ""))
-    async with node.db.reading() as tx:
-        home = next((one.id for one in (await federation.directory(tx)).nodes if one.base_url == issuer), "")
+    try:
+        home, claims = await _judged_push(node, token)
+    except TokenRefused as error:
+        raise ProtocolError("invalid_request", error.why) from None
+    sid = str(claims.get("sid") or "")
     async with node.db.transaction() as tx:
         if not await provider.once(tx, node, "logout", f"{home} {claims['jti']}", seconds=300):
             raise ProtocolError("invalid_request", "logout token used before")
-        await ended_at(tx, node, home, claims["sid"], "logout_elsewhere")
+        if sid:
+            await ended_at(tx, node, home, sid, "logout_elsewhere")
+        else:
+            who = issuers.local_subject(node, home, str(claims["sub"]))
+            await sessions.end_before(tx, who, node.clock.now(), "logout_elsewhere", node.clock.now())
     node.bell.ring(sessions.BELL)
 
 
-async def _read_push(node: Node, token: str) -> tokens.Claims:
-    """The claims of a logout token, judged (OpenID Connect Back-Channel Logout 2.6)."""
-    try:
-        return await _judged_push(node, token)
-    except TokenRefused as error:
-        raise ProtocolError("invalid_request", error.why) from None
-
-
-async def _judged_push(node: Node, token: str) -> tokens.Claims:
-    home = tokens.kid_of(token).split("/", 1)[0]
+async def _judged_push(node: Node, token: str) -> tuple[str, tokens.Claims]:
+    name = await issuers.named(node, tokens.issuer_named(token))
+    if issuers.is_outside(name):
+        try:
+            provider = await issuers.issuer(node, name)
+        except Failure:
+            raise TokenRefused("issuer cannot be heard") from None
+        claims = tokens.read_outside(token, await issuers.public_keys(node, provider, token), typs=(None, "JWT", "logout+jwt"))
+        outside.judge_logout(claims, issuer=provider.url, client=provider.client, now=node.clock.now())
+        return name, claims
     async with node.db.reading() as tx:
-        listed = (await federation.directory(tx)).node(home)
+        listed = (await federation.directory(tx)).node(name)
     if listed is None:
         raise TokenRefused("issuer unknown")
-    claims = tokens.read(token, await keys.keys_of(node, home, token), typ="logout+jwt")
-    at = node.clock.now().timestamp()
-    if claims.get("iss") != listed.base_url or claims.get("aud") != node.id:
-        raise TokenRefused("iss or aud is another one")
-    if not isinstance(claims.get("events"), dict) or EVENT not in claims["events"] or "nonce" in claims:
-        raise TokenRefused("not a logout token")
-    if not -30 <= at - tokens.number(claims, "iat") <= 120 or tokens.number(claims, "exp") <= at:
-        raise TokenRefused("not fresh")
-    if not isinstance(claims.get("sid"), str) or not isinstance(claims.get("jti"), str):
-        raise TokenRefused("sid or jti is missing")
-    return claims
+    claims = tokens.read(token, await keys.keys_of(node, name, token), typ="logout+jwt")
+    outside.judge_logout(claims, issuer=listed.base_url, client=node.id, now=node.clock.now())
+    if not isinstance(claims.get("sid"), str) or "exp" not in claims:
+        raise TokenRefused("sid or exp is missing")
+    return name, claims
 
 
 async def ended_at(tx: Tx, node: Node, home: str, sid: str, reason: str, *, before: datetime | None = None) -> int:
@@ -159,5 +165,7 @@ async def ended_at(tx: Tx, node: Node, home: str, sid: str, reason: str, *, befo
         home, sid, before or datetime.fromtimestamp(0, now.tzinfo), reason, now,
     )  # fmt: skip
     count = await sessions.end_children(tx, home, sid, reason, now)
+    if count:
+        await client_logout.tell_soon(tx)
     await ring(tx, sessions.BELL)
     return count

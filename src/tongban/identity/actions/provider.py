@@ -1,286 +1,214 @@
-"""This node as the home 账号所在地: answering other nodes' authorization and token requests (identity.md 5, 6.2).
+"""This node as a provider 登录服务提供方: authorization requests, answered from a person's own session (identity.md 5, 6.2).
 
-Nodes are clients by being in the directory; nothing is registered by hand and no other client exists yet.
+Nodes are clients by being in the directory; every other client stands in the register (`actions/clients`).
 """
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
 
-from tongban import federation
 from tongban.identity import tokens
-from tongban.identity.actions import keys, sessions, subjects
+from tongban.identity.actions import client_people, keys, sessions
+from tongban.identity.actions.provider_client import ASSERTION_TYPE, ClientProof, once
 from tongban.identity.errors import ProtocolError, TokenRefused, failure
-from tongban.identity.model import ACR_PREFIX, Session
-from tongban.identity.queries import persons
-from tongban.identity.queries.sessions import by_id, hashed
+from tongban.identity.model import Session
+from tongban.identity.queries import clients as queries
+from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules import levels, requests
+from tongban.identity.rules.clients import Client
 from tongban.identity.rules.requests import Pushed
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
+
+__all__ = ["ASSERTION_TYPE", "REQUEST_LIFE", "REQUEST_PREFIX", "Answer", "ClientProof", "authorize", "hashed", "once", "push", "refuse"]
 
 REQUEST_PREFIX = "urn:ietf:params:oauth:request_uri:"
 REQUEST_LIFE = timedelta(seconds=90)
 PERSON_LIFE = timedelta(minutes=30)
 CODE_LIFE = timedelta(seconds=60)
-TOKEN_LIFE = timedelta(minutes=5)
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+MOST_TURNS = 8
 
 
-class ClientProof(msgspec.Struct, frozen=True):
-    """A client that proved who it is, and the thumbprint of the key it proved to hold."""
+class Answer(msgspec.Struct, frozen=True):
+    """Where the browser goes next: back to the client (`url`), or first to an act of the person here (`todo`).
 
-    client: str
-    jkt: str
-
-
-async def authenticate(node: Node, form: dict[str, str], headers: Iterable[tuple[str, str]], path: str) -> ClientProof:
-    """Who calls PAR or token 验客户端: private_key_jwt with the node's own keys, and a DPoP proof. Raises ProtocolError.
-
-    Each assertion and each proof is taken once. Opens its own transactions; the keys may need a call.
+    `level` is what a step-up has to reach; `again` that a session is there but a fresh sign-in is asked.
     """
-    if form.get("client_assertion_type") != ASSERTION_TYPE:
-        raise ProtocolError("invalid_client", "private_key_jwt is required", status=401)
-    client = form.get("client_id", "")
-    async with node.db.reading() as tx:
-        listed = (await federation.directory(tx)).node(client)
-    if listed is None or listed.status not in ("active", "leaving") or client == node.id:
-        raise ProtocolError("invalid_client", "client is not an active node", status=401)
-    proofs = [value for name, value in headers if name.lower() == "dpop"]
-    if len(proofs) != 1:
-        raise ProtocolError("invalid_dpop_proof", "exactly one DPoP proof is required")
-    assertion, now = form.get("client_assertion", ""), node.clock.now()
-    try:
-        found = tokens.check_assertion(
-            assertion, await keys.keys_of(node, client, assertion), client=client, issuer=node.settings.base_url, now=now
-        )
-    except TokenRefused as error:
-        raise ProtocolError("invalid_client", error.why, status=401) from None
-    try:
-        proof = tokens.check_proof(proofs[0], "POST", node.settings.base_url + path, now=now)
-    except TokenRefused as error:
-        raise ProtocolError("invalid_dpop_proof", error.why) from None
-    async with node.db.transaction() as tx:
-        if not await once(tx, node, "assertion", f"{client} {found.jti}", seconds=360):
-            raise ProtocolError("invalid_client", "assertion used before", status=401)
-        if not await once(tx, node, "dpop", f"{proof.jkt} {proof.jti}", seconds=120):
-            raise ProtocolError("invalid_dpop_proof", "proof used before")
-    return ClientProof(client, proof.jkt)
+
+    url: str = ""
+    todo: Literal["", "sign_in", "step_up", "consent"] = ""
+    level: int = 0
+    again: bool = False
+    login_hint: str = ""
 
 
-async def once(tx: Tx, node: Node, kind: str, value: str, *, seconds: int) -> bool:
-    """Whether an id is seen for the first time 只用一次; it is kept `seconds`."""
-    found: bool | None = await tx.fetchval(
-        "INSERT INTO replay (kind, seen, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true",
-        kind, hashed(value), node.clock.now() + timedelta(seconds=seconds),
-    )  # fmt: skip
-    return bool(found)
+class Waiting(msgspec.Struct, frozen=True):
+    """A request under way 办理中的授权请求: who asks and what, for the page that asks the person."""
+
+    client: Client
+    asked: Pushed
 
 
-async def push(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) -> str:
-    """Keep a judged authorization request 收下授权请求; its `request_uri`, good for 90 s. Raises ProtocolError."""
-    listed = (await federation.directory(tx)).node(proof.client)
-    if listed is None:
-        raise ProtocolError("invalid_client", "client is not a node", status=401)
-    asked = requests.pushed(form, client=proof.client, redirect_uri=f"{listed.base_url}/oidc/callback/{node.id}")
-    if form.get("dpop_jkt", proof.jkt) != proof.jkt:
-        raise ProtocolError("invalid_dpop_proof", "dpop_jkt is of another key")
-    uri = REQUEST_PREFIX + secrets.token_urlsafe(32)
+async def push(tx: Tx, node: Node, client: Client, form: dict[str, str], jkt: str) -> str:
+    """Keep a judged authorization request 收下授权请求; its `request_uri`, good for 90 s. Raises ProtocolError.
+
+    `jkt` is the thumbprint of a key proven with the request, empty without one.
+    """
+    asked = requests.pushed(form, client, today=node.clock.today())
+    if form.get("id_token_hint"):
+        asked = msgspec.structs.replace(asked, hint_sub=(await read_hint(tx, node, form["id_token_hint"], client.id))["sub"])
+    uri, now = REQUEST_PREFIX + secrets.token_urlsafe(32), node.clock.now()
     await tx.execute(
-        "INSERT INTO oidc_request (id_hash, client, params, dpop_jkt, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        hashed(uri), proof.client, msgspec.to_builtins(asked), proof.jkt, node.clock.now() + REQUEST_LIFE,
+        "INSERT INTO oidc_request (id_hash, client, params, dpop_jkt, expires_at, pushed_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        hashed(uri), client.id, msgspec.to_builtins(asked), requests.wanted_jkt(form, jkt), now + REQUEST_LIFE, now,
     )  # fmt: skip
     return uri
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Where the browser goes next: back to the client (`url`), or first to sign in or step up here (`interact` level)."""
+async def read_hint(tx: Tx, node: Node, hint: str, client_id: str = "") -> tokens.Claims:
+    """The claims of an ID token of ours, run out or not (id_token_hint). Raises ProtocolError for any other token."""
+    try:
+        claims = tokens.read(hint, (await keys.jwks(tx, node))["keys"], typ="JWT")
+    except TokenRefused as error:
+        raise ProtocolError("invalid_request", error.why) from None
+    if claims.get("iss") != node.settings.base_url or (client_id and claims.get("aud") != client_id) or not isinstance(claims.get("sub"), str):
+        raise ProtocolError("invalid_request", "id_token_hint is not of this client")
+    return claims
 
-    url: str = ""
-    interact: int = 0
-    client: str = ""
-    login_hint: str = ""
 
+async def authorize(tx: Tx, node: Node, client_id: str, request_uri: str, session: Session | None) -> Answer:
+    """Answer a pushed request from this person's own session 答复授权请求; `session` is staff's for a staff tool.
 
-async def authorize(tx: Tx, node: Node, client: str, request_uri: str, session: Session | None) -> Answer:
-    """Answer a pushed request from this person's own session 答复授权请求.
-
-    Raises Failure `identity.client_unknown` (no redirect) for anything that was not pushed by that client.
+    Raises Failure without any redirect for what was not pushed by that client, and for a suspended client.
     """
-    row = await tx.fetchrow("SELECT * FROM oidc_request WHERE id_hash = $1 FOR UPDATE", hashed(request_uri))
-    now = node.clock.now()
-    if row is None or row["client"] != client or row["finished_at"] is not None or row["expires_at"] <= now:
-        raise failure("identity.client_unknown")
-    asked = msgspec.convert(row["params"], Pushed)
-    judged = _judge(node, asked, session)
-    if isinstance(judged, int):
-        if asked.silent:
-            return await _back(tx, node, row, asked, {"error": "login_required" if judged < 3 else "interaction_required"})
-        await tx.execute(
-            "UPDATE oidc_request SET expires_at = greatest(expires_at, $2) WHERE id_hash = $1", row["id_hash"], now + PERSON_LIFE
-        )
-        return Answer(interact=judged, client=client, login_hint=asked.login_hint)
-    code = secrets.token_urlsafe(32)
+    row, client, asked = await _row(tx, node, client_id, request_uri)
+    if asked.level == requests.UNKNOWN_LEVEL:
+        return await _back(tx, node, row, asked, {"error": "unmet_authentication_requirements"})
+    judged = await _judge(tx, node, client, row, asked, session)
+    if isinstance(judged, Session):
+        return await _code(tx, node, client, row, asked, judged)
+    if asked.silent:
+        error = {"sign_in": "login_required", "consent": "consent_required"}.get(judged.todo, "interaction_required")
+        return await _back(tx, node, row, asked, {"error": error})
+    if row["turns"] >= MOST_TURNS:
+        raise failure("identity.loop")
     await tx.execute(
-        "INSERT INTO oidc_code (code_hash, subject, session, client, redirect_uri, challenge, dpop_jkt, nonce, scope, acr, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        hashed(code), judged.subject, judged.id, client, asked.redirect_uri, asked.challenge, row["dpop_jkt"], asked.nonce, asked.scope,
-        _level(node, judged), now + CODE_LIFE,
+        "UPDATE oidc_request SET expires_at = greatest(expires_at, $2), turns = turns + 1 WHERE id_hash = $1",
+        row["id_hash"], node.clock.now() + PERSON_LIFE,
     )  # fmt: skip
-    await tx.execute("UPDATE session SET visited = array_append(array_remove(visited, $3), $3) WHERE subject = $1 AND id = $2", judged.subject, judged.id, client)
-    await sessions.record(tx, node, judged.subject, "visited", _level(node, judged), "", place=client)
-    return await _back(tx, node, row, asked, {"code": code})
+    return judged
 
 
-def _judge(node: Node, asked: Pushed, session: Session | None) -> Session | int:
-    """The session if it answers the request, else the level to reach by interaction (1 = sign in)."""
-    if session is None or session.kind != "citizen" or session.home is not None:
-        return max(1, asked.level)
-    level = _level(node, session)
+async def waiting(tx: Tx, node: Node, client_id: str, request_uri: str) -> Waiting:
+    """The request a consent page is about. Raises as `authorize` does."""
+    _, client, asked = await _row(tx, node, client_id, request_uri)
+    return Waiting(client, asked)
+
+
+async def refuse(tx: Tx, node: Node, client_id: str, request_uri: str, error: str) -> str:
+    """End a pushed request with an error 回绝, for example when the person does not want to go on; the address to go to."""
+    row, _, asked = await _row(tx, node, client_id, request_uri)
+    return (await _back(tx, node, row, asked, {"error": error})).url
+
+
+async def decline(tx: Tx, node: Node, client_id: str, request_uri: str) -> Answer:
+    """The person does not want to prove more 先不核验: the end of the request, or on without when the level was a wish only."""
+    row, client, asked = await _row(tx, node, client_id, request_uri)
+    if client.kind != "node" and asked.level and not asked.essential and row["turns"]:
+        return Answer(todo="sign_in")
+    return await _back(tx, node, row, asked, {"error": "access_denied"})
+
+
+async def _row(tx: Tx, node: Node, client_id: str, request_uri: str) -> tuple[Any, Client, Pushed]:
+    client = await queries.client(tx, node, client_id) if client_id else None
+    row = await tx.fetchrow("SELECT * FROM oidc_request WHERE id_hash = $1 FOR UPDATE", hashed(request_uri))
+    if client is None or row is None or row["client"] != client.id:
+        raise failure("identity.client_unknown")
+    if client.status != "active":
+        raise failure("identity.client_suspended", link="在首页搜同一件事，或者打 12345")
+    if row["finished_at"] is not None or row["expires_at"] <= node.clock.now():
+        raise failure("identity.request_over")
+    return row, client, msgspec.convert(row["params"], Pushed)
+
+
+async def _judge(tx: Tx, node: Node, client: Client, row: Any, asked: Pushed, session: Session | None) -> Session | Answer:
+    """The session if it answers the request, else what the person has to do first."""
+    wanted = min(asked.level, client.max_acr)
+    sign_in = Answer(todo="sign_in", level=max(1, wanted), login_hint=asked.login_hint)
+    staff = client.kind == "staff_tool"
+    if session is None or session.kind != ("staff" if staff else "citizen") or session.locked_at is not None:
+        return sign_in
+    if client.kind == "node" and session.home is not None:
+        return msgspec.structs.replace(sign_in, again=True)
+    if _stale(node, client, row, asked, session):
+        return msgspec.structs.replace(sign_in, again=True)
+    if staff:
+        return session
+    if asked.hint_sub and asked.hint_sub != await client_people.sub_for(tx, node, client, session.subject):
+        return msgspec.structs.replace(sign_in, again=True)
+    level = level_of(node, session)
     if not session.subject.startswith("n"):
-        return max(2, asked.level)
-    if asked.level > level and (asked.essential or asked.silent):
-        return asked.level
-    if asked.max_age is not None and (node.clock.now() - session.auth_time).total_seconds() > asked.max_age:
-        return max(1, asked.level)
+        return Answer(todo="step_up", level=max(2, wanted))
+    if wanted > level and (asked.essential or asked.silent or (client.kind != "node" and row["turns"] == 0)):
+        return Answer(todo="step_up", level=wanted)
+    since = row["pushed_at"] if asked.ask_again else None
+    if await client_people.given(tx, node, client, session.subject, claims=asked.claims, id_claims=asked.id_claims, since=since) is None:
+        return Answer(todo="consent")
     return session
 
 
-def _level(node: Node, session: Session) -> int:
+def _stale(node: Node, client: Client, row: Any, asked: Pushed, session: Session) -> bool:
+    """Whether a fresh sign-in is asked and this one is older than the request (prompt=login, max_age, a tool's working day)."""
+    age = node.clock.now() - session.auth_time
+    if client.rules.session_hours and age > timedelta(hours=client.rules.session_hours):
+        return True
+    if session.auth_time >= row["pushed_at"]:
+        return False
+    return asked.fresh or (asked.max_age is not None and age > timedelta(seconds=asked.max_age))
+
+
+async def _code(tx: Tx, node: Node, client: Client, row: Any, asked: Pushed, session: Session) -> Answer:
+    given = await client_people.given(tx, node, client, session.subject, claims=asked.claims, id_claims=asked.id_claims)
+    if given is None:
+        message = "judged as given, and not given"
+        raise LookupError(message)
+    code, now, acr = secrets.token_urlsafe(32), node.clock.now(), min(level_of(node, session), client.max_acr)
+    await tx.execute(
+        "INSERT INTO oidc_code (code_hash, subject, session, client, redirect_uri, challenge, dpop_jkt, nonce, scope, acr, expires_at,"
+        " claims, id_claims, consent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        hashed(code), session.subject, session.id, client.id, asked.redirect_uri, asked.challenge, row["dpop_jkt"], asked.nonce,
+        asked.scope, acr, now + CODE_LIFE, list(given.claims), list(given.id_claims), given.consent,
+    )  # fmt: skip
+    if client.kind == "node":
+        await tx.execute(
+            "UPDATE session SET visited = array_append(array_remove(visited, $3), $3) WHERE subject = $1 AND id = $2",
+            session.subject, session.id, client.id,
+        )  # fmt: skip
+        await sessions.record(tx, node, session.subject, "visited", acr, "", place=client.id)
+    else:
+        sub = await client_people.sub_for(tx, node, client, session.subject)
+        await client_people.remember(tx, node, client, session, sub)
+        if session.kind == "citizen":
+            await sessions.record(tx, node, session.subject, "app_signed_in", acr, "", place=client.name)
+    return await _back(tx, node, row, asked, {"code": code})
+
+
+def level_of(node: Node, session: Session) -> int:
+    """What the level of a session is worth now."""
     return levels.decayed(session.acr, raised_at=session.raised_at, seen_at=session.seen_at, now=node.clock.now())
-
-
-async def refuse(tx: Tx, node: Node, client: str, request_uri: str, error: str) -> str:
-    """End a pushed request with an error 回绝, for example when the person does not want to go on; the address to go to."""
-    row = await tx.fetchrow("SELECT * FROM oidc_request WHERE id_hash = $1 FOR UPDATE", hashed(request_uri))
-    if row is None or row["client"] != client or row["finished_at"] is not None:
-        raise failure("identity.client_unknown")
-    return (await _back(tx, node, row, msgspec.convert(row["params"], Pushed), {"error": error})).url
 
 
 async def _back(tx: Tx, node: Node, row: Any, asked: Pushed, answer: dict[str, str]) -> Answer:
     await tx.execute("UPDATE oidc_request SET finished_at = $2 WHERE id_hash = $1", row["id_hash"], node.clock.now())
-    query = {**answer, "iss": node.settings.base_url}
-    if asked.state:
-        query["state"] = asked.state
-    return Answer(url=f"{asked.redirect_uri}?{urlencode(query)}", client=asked.client)
+    return Answer(url=back_to(asked.redirect_uri, answer, asked.state, node.settings.base_url))
 
 
-async def redeem(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) -> dict[str, Any] | ProtocolError:
-    """A code for an ID token and an access token 兑换授权码 (T-05): bound to client, redirect, challenge and key, used once.
-
-    A refusal is a value, so that the used mark is committed; a second use ends what the first one gave.
-    """
-    if form.get("grant_type") != "authorization_code":
-        return ProtocolError("unsupported_grant_type", "only authorization_code is offered")
-    row = await tx.fetchrow("SELECT * FROM oidc_code WHERE code_hash = $1 FOR UPDATE", hashed(form.get("code", "")))
-    now = node.clock.now()
-    if row is None or row["client"] != proof.client:
-        return ProtocolError("invalid_grant", "code unknown")
-    if row["used_at"] is not None:
-        await tx.execute("UPDATE session SET visited = array_remove(visited, $2) WHERE id = $1", row["session"], row["client"])
-        await federation.send(
-            tx, node, to=row["client"], kind="session.ended", about=f"session:{row['session']}",
-            body={"sid": row["session"], "subject": None, "before": None, "reason": "code_reused"},
-        )  # fmt: skip
-        return ProtocolError("invalid_grant", "code used before")
-    if row["expires_at"] <= now:
-        return ProtocolError("invalid_grant", "code has run out")
-    if row["redirect_uri"] != form.get("redirect_uri"):
-        return ProtocolError("invalid_grant", "redirect_uri is another one")
-    if row["dpop_jkt"] != proof.jkt:
-        return ProtocolError("invalid_dpop_proof", "proof key is another one")
-    verifier = form.get("code_verifier", "")
-    if not requests.verifier_form(verifier) or not hmac.compare_digest(tokens.challenge(verifier), row["challenge"]):
-        return ProtocolError("invalid_grant", "code_verifier does not fit")
-    await tx.execute("UPDATE oidc_code SET used_at = $2 WHERE code_hash = $1", row["code_hash"], now)
-    session = await by_id(tx, row["session"])
-    if session is None or session.revoked_at is not None:
-        return ProtocolError("invalid_grant", "session has ended")
-    return await _tokens(tx, node, row, session, proof)
-
-
-async def _tokens(tx: Tx, node: Node, row: Any, session: Session, proof: ClientProof) -> dict[str, Any]:
-    """The ID token with the register's home statement, and an access token bound to the proof key."""
-    at = int(node.clock.now().timestamp())
-    person = await persons.person(tx, node, session.subject)
-    masked = person.name_masked.reveal() if person is not None and person.name_masked is not None else ""
-    key = await keys.signing_key(tx, node, "Ed25519")
-    issuer, life = node.settings.base_url, int(TOKEN_LIFE.total_seconds())
-    shared: tokens.Claims = {"iss": issuer, "sub": session.subject, "iat": at, "exp": at + life, "sid": session.id, "acr": f"{ACR_PREFIX}{row['acr']}"}
-    id_claims = {
-        **shared, "aud": proof.client, "nonce": row["nonce"], "amr": list(session.amr), "auth_time": int(session.auth_time.timestamp()),
-        "proof": session.proof, "name_masked": masked, "home_stmt": await subjects.statement_of(tx, node, session.subject),
-    }  # fmt: skip
-    access = {**shared, "aud": issuer, "client_id": proof.client, "scope": row["scope"], "cnf": {"jkt": proof.jkt}, "jti": secrets.token_urlsafe(16)}
-    return {
-        "access_token": key.sign(access, typ="at+jwt"), "token_type": "DPoP", "expires_in": life, "scope": row["scope"],
-        "id_token": key.sign(id_claims, typ="JWT"),
-    }  # fmt: skip
-
-
-async def userinfo(node: Node, authorization: str, proof_header: str, method: str) -> dict[str, Any]:
-    """The claims of `node` scope for a living session 用户信息 (T-06). Raises ProtocolError 401."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "dpop" or not token:
-        raise ProtocolError("invalid_token", "a DPoP access token is required", status=401)
-    now = node.clock.now()
-    async with node.db.transaction() as tx:
-        try:
-            claims = tokens.read_access(token, (await keys.jwks(tx, node))["keys"], audience=node.settings.base_url, now=now)
-            jkt = str(claims["cnf"]["jkt"])
-            proof = tokens.check_proof(proof_header, method, node.settings.base_url + "/oidc/userinfo", now=now, access_token=token, jkt=jkt)
-        except TokenRefused as error:
-            raise ProtocolError("invalid_token", error.why, status=401) from None
-        if not await once(tx, node, "dpop", f"{proof.jkt} {proof.jti}", seconds=120):
-            raise ProtocolError("invalid_dpop_proof", "proof used before", status=401)
-        session = await by_id(tx, str(claims.get("sid")))
-        if session is None or session.revoked_at is not None:
-            raise ProtocolError("invalid_token", "session has ended", status=401)
-        person = await persons.person(tx, node, session.subject)
-    masked = person.name_masked.reveal() if person is not None and person.name_masked is not None else ""
-    return {"sub": session.subject, "name_masked": masked, "proof": session.proof, "acr": f"{ACR_PREFIX}{_level(node, session)}"}
-
-
-def metadata(node: Node) -> dict[str, Any]:
-    """The provider's description of itself 发现文档 (OpenID Connect Discovery, RFC 8414)."""
-    issuer = node.settings.base_url
-    return {
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/oidc/authorize",
-        "pushed_authorization_request_endpoint": f"{issuer}/oidc/par",
-        "require_pushed_authorization_requests": True,
-        "token_endpoint": f"{issuer}/oidc/token",
-        "userinfo_endpoint": f"{issuer}/oidc/userinfo",
-        "revocation_endpoint": f"{issuer}/oidc/revoke",
-        "end_session_endpoint": f"{issuer}/oidc/logout",
-        "jwks_uri": f"{issuer}/oidc/jwks",
-        "scopes_supported": ["openid", "node"],
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
-        "subject_types_supported": ["public"],
-        "acr_values_supported": [f"{ACR_PREFIX}{level}" for level in (1, 2, 3, 4)],
-        "claims_supported": ["sub", "acr", "amr", "auth_time", "sid", "proof", "name_masked", "home_stmt"],
-        "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
-        "id_token_signing_alg_values_supported": ["Ed25519", "ES256"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["Ed25519", "ES256"],
-        "dpop_signing_alg_values_supported": ["Ed25519", "ES256"],
-        "code_challenge_methods_supported": ["S256"],
-        "authorization_response_iss_parameter_supported": True,
-        "backchannel_logout_supported": True,
-        "backchannel_logout_session_supported": True,
-        "ui_locales_supported": ["zh-CN"],
-    }
-
-
+def back_to(uri: str, answer: dict[str, str], state: str, issuer: str) -> str:
+    """A verified redirect URI with an answer, the state and the issuer (RFC 9207)."""
+    query = {**answer, "iss": issuer, **({"state": state} if state else {})}
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(query)}"

@@ -25,7 +25,7 @@ from tongban.kernel.errors import Refusals, SignInNeeded
 from tongban.kernel.node import Node
 
 WHAT = {
-    "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "signed_out": "退出",
+    "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "app_signed_in": "登录了应用", "signed_out": "退出",
     "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥",
 }  # fmt: skip
 

@@ -142,7 +142,7 @@ def app_of(node: Node, routes: tuple[Any, ...] = ()) -> Litestar:
     )  # fmt: skip
     ui.wire(app, ui.Wiring(
         secret=node.keys.secret("form-token"), site=node.settings.name, base_url=node.settings.base_url, demo=node.settings.demo,
-        form_action=lambda: federation.origins(node),
+        form_action=lambda: (*federation.origins(node), *identity.leaving_to(node)),
     ))  # fmt: skip
     return app
 

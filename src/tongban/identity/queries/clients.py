@@ -1,0 +1,89 @@
+"""Clients 接入的应用, read: one by id, all of a node, their keys, what waits for a second pair of eyes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tongban import federation
+from tongban.identity.rules.clients import Client, client_of
+from tongban.kernel.db import Tx
+from tongban.kernel.node import Node
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A proposed change 变更申请; `body` as proposed, `digest` what a second member of staff agrees to."""
+
+    id: str
+    client: str
+    what: str
+    body: dict[str, Any]
+    digest: str
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision: str | None = None
+
+
+class ClientKey(msgspec.Struct, frozen=True):
+    """A registered public key 登记的公钥."""
+
+    kid: str
+    alg: str
+    jwk: dict[str, Any]
+    added_at: datetime
+    ended_at: datetime | None = None
+
+
+async def client(tx: Tx, node: Node, client_id: str) -> Client | None:
+    """A client by its id: a node of the directory, else a registered one; None for a stranger."""
+    listed = (await federation.directory(tx)).node(client_id)
+    if listed is not None:
+        return Client(
+            id=listed.id, kind="node", name=listed.name, redirect_uris=(f"{listed.base_url}/oidc/callback/{node.id}",),
+            backchannel_uri=f"{listed.base_url}/oidc/backchannel", scopes=("openid", "node"), id_alg="Ed25519",
+            status="active" if listed.status in ("active", "leaving") and listed.id != node.id else "ended",
+        )  # fmt: skip
+    return await registered(tx, client_id)
+
+
+async def registered(tx: Tx, client_id: str) -> Client | None:
+    """A registered client by its id, suspended ones too."""
+    row = await tx.fetchrow("SELECT * FROM client WHERE id = $1", client_id)
+    return None if row is None else client_of(row)
+
+
+async def of_app(tx: Tx, app: str) -> Client | None:
+    """The client of a service app."""
+    row = await tx.fetchrow("SELECT * FROM client WHERE app = $1", app)
+    return None if row is None else client_of(row)
+
+
+async def clients(tx: Tx) -> list[Client]:
+    """All registered clients of this node, newest first."""
+    return [client_of(row) for row in await tx.fetch("SELECT * FROM client ORDER BY made_at DESC, id LIMIT 500")]
+
+
+async def keys_of(tx: Tx, client_id: str) -> list[ClientKey]:
+    """The keys of a client, ended ones too, newest first."""
+    rows = await tx.fetch("SELECT kid, alg, jwk, added_at, ended_at FROM client_key WHERE client = $1 ORDER BY added_at DESC, kid", client_id)
+    return [msgspec.convert(dict(row), ClientKey) for row in rows]
+
+
+async def pinned_keys(tx: Tx, client_id: str) -> list[dict[str, Any]]:
+    """The keys in force as JWKs with `kid` and the one `alg` of each: what a client's signature is judged by."""
+    rows = await tx.fetch("SELECT kid, alg, jwk FROM client_key WHERE client = $1 AND ended_at IS NULL", client_id)
+    return [{**row["jwk"], "kid": row["kid"], "alg": row["alg"]} for row in rows]
+
+
+async def changes(tx: Tx, client_id: str | None = None, *, open_only: bool = False) -> list[Change]:
+    """Proposed changes, newest first; of one client, or of all."""
+    rows = await tx.fetch(
+        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision FROM client_change"
+        " WHERE ($1::text IS NULL OR client = $1) AND (decided_at IS NULL OR NOT $2) ORDER BY proposed_at DESC LIMIT 200",
+        client_id, open_only,
+    )  # fmt: skip
+    return [msgspec.convert(dict(row), Change) for row in rows]
