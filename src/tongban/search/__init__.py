@@ -8,9 +8,9 @@ Nouns: `Found`, `Hit`, `Shown`, `Index`.
     found.best.shown.title          # 内资公司设立登记
 """
 
-from tongban.search.actions import rebuild, refresh
+from tongban.search.actions import BELL, covers, rebuild, refresh
 from tongban.search.model import Document, Found, Hit, Shown
 from tongban.search.queries import Index, find, find_in
 from tongban.search.tasks import set_up
 
-__all__ = ["Document", "Found", "Hit", "Index", "Shown", "find", "find_in", "rebuild", "refresh", "set_up"]
+__all__ = ["BELL", "Document", "Found", "Hit", "Index", "Shown", "covers", "find", "find_in", "rebuild", "refresh", "set_up"]

@@ -20,7 +20,7 @@ import msgspec
 from tongban.kernel import settings as node_settings
 from tongban.kernel.settings import CODE_ROOT, Settings
 from tongban.main import migrate
-from tongban.main.demo import control
+from tongban.main.demo import control, shelves
 from tongban.main.demo.admission import admit, prepare_hub
 from tongban.main.postgres import Postgres
 
@@ -114,6 +114,8 @@ class Nation:
                 starting.create_task(self._start(node))
         self.say("admitting them to the hub …")
         await asyncio.gather(*(admit(hub, self.settings(node), self.say) for node in others))
+        if not await shelves.filled([one.settings for one in self.members.values()], seconds=_START_SECONDS):
+            self.say("some services of other nodes are still on their way: search may miss them for now")
         self._server = await control.listen(self.socket, self._command)
 
     async def _start_hub(self, hub: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 import yaml
 
 from tongban import catalogue
-from tongban.kernel.db import Tx
+from tongban.kernel.db import Tx, ring
 from tongban.kernel.gm import digest
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -20,6 +21,8 @@ from tongban.search.queries import SCHEMA_VERSION, index_of
 from tongban.search.rules import text
 from tongban.search.rules.documents import OwnPage, of_entry, of_item, of_page, without_doubles
 
+BELL = "search.index"
+"""Rung when the index has taken in what changed in the catalogue."""
 OVERLAP = timedelta(seconds=10)
 """Rows are read again this far back: a transaction that began earlier may commit later."""
 PROVINCE_NAMES = 3
@@ -79,6 +82,17 @@ async def _place(tx: Tx, division: str) -> str:
     return "".join(one.name for one in await catalogue.division_path(tx, division))
 
 
+def covers(node: Node, offered: Mapping[str, int]) -> bool:
+    """Whether the index holds these items at these revisions or later ones (收录了没有): task code → rev."""
+    state = _state(node)
+    return state is not None and all(state.seen.get(code, -1) >= rev for code, rev in offered.items())
+
+
+async def _taken_in(node: Node) -> None:
+    async with node.db.transaction() as tx:
+        await ring(tx, BELL)
+
+
 async def rebuild(node: Node) -> int:
     """Make the whole index again from the catalogue (重建索引); how many documents stand in it."""
     async with node.db.reading() as tx:
@@ -97,6 +111,7 @@ async def rebuild(node: Node) -> int:
     since = max((one.changed_at for one in listings), default=None)
     state = State(_mark(node, entries), since, {one.task_code: one.rev for one in listings})
     _state_path(node).write_bytes(msgspec.json.encode(state))
+    await _taken_in(node)
     log("search.rebuilt", count=count)
     return count
 
@@ -136,5 +151,6 @@ async def refresh(node: Node) -> int:
     seen = state.seen | {code: listed.rev for code, listed in newest.items() if listed is not None}
     latest = max((one.changed_at for one in changed), default=state.since)
     _state_path(node).write_bytes(msgspec.json.encode(State(state.mark, latest, seen)))
+    await _taken_in(node)
     log("search.refreshed", count=len(newest))
     return len(newest)

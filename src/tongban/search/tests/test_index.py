@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import asyncio
+
 import pytest
 
 from tongban import catalogue, search
@@ -32,7 +34,19 @@ async def test_published_items_are_found_and_withdrawn_ones_are_gone(node) -> No
     assert kinds(node, "居住证签注") == {"entry"}
     async with node.db.transaction() as tx:
         await catalogue.publish(tx, node, SYSTEM, PERMIT, 1, channels=("h5",))
+    rung = asyncio.Event()
+    stop, hearing = asyncio.Event(), asyncio.Event()
+    ears = asyncio.create_task(
+        node.db.listen("tongban_bell", lambda bell: hearing.set() if bell == "*" else bell == search.BELL and rung.set(), stop)
+    )
+    await hearing.wait()
+    assert not search.covers(node, {PERMIT: 1})
     assert await refresh(node) == 1
+    assert search.covers(node, {PERMIT: 1})
+    async with asyncio.timeout(5):
+        await rung.wait()  # a launcher in another process is told, and need not look again and again
+    stop.set()
+    await ears
     assert kinds(node, "居住证签注") == {"item"}
     assert await refresh(node) == 0
     async with node.db.transaction() as tx:
