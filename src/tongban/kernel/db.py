@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:
     Tx = asyncpg.Connection
 
+BELL_CHANNEL = "tongban_bell"
 _json = msgspec.json.Encoder()
 
 
@@ -95,4 +96,9 @@ async def _first(*waits: Awaitable[object]) -> None:
 
 async def ring(tx: Tx, bell: str) -> None:
     """Wake whoever waits for `bell` in any process of this node, at commit (敲钟)."""
-    await tx.execute("SELECT pg_notify('tongban_bell', $1)", bell)
+    await tx.execute(f"SELECT {ringing('$1')}", bell)
+
+
+def ringing(bell: str) -> str:
+    """The SQL expression that rings, for a statement that is on its way anyway; `bell` is SQL: a parameter or a literal."""
+    return f"pg_notify('{BELL_CHANNEL}', {bell})"

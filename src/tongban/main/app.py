@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from tongban import federation, identity, notifications, service_apps, space, ui
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
+from tongban.kernel.db import BELL_CHANNEL
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.main import rooms
@@ -34,6 +35,9 @@ STAFF_LINKS = (
     ui.StaffLink("印章", "/staff/seals", "shield"),
     ui.StaffLink("取用审计", "/staff/audit", "eye"),
     ui.StaffLink("共享授权", "/staff/sharing", "swap"),
+    ui.StaffLink("待批和通知", "/staff/proposals", "bell"),
+    ui.StaffLink("人员", "/staff/people", "user"),
+    ui.StaffLink("紧急访问", "/staff/emergency", "warn"),
     ui.StaffLink("节点与信件", "/staff/nodes", "nodes"),
     ui.StaffLink("清单与代码", "/staff/reference", "book"),
 )
@@ -124,7 +128,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     node: Node = app.state.node
     stop = asyncio.Event()
     tasks = [
-        asyncio.create_task(node.db.listen("tongban_bell", node.bell.ring, stop)),
+        asyncio.create_task(node.db.listen(BELL_CHANNEL, node.bell.ring, stop)),
         asyncio.create_task(jobs.work(node, rooms.job_handlers(), stop)),
         *(asyncio.create_task(jobs.turn(node, clock, stop)) for clock in rooms.clocks()),
     ]
@@ -188,5 +192,5 @@ def _wiring(node: Node) -> ui.Wiring:
         staff_links=STAFF_LINKS,
         place_name=space.place_name,
         node_name=lambda node_id: federation.name_of(node, node_id),
-        form_action=lambda: federation.origins(node),
+        form_action=lambda: (*federation.origins(node), *identity.leaving_to(node)),
     )
