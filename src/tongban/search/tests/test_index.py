@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 import asyncio
+import shutil
 
 import pytest
 
