@@ -234,3 +234,12 @@ COMMENT ON COLUMN theft_report.until IS 'end | UTC | internal';
 COMMENT ON COLUMN theft_report.way IS 'page, devices or hotline | code | internal';
 COMMENT ON COLUMN theft_report.lifted_at IS 'lifted before its end | UTC | internal';
 COMMENT ON COLUMN theft_report.lifted_by IS 'passkey or hall | code | internal';
+
+CREATE TABLE demo_provider (
+    name text NOT NULL,
+    way text NOT NULL CHECK (way IN ('works','fails','slow')),
+    PRIMARY KEY (name)
+);
+COMMENT ON TABLE demo_provider IS 'How the demo twins of outside systems behave now 演示: works, fails or slow';
+COMMENT ON COLUMN demo_provider.name IS 'provider | code | internal';
+COMMENT ON COLUMN demo_provider.way IS 'how it behaves | code | internal';

@@ -12,7 +12,7 @@ from tongban.identity.actions import (
     mandates,
     organisations,
     register,
-    sign_in,
+    first_time,
     step_up,
     subjects,
 )
@@ -48,7 +48,7 @@ async def match_again(node: Node) -> None:
             taken = answer.subject is not None and await tx.fetchval("SELECT true FROM account WHERE subject = $1", answer.subject)
             if good and not taken:
                 await step_up.matched(tx, node, subject, answer, name, number)
-                await sign_in.tell_hub(tx, node, str(answer.subject))
+                await first_time.tell_hub(tx, node, str(answer.subject))
                 subject = str(answer.subject)
             await _tell(tx, node, subject, good=good and not taken)
 

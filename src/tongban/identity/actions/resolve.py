@@ -18,7 +18,7 @@ from tongban import federation
 from tongban.identity.actions import sessions
 from tongban.identity.errors import SENTENCES
 from tongban.identity.model import Session
-from tongban.identity.queries import persons, staff
+from tongban.identity.queries import mandates, persons, staff
 from tongban.identity.queries.sessions import by_cookie
 from tongban.identity.rules import levels, roles
 from tongban.identity.rules.factors import FACTORS
@@ -144,7 +144,10 @@ def kept_seconds(session: Session) -> int | None:
 
 def _told(node: Node, known: _Known) -> Arrival:
     left = 0 if known.until is None else int((known.until - node.clock.now()).total_seconds())
-    return Arrival(actor=known.actor, left=left if 0 < left < _LONGEST_COUNTED else 0, warn=known.warn, note=known.note)
+    actor = known.actor
+    if actor.kind == "staff":  # an assignment that ran out in these seconds allows nothing any more
+        actor = msgspec.structs.replace(actor, assignments=roles.in_force(actor.assignments, node.clock.now()))
+    return Arrival(actor=actor, left=left if 0 < left < _LONGEST_COUNTED else 0, warn=known.warn, note=known.note)
 
 
 async def _alive(node: Node, session: Session, *, quiet: bool) -> Session | None:
@@ -218,17 +221,19 @@ async def _actor(node: Node, session: Session) -> Actor:
     async with node.db.reading() as tx:
         if session.kind == "staff":
             member = await staff.staff_member(tx, node, session.subject)
-            if member is None:
+            if member is None or member.suspended:
                 return NOBODY
-            held = roles.in_force(await staff.assignments(tx, session.subject), node.clock.now())
+            # a session by joining code binds a key and does nothing else
+            held = () if "join" in session.amr else roles.in_force(await staff.assignments(tx, session.subject), node.clock.now())
             linked = await staff.linked_subject(tx, node, session.subject)
             return Actor(
                 kind="staff", subject=session.subject, acr=session.acr, sid=session.id, name=member.name, home=node.id,
                 staff_id=member.staff_no, unit=member.unit, assignments=held, linked_subject=linked,
+                kin=await mandates.family_of(tx, node, linked) if linked else frozenset(),
             )  # fmt: skip
         person = await persons.person(tx, node, session.subject)
-    return Actor(
-        kind="citizen", subject=session.subject, acr=session.acr, sid=session.id, home=session.home or node.id,
-        for_subject=session.acting_for or "", mandate=session.mandate or "",
-        name=None if person is None else person.name or person.name_masked,
-    )  # fmt: skip
+        actor = Actor(
+            kind="citizen", subject=session.subject, acr=session.acr, sid=session.id, home=session.home or node.id,
+            name=None if person is None else person.name or person.name_masked,
+        )  # fmt: skip
+        return await mandates.dressed(tx, node, actor, session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tongban.identity.rules.throttle import Purse
+from tongban.identity.rules.throttle import HOUR, WRONG_BEFORE_PAUSE, Purse, pause_minutes
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.node import Node
@@ -34,6 +34,23 @@ async def counted(tx: Tx, node: Node, what: str, seconds: int) -> int:
         _key(node, what), seconds, node.clock.now() - timedelta(seconds=seconds),
     )  # fmt: skip
     return found or 0
+
+
+async def wrong(tx: Tx, node: Node, what: str) -> None:
+    """Count a wrong answer on an unknown device; every fifteenth of an hour begins a longer pause for unknown devices."""
+    await take(tx, node, f"wrong:{what}", ((HOUR, 10**6),))
+    count = await counted(tx, node, f"wrong:{what}", HOUR)
+    if count % WRONG_BEFORE_PAUSE == 0:
+        await tx.execute(
+            "INSERT INTO login_pause (key, until) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET until = excluded.until",
+            _key(node, what), node.clock.now() + timedelta(minutes=pause_minutes(count)),
+        )  # fmt: skip
+
+
+async def paused(tx: Tx, node: Node, what: str) -> int:
+    """Seconds unknown devices still have to wait, 0 when they need not."""
+    until = await tx.fetchval("SELECT until FROM login_pause WHERE key = $1", _key(node, what))
+    return 0 if until is None else max(0, int((until - node.clock.now()).total_seconds()))
 
 
 def _key(node: Node, what: str) -> bytes:

@@ -37,7 +37,10 @@ def agent_of(request: AnyRequest) -> str:
 def browser_of(request: AnyRequest) -> Browser:
     """What counts for limits and devices."""
     address = request.client.host if request.client else "127.0.0.1"
-    return Browser(agent=agent_of(request), address=address, device_cookie=request.cookies.get(DEVICE_COOKIE))
+    return Browser(
+        agent=agent_of(request), address=address, device_cookie=request.cookies.get(DEVICE_COOKIE),
+        elder=request.cookies.get("tb_mode") == "elder", kiosk=request.cookies.get("tb_channel") == "kiosk",
+    )  # fmt: skip
 
 
 def put(response: AnyResponse, name: str, value: str, *, seconds: int | None) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import quote
 
 from litestar import get, post
 from litestar.response import Response
 
 from tongban import federation, ui
-from tongban.identity.actions import ending, introduce, passkey, register, roam, sessions, sign_in
+from tongban.identity import providers
+from tongban.identity.actions import ending, first_time, introduce, passkey, register, roam, sessions, sign_in
 from tongban.identity.errors import SENTENCES
 from tongban.identity.model import LoginStep
 from tongban.identity.pages import browser
@@ -23,8 +25,11 @@ from tongban.identity.pages.browser import (
     HereNode,
 )
 from tongban.identity.pages.views import CodePage, LaterPage, LeftPage, LoginPage, NamePage
+from tongban.identity.providers.phone_status import Status
+from tongban.identity.providers.phone_status import ask as ask_status
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.queries.sessions import why_ended
+from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.typed import came_from, own_path
 from tongban.kernel.errors import Failure, Refusal, Refusals
 from tongban.kernel.log import log
@@ -124,7 +129,7 @@ async def _code(request: AnyRequest, node: Node, step: LoginStep, number: str = 
         text = sent[0][1] if sent else ""
     page = CodePage(
         back="/login?next=" + quote(step.next, safe=""), sent_to=step.phone_masked, ask_number=step.ask_number, number=number,
-        demo_text=text, errors=errors,
+        demo_text=text, digits=step.digits, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/code.html", page, status=status_of(errors) if errors else 200)
 
@@ -134,8 +139,13 @@ async def code(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The code was typed: sign in, or ask the name of somebody new."""
     form = await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
+    async with node.db.reading() as tx:
+        asked = await sign_in.phone_to_ask(tx, node, cookie)
+    reassigned = asked is not None and sign_in.no_longer_theirs(await _phone_status(node, *asked), asked[1], node.clock.now())
     async with node.db.transaction() as tx:
-        found = await sign_in.enter_code(tx, node, cookie, form["code"], form["number"], browser.browser_of(request))
+        found = await sign_in.enter_code(
+            tx, node, cookie, form["code"], form["number"], browser.browser_of(request), reassigned=reassigned
+        )
         step = await sign_in.where(tx, node, cookie)
     if isinstance(found, LoginStep):
         return ui.see_other("/login/name")
@@ -144,6 +154,11 @@ async def code(request: AnyRequest, node: HereNode) -> AnyResponse:
             return await _first(request, node, step.next if step else AFTER, errors=found)
         return await _code(request, node, step, form["number"], found)
     return await browser.take(request, node, ui.see_other(step.next if step else AFTER), found)
+
+
+async def _phone_status(node: Node, phone: str, used_at: datetime) -> Status:
+    provider = providers.phone_status(node, await providers.demo_way(node, "phone_status"))
+    return await ask_status(provider, phone, used_at, seconds=FACTORS.providers.phone_status_seconds)
 
 
 @post("/login/resend", status_code=200)
@@ -177,13 +192,13 @@ async def name(request: AnyRequest, node: HereNode) -> AnyResponse:
     form = await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
     async with node.db.transaction() as tx:
-        asked = await sign_in.asks(tx, node, cookie, form["name"], form["number"])
+        asked = await first_time.asks(tx, node, cookie, form["name"], form["number"])
         step = await sign_in.where(tx, node, cookie)
     if isinstance(asked, tuple):
         return _name_again(request, form["name"], form["number"], asked)
     answer = await register.ask(node, asked)
     async with node.db.transaction() as tx:
-        opened = await sign_in.complete(tx, node, cookie, asked, answer, browser.browser_of(request))
+        opened = await first_time.complete(tx, node, cookie, asked, answer, browser.browser_of(request))
     if isinstance(opened, tuple):
         return _name_again(request, form["name"], form["number"], opened)
     after = step.next if step else AFTER

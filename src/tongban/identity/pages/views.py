@@ -30,6 +30,7 @@ class CodePage(msgspec.Struct, frozen=True, kw_only=True):
     ask_number: bool
     number: str = ""
     demo_text: str = ""
+    digits: int = 6
     errors: tuple[Refusal, ...] = ()
 
 
@@ -153,6 +154,7 @@ class StaffLoginPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "工作人员登录"
     next: str
     keys: tuple[KeyRow, ...]
+    notice: str = ""
     errors: tuple[Refusal, ...] = ()
 
 
@@ -173,3 +175,59 @@ class EndingPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str
     left: int
     sentence: str
+
+
+class JoinPage(msgspec.Struct, frozen=True, kw_only=True):
+    """An invited newcomer types number and code 加入."""
+
+    title: str = "用加入码加入"
+    staff_no: str = ""
+    errors: tuple[Refusal, ...] = ()
+
+
+class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Binding a key of a listed model 绑定工作密钥."""
+
+    title: str = "绑定工作密钥"
+    errors: tuple[Refusal, ...] = ()
+
+
+class ScanPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The code on the computer 扫码登录."""
+
+    title: str = "扫码登录"
+    back: str = "/login"
+    state: str
+    pick: int
+    left: int
+    host: str
+    svg: str
+    again: str
+    refresh: int
+    expired: str
+    errors: tuple[Refusal, ...] = ()
+
+
+class ScanAskPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The question on the phone 有一台电脑要登录."""
+
+    title: str = "有一台电脑要登录"
+    back: str = "/me"
+    ident: str
+    site: str
+    host: str
+    city: str
+    same_city: bool
+    browser: str
+    at: str
+    offered: tuple[int, ...]
+    over: bool
+    errors: tuple[Refusal, ...] = ()
+
+
+class ScanDonePage(msgspec.Struct, frozen=True, kw_only=True):
+    """The phone agreed or refused 手机上办完了."""
+
+    title: str = "扫码登录"
+    back: str = "/me"
+    agreed: bool

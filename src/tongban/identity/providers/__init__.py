@@ -6,13 +6,51 @@ Each stands behind a small Protocol with demo twins that work, fail and are slow
 from __future__ import annotations
 
 from tongban.identity.providers.certificate import Certificates, DemoCertificates
+from tongban.identity.providers.city import City, DemoCity
+from tongban.identity.providers.cosigner import CoSigner, DemoCoSigner
 from tongban.identity.providers.face import DemoFace, Face
+from tongban.identity.providers.phone_status import DemoPhoneStatus, PhoneStatus
 from tongban.identity.providers.register import DemoRegister, Register
 from tongban.identity.providers.sms import DemoSms, Sms
+from tongban.identity.providers.voice import DemoVoice, Voice
 from tongban.kernel.errors import Failure
 from tongban.kernel.node import Node
 
-__all__ = ["certificates", "face", "register", "sms"]
+__all__ = ["TWINS", "certificates", "city", "cosigner", "demo_way", "face", "phone_status", "register", "sms", "voice"]
+
+TWINS = {"face": "人脸核验", "voice": "声纹", "cosigner": "个人数字证书", "phone_status": "号码状态", "city": "地址所在城市"}
+"""The demo twins whose behaviour can be chosen at /demo/providers."""
+
+
+async def demo_way(node: Node, name: str) -> str:
+    """How a demo twin behaves now 演示: works, fails or slow, as chosen at /demo/providers."""
+    async with node.db.reading() as tx:
+        way: str | None = await tx.fetchval("SELECT way FROM demo_provider WHERE name = $1", name)
+    return way or "works"
+
+
+def voice(node: Node, way: str = "works") -> Voice:
+    """Who compares voices 声纹."""
+    _demo_only(node)
+    return DemoVoice(way)
+
+
+def cosigner(node: Node, way: str = "works") -> CoSigner:
+    """Who signs with citizens' keys 个人数字证书."""
+    _demo_only(node)
+    return DemoCoSigner(node, way)
+
+
+def phone_status(node: Node, way: str = "works") -> PhoneStatus:
+    """Who knows whether a phone number was given to somebody else 二次放号."""
+    _demo_only(node)
+    return DemoPhoneStatus(way)
+
+
+def city(node: Node, way: str = "works") -> City:
+    """Who knows the city of an address 地址所在城市."""
+    _demo_only(node)
+    return DemoCity(node.settings.name, way)
 
 
 def sms(node: Node) -> Sms:

@@ -10,7 +10,7 @@ import pytest
 
 from tongban import identity
 from tongban.identity import tasks
-from tongban.identity.actions import register, subjects
+from tongban.identity.actions import first_time, register, subjects
 from tongban.identity.actions import sign_in as verbs
 from tongban.identity.model import MatchAsked
 from tongban.identity.providers.register import subject_of
@@ -255,8 +255,8 @@ async def test_register_away_lets_the_person_in_at_level_one_and_asks_again(node
     page = await browser.submit(home, page, "/login/code", code=await code_for(browser, home, "13700000009"), number=who.number)
     async with home.db.transaction() as tx:
         cookie = browser.jar["500000.localhost"]["__Host-tb_tx"]
-        asked = await verbs.asks(tx, home, cookie, who.name, who.number)
-        opened = await verbs.complete(tx, home, cookie, asked, None, verbs.Browser(PHONE_AGENT, "127.0.0.1"))
+        asked = await first_time.asks(tx, home, cookie, who.name, who.number)
+        opened = await first_time.complete(tx, home, cookie, asked, None, verbs.Browser(PHONE_AGENT, "127.0.0.1"))
     assert opened.session.subject.startswith("l")
     assert opened.session.acr == 1
     await tasks.match_again(home)

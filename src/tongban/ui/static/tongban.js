@@ -221,6 +221,17 @@ for (const line of $$("form[data-session-left]")) {
   }, true);
 }
 
+// Scan to log in 扫码登录: ask how it stands; the page itself comes anew when something happened.
+for (const one of $$("[data-scan-state]")) {
+  const ask = async () => {
+    const answer = await fetch(one.dataset.scanState, { credentials: "same-origin" }).catch(() => null);
+    const said = answer && answer.ok ? (await answer.json()).state : "waiting";
+    if (said !== "waiting") location.reload(); else setTimeout(ask, 1500);
+  };
+  setTimeout(ask, 1500);
+}
+for (const form of $$("form[data-go-on]")) form.requestSubmit();
+
 // Kiosk 自助机: after a minute without a touch it asks; twenty seconds later it ends the session and goes home.
 if (document.documentElement.dataset.channel === "kiosk") {
   let idle;
