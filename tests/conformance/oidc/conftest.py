@@ -25,7 +25,7 @@ from tongban.identity.actions import keys
 from tongban.identity.rules import home as home_rules
 from tongban.identity.tests.make import MakeNode, household
 from tongban.identity.tests.make_hostile import Liar
-from tongban.identity.tests.make_judges import Judge, Pipe, node_process, stop
+from tongban.identity.tests.make_judges import Door, Judge, Pipe, node_process, stop
 from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
 
@@ -113,6 +113,15 @@ class serving:
     async def __aexit__(self, *_: object) -> None:
         self._server.should_exit = True
         await self._running
+
+
+@pytest.fixture(scope="session")
+async def door() -> AsyncIterator[Door]:
+    """The address of every client in this folder."""
+    port = free_port()
+    made = Door(port)
+    async with serving(Litestar(made.routes(), openapi_config=None), port):
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,15 @@ import shutil
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
+from litestar import Request, get, post
+
+from tongban.identity.actions.set_up import DemoCitizen
+from tongban.identity.tests.make import Browser, Page, go_on, step_up
+from tongban.kernel.node import Node
 
 ROOT = Path(__file__).resolve().parents[4]
 HERE = ROOT / "tests" / "conformance" / "oidc" / "judges"
@@ -87,3 +93,51 @@ async def stop(process: asyncio.subprocess.Process) -> None:
     for pipe in (process.stdin,):
         if pipe is not None:
             pipe.close()
+
+
+class Door:
+    """Where the clients of the tests are answered: one address that takes everything and says so."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://judge.localhost:{port}"
+        self.callback = self.base + "/callback"
+        self.heard: list[tuple[str, str]] = []
+
+    def routes(self) -> list[Any]:
+        @get(["/callback", "/bye"], media_type="text/plain")
+        async def arrived() -> str:
+            return "arrived"
+
+        @post("/backchannel", status_code=200)
+        async def backchannel(request: Request[Any, Any, Any]) -> None:
+            self.heard.append(("backchannel", (await request.body()).decode()))
+
+        return [arrived, backchannel]
+
+
+async def travel(
+    browser: Browser, node: Node, url: str, *, who: DemoCitizen | None = None, choice: str = "yes", ticks: tuple[str, ...] = (), raise_level: bool = True,
+) -> Page:  # fmt: skip
+    """Go where a client sends the browser and do what the pages ask, until it leaves for the client or can go no further."""
+    page = await browser.get(node, url)
+    for _ in range(8):
+        if not page.url.startswith(node.settings.base_url) or page.status != 200:
+            return page
+        if page.path in ("/login", "/login/code") and who is not None:
+            page = await go_on(browser, node, page, who)
+        elif page.path == "/consent":
+            fields = [(name, value) for name, value in page.fields("/consent").items() if name != "claim"]
+            asked = [*fields, ("choice", choice), *(("claim", one) for one in ticks)]
+            page = await browser.post(node, "/consent", asked)  # type: ignore[arg-type]
+        elif page.path == "/step-up" and raise_level:
+            page = await step_up(browser, node, page)
+        elif page.path == "/oidc/logout":
+            page = await browser.submit(node, page, "/oidc/logout/confirm", choice="yes")
+        else:
+            return page
+    return page
+
+
+def back_of(page: Page) -> dict[str, str]:
+    """The parameters the browser arrived with."""
+    return dict(parse_qsl(urlsplit(page.url).query))

@@ -39,6 +39,7 @@ const openid = {
     const auth = jwk ? client.PrivateKeyJwt(await keyOf(jwk, alg)) : client.None();
     const metadata = { id_token_signed_response_alg: id_alg };
     const config = await client.discovery(new URL(issuer), client_id, metadata, auth, { execute: [client.allowInsecureRequests] });
+    client.enableNonRepudiationChecks(config);
     const pair = dpop ? await proofKeys(dpop) : undefined;
     kept.set(name, { config, handle: pair ? client.getDPoPHandle(config, pair) : undefined });
     return config.serverMetadata();
@@ -143,7 +144,7 @@ const webapi = {
     const at = kept.get(name);
     const checked = oauth.validateAuthResponse(at.as, at.me, new URL(url), at.state);
     const response = await oauth.authorizationCodeGrantRequest(at.as, at.me, at.auth, checked, at.redirect, at.verifier, at.options);
-    const answer = await oauth.processAuthorizationCodeResponse(at.as, at.me, response.clone(), {
+    const answer = await oauth.processAuthorizationCodeResponse(at.as, at.me, response, {
       expectedNonce: at.nonce,
       maxAge: at.maxAge,
       requireIdToken: true,
@@ -193,7 +194,8 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   try {
     answer = { id, ok: true, value: await judges[judge][step](rest) };
   } catch (error) {
-    const oauthError = error.error ?? error.cause?.error;
+    const challenge = Array.isArray(error.cause) ? error.cause[0]?.parameters?.error : undefined;
+    const oauthError = error.error ?? error.cause?.error ?? challenge;
     answer = { id, ok: false, error: oauthError, status: error.status, message: String(error.message), cause: String(error.cause?.message ?? "") };
   }
   process.stdout.write(JSON.stringify(answer) + "\n");
