@@ -110,6 +110,12 @@ class House:
             return {table: await tx.fetchval(f"SELECT count(*) FROM {table}") for table in tables}
 
 
+@pytest.fixture(scope="session")
+def make_house() -> type[House]:
+    """`make_house(node)`: a node of the test's own with all its doors."""
+    return House
+
+
 @pytest.fixture(scope="module")
 async def house(make_node: Callable[..., Awaitable[Node]]) -> House:
     """重庆 with an item, her case from the first word to the licence, her draft, her file, her card."""

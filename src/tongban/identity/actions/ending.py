@@ -1,6 +1,6 @@
 """Signing out, everywhere 退出 (identity.md 6.5): the cookie here is dead first, the home is told, the home tells all.
 
-Seconds by push (logout tokens), certainty by the letter `session.ended`.
+Seconds by call and push (logout tokens), certainty by the letters `session.left` (to the home) and `session.ended` (to all).
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ async def leave(tx: Tx, node: Node, sid: str, reason: str = "logout") -> None:
         return
     if session.home is not None:
         await jobs.enqueue(tx, "identity.end_at_home", {"home": session.home, "sid": session.home_sid})
+        # a home that is away hears by letter as soon as it is back; the job's next try may be far off by then
+        body = {"sid": session.home_sid}
+        await federation.send(tx, node, to=session.home, kind="session.left", about=f"session:{session.home_sid}", body=body)
     else:
         await _tell_all(tx, node, session, reason)
 

@@ -1,4 +1,4 @@
-"""Sessions between nodes 会话的信件和调用: session.ended; identity.jwks, identity.end, identity.session."""
+"""Sessions between nodes 会话的信件和调用: session.ended, session.left; identity.jwks, identity.end, identity.session."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ async def session_ended(tx: Tx, node: Node, letter: federation.Letter) -> None:
     sid = letter.body.get("sid")
     if isinstance(sid, str):
         await ending.ended_at(tx, node, letter.origin, sid, "logout_elsewhere")
+
+
+async def session_left(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """A visited node says that its person left 对方节点说已退出, for a home that was away when it called. Only a node the session visited may (T-32)."""
+    sid = letter.body.get("sid")
+    if isinstance(sid, str):
+        await ending.end_for(tx, node, letter.origin, sid)
 
 
 async def jwks(node: Node, _caller: str, _body: dict[str, Any]) -> dict[str, Any]:
@@ -45,5 +52,5 @@ async def session(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
     return {"alive": found.revoked_at is None and found.idle_until > now and found.ends_at > now}
 
 
-LETTERS: Letters = {("session.ended", 1): session_ended}
+LETTERS: Letters = {("session.ended", 1): session_ended, ("session.left", 1): session_left}
 CALLS: Calls = {"identity.jwks": jwks, "identity.end": end, "identity.session": session}

@@ -1,0 +1,250 @@
+"""kill -9 at each arrow of signing in, roaming, stepping up and signing out (identity.md 6.1 to 6.3, 6.5; R-301, R-303).
+
+At every arrow the node that works on it is killed while the request is on its way; then the person does what people
+do: looks again, and tries again. Counted before and after: one account, one session for each redeemed code, no
+session of anybody else, and after signing out none alive anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from urllib.parse import quote, urljoin
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tongban.identity.queries.sessions import hashed
+from tongban.main.demo.tour import person
+from tongban.main.demo.tour.story import one_time_code
+from tongban.main.demo.visitor import read_page
+
+HOME, AWAY, HUB, REGISTER = "500000", "510000", "cn", "mps"
+LOST = (aiohttp.ClientError, OSError, TimeoutError)
+MOMENT = 0.02
+"""Seconds after a request left at which its node is killed."""
+COOKIE = "__Host-tb_s"
+
+
+async def rows(nation, node, sql, *values):
+    connection = await asyncpg.connect(nation.settings(node).database_url)
+    try:
+        return await connection.fetch(sql, *values)
+    finally:
+        await connection.close()
+
+
+async def count(nation, node, sql, *values):
+    (row,) = await rows(nation, node, f"SELECT count(*) AS n FROM {sql}", *values)
+    return row["n"]
+
+
+async def killed(nation, node, press):
+    """What an act gave although its node was killed under it, None when the answer was lost."""
+    sending = asyncio.create_task(press())
+    await asyncio.sleep(MOMENT)  # the moment of the kill is the fault that is tried
+    await nation.kill(node)
+    try:
+        return await sending
+    except LOST:
+        return None
+
+
+async def hop(browser, url):
+    """One request of a browser without following where it leads: (status, next address)."""
+    from urllib.parse import urlsplit
+
+    jar = browser.cookies.setdefault(urlsplit(url).hostname or "", {})
+    headers = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+    async with browser._http.session.get(url, headers=headers, allow_redirects=False) as answer:
+        content = await answer.read()
+        browser._keep(jar, answer)
+        browser.page = read_page(url, answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
+        return answer.status, urljoin(url, answer.headers.get("Location", ""))
+
+
+async def subject_of(nation, node, browser):
+    value = browser.cookies.get(f"{node}.localhost", {}).get(COOKIE, "")
+    found = await rows(nation, node, "SELECT subject FROM session WHERE cookie_hash = $1", hashed(value))
+    return found[0]["subject"] if found else None
+
+
+async def finish(browser, home, who, page):
+    """From whatever page of signing in to the end, as a person would."""
+    for _ in range(6):
+        if page is None or page.status >= 500:
+            page = await browser.get(home + "/login?next=/cases")
+        names = {name for form in page.forms for name in form.names()}
+        if page.url == home + "/cases":
+            return page
+        if "who" in names:
+            page = await browser.submit(page.form(has="who"), {"who": who.phone})
+        elif "code" in names:
+            typed = {"code": one_time_code(page)}
+            if "number" in page.form(has="code").names():
+                typed["number"] = who.number
+            page = await browser.submit(page.form(has="code"), typed)
+        elif "name" in names:
+            page = await browser.submit(page.form(has="name"), {"name": who.name, "number": who.number})
+        else:
+            page = await browser.get(home + "/login?next=/cases")
+    raise AssertionError(f"not signed in: {browser.page.url} {browser.page.text[:300]}")
+
+
+@pytest.mark.parametrize(("arrow", "node"), [("who", HOME), ("code", HOME), ("name", HOME), ("name", REGISTER)])
+async def test_first_sign_in_opens_one_account_whatever_is_killed(nation, story, arrow, node):
+    """6.1: the phone, the code, the name; home and register."""
+    who, her, home = story.person, story.browser(f"{arrow}-{node}"), story.home
+    before = await count(nation, HOME, "account")
+    page = await her.get(home + "/login?next=/cases")
+    pressed = None
+    for name in ("who", "code", "name"):
+        form = page.form(has=name)
+        values = {"who": {"who": who.phone}, "name": {"name": who.name, "number": who.number}}.get(name)
+        if values is None:
+            values = {"code": one_time_code(page), "number": who.number}
+        if name == arrow:
+            pressed = await killed(nation, node, lambda form=form, values=values: her.submit(form, values))
+            break
+        page = await her.submit(form, values)
+    await finish(her, home, who, pressed)
+    assert await count(nation, HOME, "account") == before + 1, "one account"
+    subject = await subject_of(nation, HOME, her)
+    if subject.startswith("n"):
+        (entry,) = await rows(nation, REGISTER, "SELECT home FROM register_entry WHERE subject = $1", subject)
+        assert entry["home"] == HOME
+    assert await count(nation, HOME, "person WHERE subject = $1", subject) == 1
+
+
+@pytest.fixture
+async def signed(nation, story):
+    """Her browser, signed in at home, and her subject."""
+    her = story.browser("her")
+    await person.sign_in_with(her, await her.get(story.home + "/login?next=/cases"), story.person)
+    subject = await subject_of(nation, HOME, her)
+    assert subject is not None
+    assert subject.startswith("n")
+    return her, subject
+
+
+async def alive(nation, node, subject):
+    return await count(nation, node, "session WHERE subject = $1 AND revoked_at IS NULL", subject)
+
+
+async def visit_fits(nation, subject, *, most):
+    """Every session there is hers, came from a session here, and there are no more than codes were redeemed."""
+    there = await rows(nation, AWAY, "SELECT home, home_sid::text AS sid FROM session WHERE subject = $1", subject)
+    here = {str(row["id"]) for row in await rows(nation, HOME, "SELECT id FROM session WHERE subject = $1", subject)}
+    codes = await rows(nation, HOME, "SELECT used_at FROM oidc_code WHERE subject = $1 AND client = $2", subject, AWAY)
+    assert {row["home"] for row in there} == {HOME}
+    assert {row["sid"] for row in there} <= here
+    assert 1 <= len(there) <= sum(row["used_at"] is not None for row in codes) <= most
+
+
+async def test_silent_roaming_goes_on_after_a_kill_at_each_arrow(nation, story, signed):
+    """6.2: V pushes to A, the browser at A, the browser back at V, V redeems at A."""
+    her, subject = signed
+    her.cookies.pop("510000.localhost", None)
+    start = f"{story.owner}/login?next={quote('/me/access?from=' + HOME, safe='')}"
+    turns = (("start", AWAY), ("start", HOME), ("authorize", HOME), ("callback", AWAY), ("callback", HOME))
+    for arrow, node in turns:
+        her.cookies.pop("510000.localhost", None)  # a new visit each time
+        url = start
+        for name in ("start", "authorize", "callback"):
+            if name == arrow:
+                await killed(nation, node, lambda url=url: hop(her, url))
+                break
+            status, url = await hop(her, url)
+            assert status == 303, f"{name}: {her.page.text[:300]}"
+        page = await her.get(start)
+        if "/login" in page.url:  # a home that was away a moment ago is not asked again silently; she presses 去登录
+            her.cookies["510000.localhost"].pop("__Host-tb_noroam", None)
+            page = await her.get(f"{story.owner}/login/go?home={HOME}&next=/me/access")
+        assert page.url.startswith(story.owner + "/me/access"), f"after {arrow} {node}: {page.url} {page.text[:300]}"
+    await visit_fits(nation, subject, most=2 * len(turns))
+
+
+async def test_step_up_of_a_visitor_keeps_one_session_whatever_is_killed(nation, story, signed):
+    """6.3: the face check at A, the way back at V: one session there, at level 3, and what was open is kept."""
+    her, subject = signed
+    her.cookies.pop("510000.localhost", None)
+    await her.get(f"{story.owner}/me/access?from={HOME}")
+    before = await alive(nation, AWAY, subject)
+    for node in (HOME, AWAY):
+        page = await her.get(f"{story.owner}/step-up?level=3&next=/me/access")
+        if "/step-up" in page.url:
+            await killed(nation, node, lambda page=page: person.face(her, page))
+        page = await her.get(f"{story.owner}/step-up?level=3&next=/me/access")
+        if "/step-up" in page.url:
+            page = await person.face(her, page)
+        assert page.url == story.owner + "/me/access", f"{node}: {page.url} {page.text[:300]}"
+        await rows(nation, AWAY, "UPDATE session SET acr = 2 WHERE subject = $1", subject)
+        await rows(nation, HOME, "UPDATE session SET acr = 2 WHERE subject = $1", subject)
+    assert await alive(nation, AWAY, subject) == before == 1, "one session there, raised and not doubled"
+
+
+async def everywhere_out(nation, her, subject, *, seconds):
+    """Seconds until no session of hers is alive at either node, by their own tables."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if not await alive(nation, HOME, subject) and not await alive(nation, AWAY, subject):
+            return time.monotonic() - started
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"alive after {seconds} s: home {await alive(nation, HOME, subject)}, away {await alive(nation, AWAY, subject)}")
+
+
+async def press_sign_out(her, url):
+    page = await her.get(url + "/me")
+    form = next((one for one in page.forms if one.action.endswith("/logout")), None)
+    return None if form is None else lambda: her.submit(form)
+
+
+@pytest.mark.parametrize("node", [AWAY, HOME])
+async def test_signing_out_at_the_visited_node_ends_all_whatever_is_killed(nation, story, signed, node):
+    """6.5: V is killed under the button, or A while V tells it; all is ended in five seconds after both are back."""
+    her, subject = signed
+    await her.get(f"{story.owner}/me/access?from={HOME}")
+    assert await alive(nation, AWAY, subject) >= 1
+    press = await press_sign_out(her, story.owner)
+    assert press is not None
+    await killed(nation, node, press)
+    again = await press_sign_out(her, story.owner)
+    if again is not None:
+        await again()
+    assert "/login" in (await her.get(story.owner + "/me/devices")).url, "the cookie here is dead whatever happens after"
+    await everywhere_out(nation, her, subject, seconds=5)
+
+
+async def test_an_end_at_home_reaches_a_node_that_was_cut_off_within_five_seconds(nation, story, signed):
+    """6.5, R-303: V hears nothing while she signs out at A, neither push nor letter; the moment it hears again she is out there."""
+    her, subject = signed
+    await her.get(f"{story.owner}/me/access?from={HOME}")
+    assert await alive(nation, AWAY, subject) >= 1
+    process = nation.members[AWAY].process
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        press = await press_sign_out(her, story.home)
+        await press()
+        assert await alive(nation, HOME, subject) == 0
+        assert await alive(nation, AWAY, subject) >= 1, "it cannot have heard"
+        await asyncio.sleep(7)  # longer than all tries of the push, so that the letter alone must bring it
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    spent = await everywhere_out(nation, her, subject, seconds=5)
+    assert "/login" in (await her.get(story.owner + "/me/access")).url
+    assert spent < 5
+
+
+async def test_nobody_was_made_twice_and_every_code_was_redeemed_once(nation, story):
+    """Counts over all that these tests did: no two accounts of a person, no two visitors of a session of home at once."""
+    accounts = await rows(nation, HOME, "SELECT subject FROM account")
+    assert max(Counter(row["subject"] for row in accounts).values()) == 1
+    phones = await rows(nation, HOME, "SELECT bi_phone FROM account WHERE status = 'open' AND bi_phone IS NOT NULL")
+    assert max(Counter(row["bi_phone"] for row in phones).values()) == 1, "two accounts of one phone"
+    used = await rows(nation, HOME, "SELECT code_hash FROM oidc_code WHERE used_at IS NOT NULL")
+    assert len({row["code_hash"] for row in used}) == len(used)
+    assert await count(nation, HUB, "session WHERE kind = 'citizen'") == 0, "the hub keeps no session for anybody"
