@@ -16,8 +16,10 @@ import pytest
 from tongban import identity
 from tongban.federation.tests.make import deliver
 from tongban.identity import tokens
-from tongban.identity.actions import ending, introduce, issuers, keys, provider, roam, subjects
+from tongban.identity.actions import ending, introduce, issuers, keys, provider, provider_tokens, roam, subjects
 from tongban.identity.errors import ProtocolError, TokenRefused
+from tongban.identity.queries import clients
+from tongban.identity.queries.sessions import by_id
 from tongban.identity.rules import home as home_rules
 from tongban.identity.tests.make import (
     Browser,
@@ -212,7 +214,7 @@ async def test_the_letter_ends_the_visit_when_no_push_arrives(nodes: dict[str, N
     await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
     actor = await identity.resolve(home, browser.jar[home.settings.host])
     async with home.db.transaction() as tx:
-        session = await provider.by_id(tx, actor.sid)
+        session = await by_id(tx, actor.sid)
         await ending.sessions.end(tx, actor.sid, "logout", home.clock.now())
         await ending._tell_all(tx, home, msgspec_without_visits(session), "logout")
     await deliver(nodes)
@@ -369,9 +371,9 @@ async def test_codes_are_for_their_own_client_once_and_with_their_own_key(nodes:
         for client, key, asked in (
             ("cn", jkt, right), (AWAY, "another-key", right), (AWAY, jkt, form), (AWAY, jkt, {**right, "redirect_uri": redirect + "/"}),
         ):  # fmt: skip
-            refused = await provider.redeem(tx, home, provider.ClientProof(client, key), asked)
+            refused = await provider_tokens.redeem(tx, home, provider.ClientProof(client, key), asked)
             assert isinstance(refused, ProtocolError), (client, key)
-        given = await provider.redeem(tx, home, provider.ClientProof(AWAY, jkt), right)
+        given = await provider_tokens.redeem(tx, home, provider.ClientProof(AWAY, jkt), right)
     assert "id_token" in given, "the right client, key and verifier do get it"
     page = await browser.get(home, f"/oidc/authorize?client_id={AWAY}&request_uri=urn:ietf:params:oauth:request_uri:nothing")
     assert page.status == 400
@@ -388,7 +390,7 @@ async def test_code_used_twice_ends_what_it_gave(nodes: dict[str, Node]) -> None
     assert (await browser.get(away, callback)).path == "/me/access"
     async with home.db.transaction() as tx:
         jkt = await tx.fetchval("SELECT dpop_jkt FROM oidc_code WHERE code_hash = $1", provider.hashed(code))
-        again = await provider.redeem(tx, home, provider.ClientProof(AWAY, jkt), {"grant_type": "authorization_code", "code": code})
+        again = await provider_tokens.redeem(tx, home, provider.ClientProof(AWAY, jkt), {"grant_type": "authorization_code", "code": code})
     assert again.error == "invalid_grant"
     await deliver(nodes)
     assert not await alive(away, browser)
@@ -416,9 +418,12 @@ async def test_userinfo_wants_the_key_the_token_is_bound_to(nodes: dict[str, Nod
     actor = await identity.resolve(home, browser.jar[home.settings.host])
     proof_key = keys.proof_key(away)
     async with home.db.transaction() as tx:
-        session = await provider.by_id(tx, actor.sid)
-        row = {"acr": 2, "nonce": "n", "scope": "openid node"}
-        given = await provider._tokens(tx, home, row, session, provider.ClientProof(AWAY, proof_key.thumbprint))
+        session = await by_id(tx, actor.sid)
+        basis = provider_tokens.Basis(
+            subject=session.subject, session=session.id, scope="openid node", acr=2, amr=("otp",), auth_time=1, nonce="n"
+        )
+        client = await clients.client(tx, home, AWAY)
+        given, _ = await provider_tokens.issue(tx, home, client, session, basis, proof_key.thumbprint)
     token, url, now = given["access_token"], home.settings.base_url + "/oidc/userinfo", home.clock.now()
 
     async def ask(key: Any, address: str, jti: str) -> int:

@@ -42,6 +42,4 @@ def query_of(request: AnyRequest) -> dict[str, str]:
 def problem(error: ProtocolError) -> Response[Any]:
     """An error as OAuth wants it; the description is ASCII and repeats nothing that was sent."""
     headers = {**NO_STORE, **({"DPoP-Nonce": error.nonce} if error.nonce else {})}
-    if error.status == 401 and error.error == "invalid_client":
-        headers["WWW-Authenticate"] = 'DPoP algs="Ed25519 ES256"'
     return Response({"error": error.error, "error_description": error.why}, status_code=error.status, headers=headers)

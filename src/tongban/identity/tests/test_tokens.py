@@ -13,6 +13,7 @@ import pytest
 from tongban.identity import tokens
 from tongban.identity.errors import ProtocolError, TokenRefused
 from tongban.identity.rules import home, requests
+from tongban.identity.rules.clients import Client
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 ED = tokens.TokenKey("500000/j1", "Ed25519", b"\x01" * 32)
@@ -190,6 +191,7 @@ def test_a_wrong_id_token_is_refused(change: dict[str, object]) -> None:
 
 
 REDIRECT = "http://510000.localhost:8104/oidc/callback/500000"
+NODE = Client(id="510000", kind="node", name="四川省", redirect_uris=(REDIRECT,), scopes=("openid", "node"))
 ASKED = {
     "client_id": "510000", "redirect_uri": REDIRECT, "response_type": "code", "code_challenge": "a" * 43,
     "code_challenge_method": "S256", "scope": "openid node", "state": "s", "nonce": "n",
@@ -198,7 +200,7 @@ ASKED = {
 
 def test_a_pushed_request_is_kept_as_judged() -> None:
     claims = json.dumps({"id_token": {"acr": {"essential": True, "values": ["urn:tongban:acr:3"]}}})
-    found = requests.pushed({**ASKED, "prompt": "none", "claims": claims, "unknown": "x"}, client="510000", redirect_uri=REDIRECT)
+    found = requests.pushed({**ASKED, "prompt": "none", "claims": claims, "unknown": "x"}, NODE, today=NOW.date())
     assert (found.silent, found.level, found.essential) == (True, 3, True)
 
 
@@ -220,20 +222,21 @@ def test_a_pushed_request_is_kept_as_judged() -> None:
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": ""}, "invalid_request"),
         ({"code_challenge": "a" * 42}, "invalid_request"),
-        ({"request": "e30.e30."}, "invalid_request"),
-        ({"request_uri": "http://127.0.0.1/"}, "invalid_request"),
+        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request_uri": "http://127.0.0.1/"}, "request_uri_not_supported"),
         ({"scope": "node"}, "invalid_scope"),
         ({"scope": "openid id_number"}, "invalid_scope"),
         ({"prompt": "none login"}, "invalid_request"),
-        ({"acr_values": "urn:tongban:acr:9"}, "invalid_request"),
         ({"max_age": "-1"}, "invalid_request"),
         ({"claims": "{"}, "invalid_request"),
-        ({"state": "s" * 600}, "invalid_request"),
+        ({"response_type": ""}, "invalid_request"),
+        ({"claims": '{"userinfo": {"number": null}}'}, "invalid_scope"),
+        ({"state": "s" * 1025}, "invalid_request"),
     ],
 )
 def test_a_wrong_request_is_refused_where_the_developer_sees_it(change: dict[str, str], error: str) -> None:
     with pytest.raises(ProtocolError) as caught:
-        requests.pushed({**ASKED, **change}, client="510000", redirect_uri=REDIRECT)
+        requests.pushed({**ASKED, **change}, NODE, today=NOW.date())
     assert caught.value.error == error
     assert caught.value.why.isascii()
 
