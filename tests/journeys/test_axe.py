@@ -244,7 +244,7 @@ class World:
         clerk = one.browser("YZ-DT-01")
         page = await clerk.get(one.home + "/desk/receive")
         form = page.form(has="task_code")
-        page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number})
+        page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number, "name": self.three.person.name})
         found["window"] = page.url
 
     async def _print(self) -> None:

@@ -29,6 +29,7 @@ from tongban.cases.model import (
     Summary,
     Unfinished,
 )
+from tongban.cases.queries import readings
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
 from tongban.cases.queries.records import held
@@ -65,3 +66,5 @@ __all__ = [
 # the floors below call these when something of theirs happens to a case or a draft
 credentials.on_handed_over(handed_over)
 identity.follow_subject(follow)
+identity.offer_reason("case", readings.open_case)
+identity.offer_cases(readings.subject_of, readings.listed)

@@ -57,6 +57,16 @@ class OwnCase(NotAllowed):
         self.todo = "请交给同事办理"
 
 
+class VisitOver(Failure):
+    """The half hour of a counter visit is over: the form waits until the person is there again (接待结束)."""
+
+    code = "cases.visit_over"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(sentence="这次接待过了半小时，不能再看这张表", todo="请本人再到窗口，重新核对证件；填好的都在")
+
+
 class ChangedMeanwhile(Failure):
     """Somebody else moved the case since the page was drawn (刚才有变化)."""
 

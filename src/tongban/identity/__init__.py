@@ -19,17 +19,29 @@ from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tel
 from tongban.identity.actions.client_logout import leaving_to
 from tongban.identity.actions.clients import app_published, app_stopped
 from tongban.identity.actions.corrections import on_correction
+from tongban.identity.actions.emergency import names as emergency_naming
+from tongban.identity.actions.emergency import offer_cases
 from tongban.identity.actions.guardians import confirmed
 from tongban.identity.actions.home_proof import home_proof, is_home
+from tongban.identity.actions.joining import Newcomer, first_administrator
+from tongban.identity.actions.ledger import propose_deletion
 from tongban.identity.actions.organisations import NewOrganisation, company_registered
-from tongban.identity.actions.reasons import reading_reason
+from tongban.identity.actions.proposals import approve, carries_out, propose
+from tongban.identity.actions.reasons import (
+    ReasonKind,
+    find_reason,
+    offer_reason,
+    open_visit,
+    reading_reason,
+    visit_now,
+)
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
 from tongban.identity.actions.subjects import follow_aliases, follow_subject
 from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember, UsedBefore
 from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
 from tongban.identity.queries.desk import disputed
-from tongban.identity.queries.mandates import Party, family_of, party, told_for, usable
+from tongban.identity.queries.mandates import Party, family_of, handed_in, party, told_for, usable
 from tongban.identity.queries.offers import offer_items
 from tongban.identity.queries.organisations import OrgEntry, org_entry, organisation, registered_names
 from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number
@@ -49,40 +61,54 @@ __all__ = [
     "Line",
     "Mandate",
     "NewOrganisation",
+    "Newcomer",
     "OrgEntry",
     "Party",
     "Person",
     "PopulationAttributes",
+    "ReasonKind",
     "Session",
     "StaffMember",
     "Told",
     "UsedBefore",
+    "Visit",
     "account",
     "accounts",
     "allowed",
     "app_published",
     "app_stopped",
+    "approve",
     "arrive",
     "ask_home",
+    "carries_out",
     "company_registered",
     "confirmed",
     "disputed",
+    "emergency_naming",
     "family_of",
+    "find_reason",
+    "first_administrator",
     "follow_aliases",
     "follow_subject",
     "freshen",
+    "handed_in",
     "home_of",
     "home_proof",
     "is_home",
     "leaving_to",
+    "offer_cases",
     "offer_items",
+    "offer_reason",
     "on_correction",
+    "open_visit",
     "org_entry",
     "organisation",
     "party",
     "person",
     "person_by_number",
     "population_attributes",
+    "propose",
+    "propose_deletion",
     "reading_reason",
     "record_act",
     "register_home",
@@ -98,5 +124,6 @@ __all__ = [
     "told_for",
     "usable",
     "use_evidence",
+    "visit_now",
     "visits",
 ]

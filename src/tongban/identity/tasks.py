@@ -6,17 +6,24 @@ from datetime import timedelta
 
 from tongban import notifications
 from tongban.identity.actions import (
+    client_logout,
+    emergency,
     ending,
+    first_time,
     guardians,
     keys,
     mandates,
+    move,
+    notices,
     organisations,
+    proposals,
     register,
-    first_time,
+    sessions,
     step_up,
     subjects,
 )
 from tongban.identity.model import MatchAsked
+from tongban.identity.queries import staff
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log
@@ -103,7 +110,13 @@ _KEPT = (
     ("session", "ends_at", timedelta(days=30)),
     ("device", "last_seen", timedelta(days=400)),
     ("signin_record", "at", timedelta(days=365)),
+    ("session_client", "last_at", timedelta(days=120)),
+    ("oidc_refresh", "expires_at", timedelta(days=30)),
+    ("client_consent", "at", timedelta(days=400)),
     ("counter_check", "expires_at", timedelta(days=1)),
+    ("counter_visit", "until", timedelta(days=30)),
+    ("staff_invitation", "expires_at", timedelta(days=180)),
+    ("staff_notice", "at", timedelta(days=365)),
 )
 
 
@@ -113,25 +126,63 @@ async def purge(node: Node) -> None:
     async with node.db.transaction() as tx:
         for table, column, kept in _KEPT:
             await tx.execute(f"DELETE FROM {table} WHERE {column} < $1", now - kept)
+        await tx.execute("DELETE FROM account WHERE status = 'moved' AND moved_at < $1", now - timedelta(days=365))
         await tx.execute("DELETE FROM match_asked WHERE day < $1", node.clock.today() - timedelta(days=1))
 
 
+async def staff_duties(node: Node) -> None:
+    """Close proposals nobody decided, and say which emergencies nobody reviewed 待批过期、复核过期 (identity.md 9)."""
+    async with node.db.transaction() as tx:
+        await proposals.expire(tx, node)
+        await emergency.remind(tx, node)
+
+
 async def link_staff(node: Node) -> None:
-    """Link clerks to their own citizen subject once that person is known here 关联本人, to refuse own cases (T-62)."""
+    """Link clerks to their own citizen subject 关联本人, to refuse own cases wherever they come from (T-62).
+
+    By this node's own people first; else the register is asked once, with the number given at the invitation, which is then
+    forgotten. Who lives in another province is known by this too.
+    """
     async with node.db.transaction() as tx:
         rows = await tx.fetch(
             "SELECT s.subject, p.subject AS citizen FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE s.linked_subject IS NULL"
         )
         for row in rows:
-            await tx.execute(
-                "UPDATE staff SET linked_subject = $2 WHERE subject = $1",
-                row["subject"], node.cipher.seal("staff", "staff.linked_subject", row["subject"], row["citizen"]),
-            )  # fmt: skip
+            await _link(tx, node, row["subject"], row["citizen"])
+        asked = await tx.fetch(
+            "SELECT subject, name, citizen_number FROM staff WHERE linked_subject IS NULL AND citizen_number IS NOT NULL AND ended_at IS NULL LIMIT 20"
+        )
+    for row in asked:
+        subject = row["subject"]
+        answer = await register.ask(node, MatchAsked(
+            name=node.cipher.open("staff", "staff.name", subject, row["name"]).reveal(),
+            number=node.cipher.open("staff", "staff.citizen_number", subject, row["citizen_number"]).reveal(), purpose="staff_link",
+        ))  # fmt: skip
+        if answer is not None and answer.matched and answer.subject:
+            async with node.db.transaction() as tx:
+                await _link(tx, node, subject, answer.subject)
+        elif answer is not None and answer.why in {"name_differs", "not_found"}:
+            async with node.db.transaction() as tx:  # asking again would only use up the register's patience
+                await tx.execute("UPDATE staff SET citizen_number = NULL WHERE subject = $1", subject)
+                member = await staff.staff_member(tx, node, subject)
+                if member is not None:
+                    await notices.tell_holders(
+                        tx, node, action="identity.staff_invite", division=member.division, org=member.org, kind="staff.not_linked",
+                        words=f"工号 {member.staff_no} 的证件号和姓名对不上，回避自己的事还没有生效", link=f"/staff/people/{subject}",
+                    )  # fmt: skip
+
+
+async def _link(tx: Tx, node: Node, subject: str, citizen: str) -> None:
+    await tx.execute(
+        "UPDATE staff SET linked_subject = $2, citizen_number = NULL WHERE subject = $1",
+        subject, node.cipher.seal("staff", "staff.linked_subject", subject, citizen),
+    )  # fmt: skip
 
 
 JOBS: dict[str, jobs.Handler] = {
     "identity.end_at_home": ending.end_at_home,
     "identity.push_logout": ending.push_logout,
+    client_logout.TELL: client_logout.tell_clients,
     "identity.rewrite_subjects": subjects.rewrite,
     "identity.check_offer": mandates.check_offer,
     "identity.ask_guardians": guardians.ask_guardians,
@@ -141,7 +192,12 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.renew_statements", 3600, renew_statements),
     jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
     jobs.Clockwork("identity.purge", 600, purge),
+    jobs.Clockwork("identity.tell_clients", 20, client_logout.tell_clients, sessions.BELL),
+    jobs.Clockwork("identity.leaving", 20, client_logout.remember_leaving),
+    jobs.Clockwork("identity.let_go", 60, move.let_go, bell=move.BELL),
+    jobs.Clockwork("identity.moved_in", 60, move.finish, bell=move.BELL),
     jobs.Clockwork("identity.link_staff", 60, link_staff),
+    jobs.Clockwork("identity.staff_duties", 60, staff_duties),
     jobs.Clockwork("identity.representatives", 60, organisations.find_representatives, organisations.BELL),
     jobs.Clockwork("identity.mandates", 600, mandates.tidy),
 ]

@@ -10,7 +10,7 @@ import msgspec
 from litestar import get, post
 from litestar.response import Response
 
-from tongban import catalogue, consent, evidence, federation, ui
+from tongban import catalogue, evidence, federation, identity, ui
 from tongban.cases.actions import documents
 from tongban.cases.errors import CaseUnknown
 from tongban.cases.model import Case, Clock, HistoryLine, Offer, QueueRow, Remedy
@@ -18,7 +18,7 @@ from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.mine import attachment
 from tongban.cases.queries import desk as lists
-from tongban.cases.queries import records
+from tongban.cases.queries import readings, records
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
 from tongban.cases.rules import desk, forms, moves, promise
@@ -169,12 +169,16 @@ async def material(node: HereNode, actor: Asking, case_id: Part, material_id: Pa
 
 
 async def allowed(tx: Tx, node: Node, actor: Actor, case_id: str) -> Case:
-    """The case, if this staff member may see it. Raises StaffNeeded, CaseUnknown, NotYourCounty, OwnCase."""
+    """The case, if this staff member may see it. Raises StaffNeeded, CaseUnknown, NotYourCounty, OwnCase.
+
+    An emergency that names the person opens the case for looking, wherever it is; every act still asks for its right.
+    """
     actor.require_staff()
     case = await records.held(tx, node, case_id)
     if case is None:
         raise CaseUnknown
-    desk.must(actor, desk.SEE, case)
+    if await identity.emergency_naming(tx, node, actor, case.subject) is None:
+        desk.must(actor, desk.SEE, case)
     return case
 
 
@@ -188,14 +192,17 @@ async def opened(tx: Tx, node: Node, actor: Actor, case_id: str) -> Case:
 
 
 async def note_access(tx: Tx, node: Node, actor: Actor, case: Case, fields: tuple[str, ...]) -> None:
-    """One line in the person's ledger (记台账): unit, not the clerk's name."""
-    await consent.record_access(
-        tx,
-        node,
-        consent.Access(
-            subject=case.subject, kind="view", who=actor.unit or node.settings.name, fields=fields,
-            purpose=f"办理{case.item_name}", about=f"case:{case.id}", source=node.id, receiver=node.id, basis=BASIS,
-        ),
+    """The reason and one line in the person's ledger (记台账): unit, not the clerk's name. Raises `identity.reason_needed`."""
+    kind: identity.ReasonKind = "case" if case.worker == actor.staff_id else "queue"
+    ref, about = case.id, f"case:{case.id}"
+    if not _may(actor, desk.SEE, case):
+        kind, ref = "emergency", await identity.emergency_naming(tx, node, actor, case.subject) or ""
+        about = f"emergency:{ref}"
+    elif not readings.readable(node, case) and not acts_of(actor, case):
+        kind = "none"
+    await identity.reading_reason(
+        tx, node, actor, case.subject, kind, ref, fields=fields, basis=BASIS, about=about,
+        purpose=f"办理{case.item_name}" if kind != "emergency" else f"紧急访问，看{case.item_name}",
     )  # fmt: skip
 
 

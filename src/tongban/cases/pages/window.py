@@ -12,7 +12,7 @@ from tongban import catalogue, identity, ui
 from tongban.cases.actions import drafts
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
-from tongban.cases.errors import DraftGone, ItemNotOffered
+from tongban.cases.errors import DraftGone, ItemNotOffered, VisitOver
 from tongban.cases.model import Draft, Mirror
 from tongban.cases.pages import asked
 from tongban.cases.pages.apply import materials_page
@@ -36,6 +36,7 @@ class ReceivePage(msgspec.Struct, frozen=True):
     items: tuple[ui.Option, ...]
     task_code: str
     number: str
+    name: str
     done: str
     errors: Refusals = ()
     back: str = "/desk"
@@ -60,27 +61,28 @@ class ReceiveFormPage(msgspec.Struct, frozen=True):
 async def start(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """代收: choose the item, type the number from the card at the counter."""
     _must(actor)
-    return await _start_page(request, node, "", "", (), 200, request.query_params.get("done", ""))
+    return await _start_page(request, node, "", "", "", (), 200, request.query_params.get("done", ""))
 
 
 @post("/desk/receive")
 async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
-    """The person is found by this node's own index; a stranger is registered first."""
+    """Number and name from the card at the counter open a visit of half an hour, which the person is told of; a stranger is
+    registered first. Nothing about a person is answered before the ledger has the line (T-60)."""
     form = await ui.form(request)
     _must(actor)
-    number = form["number"].replace(" ", "").upper()
+    number, name = form["number"].replace(" ", "").upper(), form["name"]
+    wrong: list[Refusal] = []
     async with node.db.transaction() as tx:
-        person = await identity.person_by_number(tx, node, number) if number else None
         item = await catalogue.item(tx, form["task_code"]) if form["task_code"] else None
-        if person is not None and item is not None:
-            draft = await drafts.begin(tx, node, actor, item.task_code, subject=person.subject)
-            return ui.see_other(f"/desk/receive/{draft.id}")
-    wrong = []
-    if item is None:
-        wrong.append(Refusal("cases.window.item", "请选要办的事项", "task_code"))
-    if person is None:
-        wrong.append(Refusal("cases.window.person", "没有查到这个人的账号，请先给他注册，再来代收", "number"))
-    return await _start_page(request, node, form["task_code"], number, tuple(wrong), 422, "")
+        if item is None:
+            wrong.append(Refusal("cases.window.item", "请选要办的事项", "task_code"))
+        else:
+            visit = await identity.open_visit(tx, node, actor, number, name)
+            if not isinstance(visit, tuple):
+                draft = await drafts.begin(tx, node, actor, item.task_code, subject=visit.subject)
+                return ui.see_other(f"/desk/receive/{draft.id}")
+            wrong += visit
+    return await _start_page(request, node, form["task_code"], number, name, tuple(wrong), 422, "")
 
 
 @get("/desk/receive/{draft_id:str}")
@@ -139,6 +141,8 @@ async def _draft(
     draft = await mirrors.draft_by(tx, node, actor.subject, draft_id, lock=lock)
     if draft is None:
         raise DraftGone
+    if draft.state != "submitted" and await identity.visit_now(tx, node, actor, draft.subject) is None:
+        raise VisitOver
     item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
     if item is None:
         raise ItemNotOffered
@@ -157,7 +161,7 @@ async def _form_page(tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wro
 
 
 async def _start_page(
-    request: Req, node: Node, task_code: str, number: str, wrong: Refusals, status: int, done: str
+    request: Req, node: Node, task_code: str, number: str, name: str, wrong: Refusals, status: int, done: str
 ) -> Response[Any]:
     async with node.db.reading() as tx:
         found = await catalogue.items(tx)
@@ -165,7 +169,7 @@ async def _start_page(
     said = ""
     if done.isdigit() and len(done) == 22:
         said = CaseNumber.parse(done).grouped
-    page = ReceivePage("窗口代收", items, task_code, number, said, wrong)
+    page = ReceivePage("窗口代收", items, task_code, number, name, said, wrong)
     return ui.page(request, "cases/receive.html", page, status=status)
 
 

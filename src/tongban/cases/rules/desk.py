@@ -18,7 +18,7 @@ def must(actor: Actor, action: str, case: Case) -> None:
     actor.require_staff()
     if not actor.may(SEE, division=case.division, org=case.org_code, item=case.task_code):
         raise NotYourCounty
-    if actor.linked_subject and actor.linked_subject in {case.subject, case.file.submission.actor_subject}:
+    if actor.own_or_family(case.subject, case.file.submission.actor_subject):
         raise OwnCase
     if not actor.may(action, division=case.division, org=case.org_code, item=case.task_code):
         raise NotAllowed("这一步要别的岗位来做")
@@ -29,7 +29,7 @@ def must_offer(actor: Actor, action: str, offer: Offer, task_code: str) -> None:
     actor.require_staff()
     if not actor.may(action, division=offer.division, org=offer.org_code, item=task_code):
         raise NotYourCounty
-    if actor.linked_subject and actor.linked_subject == offer.subject:
+    if actor.own_or_family(offer.subject):
         raise OwnCase
 
 

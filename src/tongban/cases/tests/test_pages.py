@@ -307,10 +307,10 @@ async def test_the_window_hands_in_for_a_person(node):
             node.cipher.seal("sensitive", "person.number", subject, make.NUMBER), number_index(node, make.NUMBER),
         )  # fmt: skip
     desk = Browser(node, clerk("window"))
-    unknown = await desk.post("/desk/receive", {"task_code": make.PERMIT, "number": "500103199003070000"}, page="/desk/receive")
+    unknown = await desk.post("/desk/receive", {"task_code": make.PERMIT, "number": "500103199003070000", "name": "演示陈晓雨"}, page="/desk/receive")
     assert unknown.status_code == 422
     assert "没有查到这个人" in unknown.text
-    begun_ = await desk.post("/desk/receive", {"task_code": make.PERMIT, "number": make.NUMBER}, page="/desk/receive")
+    begun_ = await desk.post("/desk/receive", {"task_code": make.PERMIT, "number": make.NUMBER, "name": "演示吴奶奶"}, page="/desk/receive")
     path = begun_.headers["location"]
     posted = {name: values[0] for name, values in make.ANSWERS[make.PERMIT].items()}
     missing = await desk.post(path, {**posted, "mobile": "1"}, page=path)

@@ -220,7 +220,7 @@ async def _subject(tx: Tx, node: Node, way: str, number: str) -> str | None:
 
 async def _card(tx: Tx, node: Node, one: GlassPerson) -> Card:
     person = await persons.person(tx, node, one.subject)
-    held = await persons.account(tx, node, one.subject)
+    held = await persons.account(tx, one.subject)
     facts: list[tuple[str, str]] = []
     if person is not None:
         for label, value in (("姓名", person.name or person.name_masked), ("证件号", person.number), ("手机号", person.phone)):

@@ -104,10 +104,11 @@ async def set_up(node: Node) -> None:
 async def _enter_staff(tx: Tx, node: Node, member: DemoStaff) -> None:
     subject = "s" + node.cipher.index("staff.staff_no", member.staff_no).hex()[:26]
     added = await tx.fetchval(
-        "INSERT INTO staff (subject, staff_no, name, unit, org, division, department, bi_citizen, demo)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true) ON CONFLICT DO NOTHING RETURNING true",
+        "INSERT INTO staff (subject, staff_no, name, unit, org, division, department, bi_citizen, citizen_number, demo)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true) ON CONFLICT DO NOTHING RETURNING true",
         subject, member.staff_no, node.cipher.seal("staff", "staff.name", subject, member.name), member.unit, member.org, member.division,
         member.department, number_index(node, member.citizen_number) if member.citizen_number else None,
+        node.cipher.seal("staff", "staff.citizen_number", subject, member.citizen_number) if member.citizen_number else None,
     )  # fmt: skip
     if not added:
         return
