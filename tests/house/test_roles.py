@@ -105,7 +105,7 @@ def source() -> Source:
 def written() -> dict[str, set[str]]:
     """docs/operate/roles.md: action -> roles that may."""
     text = (ROOT / "docs" / "operate" / "roles.md").read_text("utf-8")
-    rows = re.findall(r"^\| `([a-z_.]+)` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE)
     return {action: set(re.findall(r"`([a-z_]+)`", who)) for action, who in rows}
 
 

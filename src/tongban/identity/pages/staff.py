@@ -6,21 +6,27 @@ from litestar import get, post
 from litestar.response import Response
 
 from tongban import ui
-from tongban.identity.actions import passkey, sessions, staff, step_up
+from tongban.identity.actions import joining, sessions, staff, staff_key, step_up, throttle
 from tongban.identity.actions.resolve import STAFF_COOKIE
+from tongban.identity.errors import refusal
+from tongban.identity.model import OpenedSession, Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.pages.login import status_of
-from tongban.identity.pages.views import CounterPage, KeyRow, StaffLoginPage
+from tongban.identity.pages.views import CounterPage, JoinPage, KeyPage, KeyRow, StaffLoginPage
 from tongban.identity.queries import staff as queries
 from tongban.identity.queries.sessions import by_cookie
-from tongban.identity.rules import typed
+from tongban.identity.rules import levels, typed
+from tongban.identity.rules import throttle as throttle_rules
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed, Refusals, StaffNeeded
 from tongban.kernel.node import Node
 
 AFTER = "/desk"
+LOCKED = "离开超过 15 分钟，已经锁上。再核验一次，就回到刚才那一页，办到哪里还在哪里。"
+JOINED = "密钥绑好了，用它登录。"
+JOIN_PURSE: throttle_rules.Purse = ((3600, 30),)
 
 
 @get("/staff/login")
@@ -32,15 +38,24 @@ async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     return await _page(request, node, next_path)
 
 
+async def _locked(request: AnyRequest, node: Node) -> Session | None:
+    """The session of this browser that was not used for a quarter of an hour, still within its end (identity.md 7)."""
+    async with node.db.reading() as tx:
+        found = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
+    return found if found is not None and node.clock.now() - found.seen_at > levels.STAFF_LOCK else None
+
+
 async def _page(request: AnyRequest, node: Node, next_path: str, errors: Refusals = ()) -> AnyResponse:
     keys: tuple[KeyRow, ...] = ()
+    locked = await _locked(request, node)
     if node.settings.demo:
         async with node.db.reading() as tx:
             keys = tuple(
                 KeyRow(one.staff_no, f"{one.name.reveal()}，{one.unit}", queries.role_names(one.roles))
                 for one in await queries.all_staff(tx, node, demo_only=True)
             )
-    page = StaffLoginPage(next=next_path, keys=keys, errors=errors)
+    notice = LOCKED if locked else JOINED if "joined" in request.query_params else ""
+    page = StaffLoginPage(next=next_path, keys=keys, errors=errors, notice=notice)
     return ui.page(request, "identity/staff_login.html", page, status=status_of(errors) if errors else 200)
 
 
@@ -49,11 +64,14 @@ async def sign_in(request: AnyRequest, node: HereNode) -> AnyResponse:
     """A certificate was presented (in the demo: a UKey chosen), or a passkey answered."""
     form = await ui.form(request)
     next_path = typed.own_path(form["next"], AFTER)
+    locked = await _locked(request, node)
     async with node.db.transaction() as tx:
         if form["credential"]:
             opened = await staff.by_passkey(tx, node, form["credential"], browser.agent_of(request))
         else:
             opened = await staff.by_certificate(tx, node, form["key"], browser.agent_of(request))
+        if locked is not None and not isinstance(opened, tuple):
+            opened = await staff.unlock(tx, node, locked, opened, browser.agent_of(request)) or opened
     if isinstance(opened, tuple):
         return await _page(request, node, next_path, opened)
     return await browser.take(request, node, ui.see_other(next_path), opened)
@@ -73,27 +91,59 @@ async def logout(request: AnyRequest, node: HereNode) -> AnyResponse:
     return response
 
 
+@get("/staff/join")
+async def join_page(request: AnyRequest) -> AnyResponse:
+    """An invited newcomer: number and code, then a key of one's own."""
+    return ui.page(request, "identity/staff_join.html", JoinPage())
+
+
+@post("/staff/join", status_code=200)
+async def join(request: AnyRequest, node: HereNode) -> AnyResponse:
+    """The code was typed: a session that can bind a key and nothing else."""
+    form = await ui.form(request)
+    block = throttle_rules.address_block(browser.browser_of(request).address)
+    async with node.db.transaction() as tx:
+        if await throttle.take(tx, node, f"join:{block}", JOIN_PURSE):
+            opened: OpenedSession | Refusals = (refusal("identity.too_many", "code", t="一小时"),)
+        else:
+            opened = await joining.join(tx, node, form["staff_no"].strip(), form["code"], browser.agent_of(request))
+    if isinstance(opened, tuple):
+        return ui.page(request, "identity/staff_join.html", JoinPage(staff_no=form["staff_no"], errors=opened), status=status_of(opened))
+    return await browser.take(request, node, ui.see_other("/staff/key"), opened)
+
+
+@get("/staff/key")
+async def key_page(request: AnyRequest, actor: Asking) -> AnyResponse:
+    """Bind a key of a listed model to the own account."""
+    actor.require_staff()
+    return ui.page(request, "identity/staff_key.html", KeyPage())
+
+
 @get("/staff/passkey/options", media_type="application/json")
 async def passkey_options(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
-    """What the browser needs to bind a passkey to a staff account."""
+    """What the browser needs to bind a key to a staff account, with attestation asked for."""
     actor.require_staff()
     async with node.db.transaction() as tx:
         session = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
         if session is None:
             raise StaffNeeded
-        options = await passkey.binding_options(tx, node, session, actor.staff_id)
+        options = await staff_key.options(tx, node, session, actor.staff_id)
     return Response(options, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @post("/staff/passkey", status_code=200)
 async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
-    """Keep a staff member's passkey, bound in a session by certificate."""
+    """Keep a staff member's key, bound in a fresh session by certificate, key or joining code."""
     form = await ui.form(request)
     actor.require_staff()
     async with node.db.transaction() as tx:
         session = await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
-        refused = () if session is None else await passkey.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
-    return await _page(request, node, AFTER, refused) if refused else ui.see_other(AFTER)
+        if session is None:
+            raise StaffNeeded
+        refused = await staff_key.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
+    if refused:
+        return ui.page(request, "identity/staff_key.html", KeyPage(errors=refused), status=status_of(refused))
+    return ui.see_other("/staff/login?joined=1" if "join" in session.amr else AFTER)
 
 
 @get("/staff/counter")
@@ -127,4 +177,4 @@ def _may(actor: Actor) -> None:
         raise NotAllowed
 
 
-ROUTES = [login, sign_in, logout, passkey_options, bind, counter, seen]
+ROUTES = [login, sign_in, logout, join_page, join, key_page, passkey_options, bind, counter, seen]
