@@ -24,6 +24,7 @@ from tongban.identity.actions.emergency import offer_cases
 from tongban.identity.actions.guardians import confirmed
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.joining import Newcomer, first_administrator
+from tongban.identity.actions.keys import rotate as rotate_keys
 from tongban.identity.actions.ledger import propose_deletion
 from tongban.identity.actions.organisations import NewOrganisation, company_registered
 from tongban.identity.actions.proposals import approve, carries_out, propose
@@ -117,6 +118,7 @@ __all__ = [
     "require_staff",
     "resolve",
     "role_names",
+    "rotate_keys",
     "set_up",
     "staff_member",
     "staff_of_role",

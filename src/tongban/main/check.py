@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from tongban import catalogue, transparency
+from tongban import catalogue, identity, transparency
 from tongban.kernel.gm import Sm2PrivateKey
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT, Settings
@@ -31,6 +31,18 @@ async def verify_log(settings: Settings) -> int:
         report = await transparency.verify_log(tx, node)
     typer.echo(f"{settings.node}: {report.sentence}")
     return 0 if report.whole else 1
+
+
+async def rotate_keys(settings: Settings, *, compromised: bool) -> int:
+    """New token keys at once (令牌密钥轮换). Prints one line; 1 when the node has no key yet, which its first start makes."""
+    async with Node.open(settings) as node, node.db.transaction() as tx:
+        made = await identity.rotate_keys(tx, node, at_once=True, compromised=compromised)
+    if not made:
+        typer.echo(f"{settings.node}: no token keys yet; start the node once.", err=True)
+        return 1
+    when = "now; the old ones are gone" if compromised else "in half a minute; the old ones are believed for 48 hours"
+    typer.echo(f"{settings.node}: {made} new token keys, signing {when}.")
+    return 0
 
 
 async def run(settings: Settings | None, items: Path | None) -> int:

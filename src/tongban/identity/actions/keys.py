@@ -5,9 +5,11 @@ The private half is derived from a secret of the KeyStore and never stored; the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from tongban import federation
 from tongban.identity.errors import TokenRefused
@@ -20,7 +22,11 @@ PUBLISH_BEFORE = timedelta(hours=24)
 KEEP_AFTER = timedelta(hours=48)
 ROTATE_EVERY = timedelta(days=90)
 REFETCH = timedelta(seconds=30)
+TURN_OVER = REFETCH + timedelta(seconds=5)
 FRESH = timedelta(seconds=300)
+
+
+_locks: WeakKeyDictionary[Node, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
 async def signing_key(tx: Tx, node: Node, alg: Alg) -> TokenKey:
@@ -43,14 +49,25 @@ async def jwks(tx: Tx, node: Node) -> dict[str, Any]:
     return {"keys": [_key(node, row["kid"], row["alg"]).jwk for row in rows]}
 
 
-async def rotate(tx: Tx, node: Node, *, at_once: bool = False) -> int:
-    """Publish a next key when the current one is 89 days old, retire what a younger one replaced; how many were made."""
+async def rotate(tx: Tx, node: Node, *, at_once: bool = False, compromised: bool = False) -> int:
+    """Publish a next key when the current one is 89 days old, retire what a younger one replaced; how many were made.
+
+    `at_once` signs with new keys as soon as everybody who meets an unknown key id may ask again, so no sign-in fails.
+    `compromised` takes the old keys away in this moment: sign-ins under way fail, and so does whoever stole a key.
+    """
     now, made = node.clock.now(), 0
     for alg in ALGORITHMS:
-        newest = await tx.fetchrow("SELECT kid, use_from FROM jose_key WHERE alg = $1 ORDER BY use_from DESC LIMIT 1", alg)
-        if newest is not None and (at_once or now >= newest["use_from"] + ROTATE_EVERY - PUBLISH_BEFORE):
-            order = int(newest["kid"].rsplit("/", 1)[1][1:]) + 1
-            await _make(tx, node, alg, order, use_from=now if at_once else now + PUBLISH_BEFORE)
+        rows = await tx.fetch("SELECT kid, use_from FROM jose_key WHERE alg = $1 ORDER BY use_from DESC FOR UPDATE", alg)
+        if rows and (at_once or compromised or now >= rows[0]["use_from"] + ROTATE_EVERY - PUBLISH_BEFORE):
+            order = max(int(row["kid"].rsplit("/", 1)[1][1:]) for row in rows) + 1
+            if at_once or compromised:
+                gone = now - KEEP_AFTER if compromised else now
+                await tx.execute(
+                    "UPDATE jose_key SET retired_at = $2 WHERE alg = $1 AND retired_at IS NULL AND ($3 OR use_from > $4)",
+                    alg, gone, compromised, now,
+                )  # fmt: skip
+            wait = timedelta(0) if compromised else TURN_OVER if at_once else PUBLISH_BEFORE
+            await _make(tx, node, alg, order, use_from=now + wait)
             made += 1
         await tx.execute(
             "UPDATE jose_key k SET retired_at = $2 WHERE alg = $1 AND retired_at IS NULL AND EXISTS"
@@ -65,9 +82,15 @@ async def keys_of(node: Node, other: str, token: str) -> Sequence[dict[str, Any]
 
     An unknown key id causes at most one call in 30 s. Raises TokenRefused when the node cannot be heard and no key is cached.
     """
-    async with node.db.reading() as tx:
-        if other == node.id:
+    if other == node.id:
+        async with node.db.reading() as tx:
             return list((await jwks(tx, node))["keys"])
+    async with _locks.setdefault(node, {}).setdefault(other, asyncio.Lock()):
+        return await _keys_of_other(node, other, token)
+
+
+async def _keys_of_other(node: Node, other: str, token: str) -> Sequence[dict[str, Any]]:
+    async with node.db.reading() as tx:
         row = await tx.fetchrow("SELECT keys, fetched_at FROM jwks_cache WHERE node = $1", other)
     now = node.clock.now()
     known: list[dict[str, Any]] = [] if row is None else row["keys"]["keys"]
