@@ -101,16 +101,25 @@ class Door:
     def __init__(self, port: int) -> None:
         self.base = f"http://judge.localhost:{port}"
         self.callback = self.base + "/callback"
-        self.heard: list[tuple[str, str]] = []
+        self.heard: list[str] = []
+        self._rung = asyncio.Event()
+
+    async def wait(self, count: int, *, seconds: float) -> str:
+        """The first back-channel request after `count` of them."""
+        while len(self.heard) <= count:
+            self._rung.clear()
+            await asyncio.wait_for(self._rung.wait(), seconds)
+        return self.heard[count]
 
     def routes(self) -> list[Any]:
-        @get(["/callback", "/bye"], media_type="text/plain")
+        @get(["/callback", "/second", "/bye"], media_type="text/plain")
         async def arrived() -> str:
             return "arrived"
 
         @post("/backchannel", status_code=200)
         async def backchannel(request: Request[Any, Any, Any]) -> None:
-            self.heard.append(("backchannel", (await request.body()).decode()))
+            self.heard.append((await request.body()).decode())
+            self._rung.set()
 
         return [arrived, backchannel]
 
