@@ -25,6 +25,7 @@ from litestar.response import Redirect, Response
 
 AnyRequest = Request[Any, Any, Any]
 GONE = object()
+Form = dict[str, Any]
 
 
 class Lie(msgspec.Struct, kw_only=True):
