@@ -65,6 +65,7 @@ async def answer(tx: Tx, node: Node, actor: Actor, ask_id: str, *, agrees: bool,
 
     Answered once: a double tap or the back button changes nothing. Agreeing gives the consent. Raises AskGone.
     """
+    actor.require_self("同意把信息给别人用")
     found = await pending(tx, actor.person, ask_id, lock=True)
     if found is None:
         raise AskGone
@@ -86,6 +87,7 @@ async def give(tx: Tx, node: Node, actor: Actor, wanted: Ask, *, channel: str) -
 
     Source: 个人信息保护法 art. 14, 23 [K]. The text shown is kept by digest.
     """
+    actor.require_self("同意把信息给别人用")
     text = wanted.text()
     text_digest = digest(text.encode())
     now = node.clock.now()
@@ -128,6 +130,7 @@ async def withdraw(tx: Tx, node: Node, actor: Actor, consent_id: str, *, channel
 
     As easy as giving: one page that says the effect, one tap (privacy.md 5).
     """
+    actor.require_self("撤回授权记录里的同意")
     found = await consent_of(tx, actor.person, consent_id)
     if found is None:
         return (Refusal("consent.unknown", "没有找到这份授权，可能已经撤回。请回到授权记录看一看"),)

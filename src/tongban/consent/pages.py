@@ -60,6 +60,7 @@ def _channel(request: Request[Any, Any, Any]) -> str:
 async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], ask_id: FromPath[UUID]) -> Response[Any]:
     """授权: who gives, who gets, which fields, for what, until when. Answered already: on with the journey."""
     actor.require(level=1)
+    actor.require_self("授权记录")
     async with node.db.reading() as tx:
         found = await pending(tx, actor.person, str(ask_id))
     if found is None:
@@ -74,6 +75,7 @@ async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], act
 async def take(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], ask_id: FromPath[UUID]) -> Response[Any]:
     """Take the answer: `choice` is yes or no; anything else asks again."""
     actor.require(level=1)
+    actor.require_self("授权记录")
     form = await ui.form(request)
     if form["choice"] not in {"yes", "no"}:
         return ui.see_other(f"/consent/{ask_id}")
@@ -86,6 +88,7 @@ async def take(request: Request[Any, Any, Any], node: NamedDependency[Node], act
 async def mine(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """授权记录: everything I allowed, each with 撤回."""
     actor.require(level=1)
+    actor.require_self("授权记录")
     async with node.db.reading() as tx:
         found = await consents(tx, actor.person)
     now = node.clock.now()
@@ -102,6 +105,7 @@ async def mine(request: Request[Any, Any, Any], node: NamedDependency[Node], act
 async def effect(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], consent_id: FromPath[UUID]) -> Response[bytes]:
     """撤回: what stops, what cannot be undone, one button."""
     actor.require(level=1)
+    actor.require_self("授权记录")
     async with node.db.reading() as tx:
         found = await consent_of(tx, actor.person, str(consent_id))
     if found is None:
@@ -114,6 +118,7 @@ async def effect(request: Request[Any, Any, Any], node: NamedDependency[Node], a
 async def take_back(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], consent_id: FromPath[UUID]) -> Response[Any]:
     """Withdraw, then show the list."""
     actor.require(level=1)
+    actor.require_self("授权记录")
     await ui.form(request)
     async with node.db.transaction() as tx:
         done = await withdraw(tx, node, actor, str(consent_id), channel=_channel(request))

@@ -48,6 +48,7 @@ from tongban.credentials.model import (
     View,
 )
 from tongban.credentials.queries import credential, halls, of_case, of_holder, print_state, receipt_of, views
+from tongban.credentials.queries.credentials import within
 from tongban.credentials.queries.types import purposes, type_named, type_of, types
 
 __all__ = [
@@ -94,4 +95,5 @@ __all__ = [
     "types",
     "verify_presentation",
     "views",
+    "within",
 ]

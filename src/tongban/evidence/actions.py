@@ -135,6 +135,7 @@ async def arrive(tx: Tx, node: Node, subject: str, carried: Travelling, *, used_
 async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
     """Take a file out of 我的材料 (移出); a file that no case uses is deleted for good. False when there is none."""
     actor.require(1)
+    actor.require_self("移除材料")
     row = await tx.fetchrow(
         "UPDATE material SET removed_at = $3 WHERE subject = $1 AND id = $2 AND origin = 'upload' AND removed_at IS NULL"
         " RETURNING address, (SELECT count(*) FROM material_use u WHERE u.subject = $1 AND u.material = $2) AS uses",

@@ -47,6 +47,7 @@ class MaterialsPage(msgspec.Struct, frozen=True):
 async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """我的材料: newest first, with where each has been used."""
     actor.require(1)
+    actor.require_self("看交过的材料")
     async with node.db.reading() as tx:
         found = [Mine(one, await uses(tx, actor.person, one.id)) for one in await materials(tx, node, actor.person)]
     page = MaterialsPage(title="我的材料", mine=tuple(found), removed="removed" in request.query_params)
@@ -57,6 +58,7 @@ async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
 async def download(node: HereNode, actor: Asking, material_id: Part) -> Response[bytes]:
     """The file itself, as an attachment only. Another person's id is not found (T-42)."""
     actor.require(1)
+    actor.require_self("看交过的材料")
     if not is_uuid(material_id):
         raise MaterialUnknown
     async with node.db.reading() as tx:
@@ -77,6 +79,7 @@ async def take_out(request: Req, node: HereNode, actor: Asking, material_id: Par
     """移除: gone from the list; a file that a case uses stays with the case."""
     await ui.form(request)
     actor.require(1)
+    actor.require_self("看交过的材料")
     if not is_uuid(material_id):
         raise MaterialUnknown
     async with node.db.transaction() as tx:

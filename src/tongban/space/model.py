@@ -143,6 +143,7 @@ class Mine(msgspec.Struct, frozen=True):
     todos: tuple[Todo, ...]
     missing: tuple[str, ...]
     away: str = ""
+    whole: bool = True
     tab: str = "me"
     nav_title: str = "我的"
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tongban import catalogue, evidence
-from tongban.cases.actions import speak
+from tongban import catalogue, evidence, identity
+from tongban.cases.actions import power, speak
 from tongban.cases.actions.requests import Corrected, Withdrawal
 from tongban.cases.errors import CaseUnknown
 from tongban.cases.model import Answers, Correction, Mirror, Source
@@ -59,6 +59,7 @@ async def correct(
         case=case_id, request=request, asking=asked.asking, seen=(mirror.term, mirror.rev), answers=answers,
         sources={name: Source() for name in answers}, materials=carried,
     )  # fmt: skip
+    await identity.record_act(tx, node, actor, "correct", what=mirror.item_name, about=f"case:{case_id}")
     await speak.send(tx, node, mirror.owner_node, "case.corrected", case_id, msgspec.to_builtins(body))
     return await mirrors.of_person(tx, node, actor.person, case_id) or mirror
 
@@ -72,6 +73,7 @@ async def withdraw(tx: Tx, node: Node, actor: Actor, case_id: str) -> Mirror | R
         return (Refusal("cases.withdraw.late", "这件已经有结果，不能撤回了"),)
     request = await _note(tx, node, mirror, "withdraw", 0)
     body = Withdrawal(case=case_id, request=request, seen=(mirror.term, mirror.rev))
+    await identity.record_act(tx, node, actor, "withdraw", what=mirror.item_name, about=f"case:{case_id}")
     await speak.send(tx, node, mirror.owner_node, "case.withdraw_requested", case_id, msgspec.to_builtins(body))
     return await mirrors.of_person(tx, node, actor.person, case_id) or mirror
 
@@ -90,9 +92,14 @@ async def _asked(
 
 async def _locked(tx: Tx, node: Node, actor: Actor, case_id: str) -> Mirror:
     actor.require(1)
-    mirror = await mirrors.of_person(tx, node, actor.person, case_id)
+    mirror = await mirrors.for_actor(tx, node, actor, case_id)
     if mirror is None:
         raise CaseUnknown
+    if actor.for_subject:
+        item = await catalogue.item(tx, mirror.task_code, int(mirror.item_version))
+        if item is None:
+            raise CaseUnknown
+        await power.needs(tx, node, actor, "submit", item)
     # two tabs meet here; what stood before the lock may be old
     await tx.execute("SELECT 1 FROM case_mirror WHERE subject = $1 AND id = $2 FOR UPDATE", actor.person, case_id)
     return await mirrors.of_person(tx, node, actor.person, case_id) or mirror

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tongban import federation, notifications
-from tongban.cases.actions import requests, step
+from tongban import federation
+from tongban.cases.actions import power, requests, step
 from tongban.cases.model import Case
 from tongban.cases.queries import mirrors, records
 from tongban.cases.queries.calendar import calendar
@@ -97,8 +97,9 @@ async def tidy_drafts(node: Node) -> None:
         for row in warned:
             draft = await mirrors.draft(tx, node, row["subject"], row["id"])
             last = (now + timedelta(days=moves.TOLD_BEFORE_DAYS)).astimezone(CHINA).date()
-            await notifications.notify(
-                tx, node, subject=row["subject"], kind="case.draft_ending", title="有一份没填完的申请要删除了",
+            await power.tell(
+                tx, node, subject=row["subject"], actor_subject=draft.actor_subject if draft else "", item=draft.task_code if draft else "",
+                kind="case.draft_ending", title="有一份没填完的申请要删除了",
                 text=f"很久没动了，{wording.day(last)}会删除。要办就接着填。",
                 link=f"/apply/{row['id']}/{draft.step if draft and draft.step else 'check'}", about=f"draft:{row['id']}",
                 dedupe=f"{now:%Y%m%d}",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import msgspec
 
-from tongban import catalogue, credentials
+from tongban import catalogue, credentials, identity
 from tongban.cases.actions import documents, step
 from tongban.cases.actions.intake import officer
 from tongban.cases.model import Case, Reason, Remedy
@@ -150,7 +151,23 @@ async def _issue(
         tx, node, actor, type_code=kind.code, holder=holder, issuer=issuer, data=data, case=case.id,
         previous=previous.id if previous and previous.issuer == node.id else None,
     )  # fmt: skip
+    if kind.holder == "legal" and previous is None:
+        await _registered(tx, node, case, code, name, data)
     return issued.id
+
+
+async def _registered(tx: Tx, node: Node, case: Case, code: str, name: str, data: Mapping[str, str]) -> None:
+    """A licence of an organisation: the register of organisations hears of it in this commit (报送法人登记), R-301.
+
+    Who represents it is what the form calls `legal_name` and `legal_number`; a form without them registers nothing.
+    """
+    answers = case.file.submission.answers
+    legal, number = answers.get("legal_name"), answers.get("legal_number")
+    if isinstance(legal, str) and isinstance(number, str) and legal and number:
+        new = identity.NewOrganisation(
+            code=code, name=name, division=case.division, legal_name=legal, legal_number=number, registered_on=node.clock.today()
+        )
+        await identity.company_registered(tx, node, new, case=case.id)
 
 
 async def _previous(tx: Tx, node: Node, case: Case, kind: credentials.CredentialType) -> credentials.Card | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tongban import catalogue, evidence
+from tongban import catalogue, evidence, identity
+from tongban.cases.actions import power
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, DraftFile
 from tongban.cases.queries import mirrors, rows
@@ -30,6 +31,8 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
     item = await catalogue.item(tx, task_code)
     if item is None or not item.online:
         raise ItemNotOffered
+    if not subject:
+        await power.needs(tx, node, actor, "draft", item)
     # one draft an item and person: two taps on 开始办理 meet at this lock
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"draft:{owner}:{task_code}")
     row = await tx.fetchrow(
@@ -56,8 +59,24 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
         now,
     )
     assert row is not None
+    if not subject:
+        await identity.record_act(tx, node, actor, "draft", what=item.name, about=f"case:{made}")
     log("cases.draft_begun", case_id=made, item=task_code)
     return rows.draft_of(node, row)
+
+
+async def take(tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = False) -> tuple[Draft, catalogue.Item]:
+    """The draft to go on with and its item (接着填), when it is this person's or within the mandate. Raises DraftGone, ItemNotOffered."""
+    draft = await mirrors.draft(tx, node, actor.person, draft_id, lock=lock)
+    if draft is None and actor.acting_ended:
+        await identity.require_act(tx, node, actor, identity.Deed(act="draft"))
+    if draft is None or draft.state == "discarded":
+        raise DraftGone
+    item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
+    if item is None:
+        raise ItemNotOffered
+    await power.needs(tx, node, actor, "view" if draft.state == "submitted" else "draft", item)
+    return draft, item
 
 
 async def save(
@@ -124,6 +143,10 @@ async def discard(tx: Tx, node: Node, actor: Actor, draft_id: str) -> bool:
     draft = await mirrors.draft(tx, node, actor.person, draft_id, lock=True)
     if draft is None or draft.state != "draft":
         return False
+    item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
+    if actor.for_subject and item is not None:
+        await power.needs(tx, node, actor, "draft", item)
+        await identity.record_act(tx, node, actor, "discard", what=item.name, about=f"case:{draft.id}")
     await tx.execute("DELETE FROM draft WHERE subject = $1 AND id = $2", draft.subject, draft.id)
     log("cases.moved", case_id=draft.id, kind="T02", state="discarded")
     return True

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from tongban import federation, notifications
-from tongban.cases.actions import speak
+from tongban import federation
+from tongban.cases.actions import power, speak
 from tongban.cases.errors import LetterNotOurs
-from tongban.cases.model import Mirror, View
+from tongban.cases.model import Mirror, Submission, View
 from tongban.cases.queries import rows
 from tongban.cases.rules.process import PROCESS
 from tongban.kernel.db import Tx
@@ -38,8 +38,8 @@ async def hear(tx: Tx, node: Node, origin: str, view: View) -> bool:
     await _write(tx, node, mirror, view)
     await _answered(tx, node, view)
     if view.notice_title:
-        await notifications.notify(
-            tx, node, subject=view.subject, kind=f"case.{view.state}", title=view.notice_title,
+        await power.tell(
+            tx, node, subject=view.subject, actor_subject=mirror.submission.actor_subject, item=mirror.task_code, kind=f"case.{view.state}", title=view.notice_title,
             text=view.notice_text or PROCESS.states[view.state].wording, link=f"/cases/{view.case}", about=f"case:{view.case}",
             group=view.item_name, dedupe=f"{view.term}.{view.rev}",
         )  # fmt: skip
@@ -54,7 +54,7 @@ async def withdraw_refused(tx: Tx, node: Node, origin: str, body: dict[str, Any]
     row = await tx.fetchrow(
         "UPDATE case_request r SET answer = 'refused', answered_at = $3 FROM case_mirror m"
         " WHERE r.case_id = $1 AND r.id = $2 AND r.answer = '' AND m.subject = r.subject AND m.id = r.case_id"
-        " AND $4 IN (m.owner_node, m.new_owner) RETURNING r.subject, m.item_name",
+        " AND $4 IN (m.owner_node, m.new_owner) RETURNING r.subject, m.item_name, m.task_code, m.id AS mirror, m.form",
         case_id,
         request,
         node.clock.now(),
@@ -62,8 +62,9 @@ async def withdraw_refused(tx: Tx, node: Node, origin: str, body: dict[str, Any]
     )
     if row is None:
         return
-    await notifications.notify(
-        tx, node, subject=row["subject"], kind="case.withdraw_refused", title="没有撤回",
+    submitted = rows.opened(node, "case_mirror.form", str(row["mirror"]), row["form"], Submission)
+    await power.tell(
+        tx, node, subject=row["subject"], actor_subject=submitted.actor_subject, item=row["task_code"], kind="case.withdraw_refused", title="没有撤回",
         text=f"撤回申请到的时候，{body.get('why') or '决定已经作出'}。", link=f"/cases/{case_id}", about=f"case:{case_id}",
         group=row["item_name"], dedupe=request,
     )  # fmt: skip

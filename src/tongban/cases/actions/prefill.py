@@ -34,7 +34,7 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> 
     wanted: dict[str, set[str]] = {}
     for planned in plan:
         for one in planned.sources:
-            if one.source == "register":
+            if one.source == "register" and _answers_for(draft.subject, one.resource):
                 wanted.setdefault(one.resource, set()).add(one.field)
     answers = await asyncio.gather(*(_ask(node, actor, draft, name, tuple(sorted(fields))) for name, fields in wanted.items()))
     async with node.db.transaction() as tx:
@@ -80,6 +80,11 @@ def _fits(field: catalogue.Field | None, value: str) -> bool:
     return value in {one.value for one in field.options}
 
 
+def _answers_for(subject: str, resource: str) -> bool:
+    """A register of persons knows no organisation, and the register of organisations no person (问得着的登记)."""
+    return subject.startswith("o1") == resource.startswith("samr.legal")
+
+
 async def _ask(
     node: Node, actor: Actor, draft: Draft, resource: str, fields: tuple[str, ...]
 ) -> exchange.Fetched | exchange.Unavailable:
@@ -97,10 +102,13 @@ async def _ask(
 async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Planned]) -> Found:
     """What this node itself holds for the person: account, wallet, earlier cases."""
     found: Found = {}
-    me = await identity.person(tx, node, actor.person)
+    me = await identity.party(tx, node, actor.person)
     if me is not None:
-        account = Source(kind="account", name="你的账号", at=_ms(node.clock.now()))
-        for name, value in (("name", me.name), ("number", me.number), ("phone", me.phone)):
+        company = me.kind == "organisation"
+        words = "法人登记" if company else "对方的账号" if actor.for_subject else "你的账号"
+        account = Source(kind="account", name=words, at=_ms(node.clock.now()))
+        prefix = "org_" if company else ""
+        for name, value in ((f"{prefix}name", me.name), ("org_code" if company else "number", me.number), ("phone", me.phone)):
             if value:
                 found["account", "", name] = (value.reveal(), account)
     for card in await credentials.of_holder(tx, node, actor.person):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tongban import catalogue, evidence, identity, notifications, transparency
-from tongban.cases.actions import drafts, speak
+from tongban import catalogue, evidence, identity, transparency
+from tongban.cases.actions import drafts, power, speak
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Evidence, Mirror, Receipt, Submission
 from tongban.cases.queries import mirrors, rows
@@ -16,7 +16,7 @@ from tongban.cases.rules import forms, moves
 from tongban.cases.rules.process import PROCESS, By
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
-from tongban.kernel.errors import Refusals
+from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import b64, digest, jcs
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -52,14 +52,18 @@ async def submit(
     item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
     if item is None:
         raise ItemNotOffered
+    if not window:
+        await power.needs(tx, node, actor, "submit", item)
     draft, _ = await drafts.save(tx, node, draft, item, forms.CHECK, posted)
     today = node.clock.today()
-    wrong = forms.all_wrong(item, draft.file, today)
+    wrong = forms.all_wrong(item, draft.file, today) or power.payee_wrong(actor, item, draft.file.answers)
     if wrong:
         return wrong
     if not window:
         # a person not yet matched with the register has no subject that other nodes know
         actor.require(max(item.level, LEAST_LEVEL))
+        if not await identity.confirmed(tx, node, actor, level=item.level, about=f"draft:{draft.id}", what=item.name):
+            return (Refusal("cases.guardian", "不满 18 岁，这一步要监护人点头。已经发消息给监护人，点头后再来提交，填的都在"),)
     by: By = "window" if window else "agent" if actor.for_subject else "applicant"
     grounds = moves.Grounds(today=today, form_valid=True, level_reached=True, key_unused=True)
     against = moves.may_happen(moves.Facts(state="draft"), "T01", by, grounds)
@@ -69,6 +73,7 @@ async def submit(
     mirror = await _record(tx, node, actor, sent, item, window)
     await tx.execute("UPDATE draft SET state = 'submitted' WHERE subject = $1 AND id = $2", owner, draft_id)
     await _thank(tx, node, mirror)
+    await identity.record_act(tx, node, actor, "submit", what=item.name, about=f"case:{sent.case}")
     await speak.send(tx, node, item.owner_node, "case.submitted", sent.case, msgspec.to_builtins(sent))
     log("cases.moved", case_id=draft_id, kind="T01", state="submitted")
     # the owner may be this very node: then it has spoken by now
@@ -87,17 +92,18 @@ async def _submission(
             materials[code] = tuple(
                 [await evidence.travel(tx, node, draft.subject, one, used_in=f"case:{draft.id}", to=item.owner_node) for one in ids]
             )
-    me = await identity.person(tx, node, draft.subject)
+    me = await identity.party(tx, node, draft.subject)
+    agent = actor.name.reveal() if actor.for_subject and actor.name and not window else ""
     name = me.name.reveal() if me and me.name else _known(item, file.answers, "name", "姓名")
     id_number = me.number.reveal() if me and me.number else _known(item, file.answers, "number", "公民身份号码")
-    home = me.home if me else actor.home or node.id
+    home = me.home if me and me.home else actor.home or node.id
     return Submission(
         case=draft.id, number=number, subject=draft.subject, actor_subject=actor.subject, task_code=draft.task_code,
         item_version=draft.item_version, item_digest=draft.item_digest, division=item.division, answers=dict(answers),
         sources={field: one for field, one in file.sources.items() if field in answers}, materials=materials,
         evidence=Evidence(acr=4 if window else actor.acr, home=home, at=node.clock.ms(), name=name, number=id_number),
         applicant_node=node.id, submitted_at=node.clock.ms(), window_node=node.id if window else "", window_unit=window,
-        salt=b64(secrets.token_bytes(16)),
+        agent_name=agent, agent_basis=actor.basis if agent else "", salt=b64(secrets.token_bytes(16)),
     )  # fmt: skip
 
 
@@ -147,8 +153,8 @@ async def _record(tx: Tx, node: Node, actor: Actor, sent: Submission, item: cata
 
 
 async def _thank(tx: Tx, node: Node, mirror: Mirror) -> None:
-    await notifications.notify(
-        tx, node, subject=mirror.subject, kind="case.submitted", title="交上去了",
+    await power.tell(
+        tx, node, subject=mirror.subject, actor_subject=mirror.submission.actor_subject, item=mirror.task_code, kind="case.submitted", title="交上去了",
         text=f"{mirror.item_name}，正在送往{mirror.owner_name}。", link=f"/cases/{mirror.id}", about=f"case:{mirror.id}",
         group=mirror.item_name, dedupe="submitted",
     )  # fmt: skip

@@ -82,6 +82,8 @@ class Submission(msgspec.Struct, frozen=True):
     window_unit: str = ""
     consents: tuple[str, ...] = ()
     salt: str = ""
+    agent_name: str = ""
+    agent_basis: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True):

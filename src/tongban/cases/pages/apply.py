@@ -8,7 +8,7 @@ import msgspec
 from litestar import get, post
 from litestar.response import Response
 
-from tongban import catalogue, evidence, ui
+from tongban import catalogue, evidence, identity, ui
 from tongban.cases.actions import drafts, prefill
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import LEAST_LEVEL, submit
@@ -101,7 +101,7 @@ async def submitted(request: Req, node: HereNode, actor: Asking, draft_id: Part)
     """The receipt: a date first, then the number, then what comes next with dates (交上去了)."""
     actor.require(1)
     async with node.db.reading() as tx:
-        mirror = await mirrors.of_person(tx, node, actor.person, draft_id)
+        mirror = await mirrors.for_actor(tx, node, actor, draft_id)
         if mirror is None:
             raise CaseUnknown
         item = await catalogue.item(tx, mirror.task_code, int(mirror.item_version))
@@ -113,7 +113,7 @@ async def receipt(node: HereNode, actor: Asking, draft_id: Part) -> Response[byt
     """The signed receipt as a file (回执): anybody can check it with the node's certificate."""
     actor.require(1)
     async with node.db.reading() as tx:
-        mirror = await mirrors.of_person(tx, node, actor.person, draft_id)
+        mirror = await mirrors.for_actor(tx, node, actor, draft_id)
     if mirror is None:
         raise CaseUnknown
     body = msgspec.json.format(msgspec.json.encode(mirror.receipt), indent=1)
@@ -144,6 +144,7 @@ async def _submit(request: Req, node: Node, actor: Actor, draft_id: str, form: u
     wrong = forms.all_wrong(item, draft.file, node.clock.today())
     if not wrong:
         actor.require(max(item.level, LEAST_LEVEL))
+        await identity.freshen(node, actor, level=max(item.level, LEAST_LEVEL))
         number = await reserve(node)
         async with node.db.transaction() as tx:
             done = await submit(tx, node, actor, draft_id, number=number, posted=form.fields)
@@ -180,13 +181,7 @@ async def _files(
 async def _draft(
     tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = False
 ) -> tuple[Draft, catalogue.Item]:
-    draft = await mirrors.draft(tx, node, actor.person, draft_id, lock=lock)
-    if draft is None or draft.state == "discarded":
-        raise DraftGone
-    item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
-    if item is None:
-        raise ItemNotOffered
-    return draft, item
+    return await drafts.take(tx, node, actor, draft_id, lock=lock)
 
 
 async def _draw(

@@ -113,8 +113,8 @@ async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """办件: all of mine, what waits for me first. A visitor sees those at home too, each leading there."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.mine(tx, node, actor.person)
-        drafts = await mirrors.unfinished(tx, node, actor.person)
+        found = await mirrors.mine(tx, node, actor.person, actor)
+        drafts = await mirrors.unfinished(tx, node, actor.person, actor)
     says = await at_home.at_home(node, actor)
     page = CasesPage(
         title="办件",
@@ -133,12 +133,12 @@ async def case(request: Req, node: HereNode, actor: Asking, case_id: Part) -> Re
     """办件详情. Looking at a notice or at the result here tells the owner that it was opened (D-7)."""
     actor.require(1)
     async with node.db.transaction() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
         if found is None:
             raise CaseUnknown
-        what = _opens(found)
+        what = _opens(found) if not actor.for_subject or "receive" in actor.acts else ""
         if what and await mirror.opened(tx, node, found, what):
-            found = await mirrors.of_person(tx, node, actor.person, case_id) or found
+            found = await mirrors.for_actor(tx, node, actor, case_id) or found
         page = await case_page(tx, node, found)
     return ui.page(request, "cases/case.html", page)
 
@@ -148,7 +148,7 @@ async def correct_form(request: Req, node: HereNode, actor: Asking, case_id: Par
     """补材料: the named items with why, what was handed in, and nothing else."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
         if found is None:
             raise CaseUnknown
         if found.state != "to_correct":
@@ -164,6 +164,7 @@ async def correct(request: Req, node: HereNode, actor: Asking, case_id: Part) ->
     actor.require(1)
     names = [name.removeprefix("material-") for name in form.files if name.startswith("material-")]
     reused = {name.removeprefix("_reuse-"): form[name] for name in form.fields if name.startswith("_reuse-")}
+    await identity.freshen(node, actor, level=actor.acr)
     async with node.db.transaction() as tx:
         done = await ask.correct(
             tx, node, actor, case_id, posted=form.fields, files={code: form.file(f"material-{code}") for code in names},
@@ -172,7 +173,7 @@ async def correct(request: Req, node: HereNode, actor: Asking, case_id: Part) ->
     if isinstance(done, Mirror):
         return ui.see_other(f"/cases/{case_id}")
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
         if found is None:
             raise CaseUnknown
         page = await correct_page(tx, node, found, done, form.fields)
@@ -184,7 +185,7 @@ async def withdraw_form(request: Req, node: HereNode, actor: Asking, case_id: Pa
     """撤回: a page that says what it means."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
     if found is None:
         raise CaseUnknown
     page = WithdrawPage(title=f"撤回 - {found.item_name}", mirror=found, back=f"/cases/{case_id}")
@@ -196,12 +197,13 @@ async def withdraw(request: Req, node: HereNode, actor: Asking, case_id: Part) -
     """Ask for it; the owner answers."""
     await ui.form(request)
     actor.require(1)
+    await identity.freshen(node, actor, level=actor.acr)
     async with node.db.transaction() as tx:
         done = await ask.withdraw(tx, node, actor, case_id)
     if isinstance(done, Mirror):
         return ui.see_other(f"/cases/{case_id}")
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
     if found is None:
         raise CaseUnknown
     page = WithdrawPage(title=f"撤回 - {found.item_name}", mirror=found, errors=done, back=f"/cases/{case_id}")
@@ -213,7 +215,7 @@ async def document(node: HereNode, actor: Asking, case_id: Part, document_id: Pa
     """A sealed document, fetched from its owner when it is opened, and not kept here (cases.md 7)."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
     wanted = next((one for one in found.view.documents if one.id == document_id), None) if found and found.view else None
     if found is None or wanted is None:
         raise CaseUnknown
@@ -232,7 +234,7 @@ async def proof(node: HereNode, actor: Asking, case_id: Part, leaf: Part) -> Res
     """The log receipt of one step with its inclusion proof (存证回执): docs/check_receipt.py checks it without us."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
         if found is None or leaf not in _leaves(found):
             raise CaseUnknown
         if leaf == found.receipt.leaf or found.owner_node == node.id:
@@ -251,7 +253,7 @@ async def refresh(request: Req, node: HereNode, actor: Asking, case_id: Part) ->
     await ui.form(request)
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await mirrors.of_person(tx, node, actor.person, case_id)
+        found = await mirrors.for_actor(tx, node, actor, case_id)
     if found is None:
         raise CaseUnknown
     await mirror.rebuild(node, found)

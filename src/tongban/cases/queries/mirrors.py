@@ -8,6 +8,7 @@ from tongban import catalogue
 from tongban.cases.model import Draft, Mirror, Request, Summary, Unfinished
 from tongban.cases.queries import rows
 from tongban.cases.rules import wording
+from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import is_uuid
@@ -20,6 +21,12 @@ async def of_person(tx: Tx, node: Node, subject: str, case_id: str) -> Mirror | 
         return None
     row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2", subject, case_id)
     return rows.mirror_of(node, row) if row else None
+
+
+async def for_actor(tx: Tx, node: Node, actor: Actor, case_id: str) -> Mirror | None:
+    """One case of whoever this actor stands for, within the items of the mandate (代办能看的一件), else None."""
+    found = await of_person(tx, node, actor.person, case_id)
+    return found if found is not None and actor.sees(found.task_code) else None
 
 
 async def cases_of(tx: Tx, node: Node, subject: str, *, limit: int = 100) -> tuple[Mirror, ...]:
@@ -84,8 +91,11 @@ async def earlier_answers(tx: Tx, node: Node, subject: str, field: str) -> tuple
     return None
 
 
-async def mine(tx: Tx, node: Node, subject: str) -> tuple[Summary, ...]:
-    """The cases of a person as home and lists show them (我的办件摘要): what waits for the person first, then newest."""
+async def mine(tx: Tx, node: Node, subject: str, actor: Actor | None = None) -> tuple[Summary, ...]:
+    """The cases of a person as home and lists show them (我的办件摘要): what waits for the person first, then newest.
+
+    `actor`: who looks; an agent sees the items of the mandate only.
+    """
     found = [
         Summary(
             id=one.id, number=one.number, item_name=one.item_name, owner_name=one.owner_name, state=one.state,
@@ -94,16 +104,17 @@ async def mine(tx: Tx, node: Node, subject: str) -> tuple[Summary, ...]:
             open=one.public_state != "已办结",
         )
         for one in await cases_of(tx, node, subject)
+        if actor is None or actor.sees(one.task_code)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda one: not one.waiting))
 
 
-async def unfinished(tx: Tx, node: Node, subject: str) -> tuple[Unfinished, ...]:
-    """Drafts as home shows them (没填完的), last touched first."""
+async def unfinished(tx: Tx, node: Node, subject: str, actor: Actor | None = None) -> tuple[Unfinished, ...]:
+    """Drafts as home shows them (没填完的), last touched first; an agent sees the items of the mandate only."""
     made = []
     for one in await drafts(tx, node, subject):
         item = await catalogue.item(tx, one.task_code, int(one.item_version))
-        if item is not None:
+        if item is not None and (actor is None or actor.sees(one.task_code)):
             step = one.step or item.form.steps[0].name
             made.append(
                 Unfinished(id=one.id, item_name=item.name, href=f"/apply/{one.id}/{step}", touched_at=one.touched_at)

@@ -40,6 +40,7 @@ def on_handed_over(handler: HandedOver) -> None:
 
 async def ask_print(tx: Tx, node: Node, actor: Actor, card_id: str, hall_code: str) -> str | Refusals:
     """The holder wants the paper at a hall (预约领证), at the home node: the issuer is asked by letter. Gives the order id."""
+    actor.require_self("预约领纸质证")
     card = await find_card(tx, node, actor.person, card_id)
     if card is None:
         raise CardGone

@@ -85,6 +85,7 @@ async def present(tx: Tx, node: Node, actor: Actor, card_id: str, disclosure: st
     `disclosure` is a set of the type; empty or unknown is the first, which shows least. The state travels as it is by
     the newest list held, also when it is not valid: the verifier sees it. Raises CardGone.
     """
+    actor.require_self("出示证照")
     card = await find_card(tx, node, actor.person, card_id)
     kind = type_of(node, card.type_code) if card else None
     if card is None or kind is None:
@@ -232,6 +233,7 @@ async def token_of_digits(tx: Tx, node: Node, digits: str) -> str | None:
 
 async def report(tx: Tx, node: Node, actor: Actor, view_id: str, words: str) -> bool:
     """The holder says that a look was not theirs or was too much (举报); False when there is no such look."""
+    actor.require_self("举报出示记录")
     blob = node.cipher.seal("case", "credential_view.report", view_id, words)
     done: str = await tx.execute(
         "UPDATE credential_view SET reported_at = coalesce(reported_at, $3), report = coalesce(report, $4) WHERE subject = $1 AND id = $2",

@@ -57,6 +57,7 @@ async def show(
     away = await elsewhere(node, actor)
     if away is not None:
         return away
+    actor.require_self("出示证照")
     chosen = request.query_params.get("d", "")
     now_ms = node.clock.ms()
     since = _since(request.query_params.get("since", ""), now_ms)

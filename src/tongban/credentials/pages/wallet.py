@@ -167,7 +167,7 @@ async def cards(
         page = WalletPage("亮证", (), (), "", _there(node, says) if says else None)
         return ui.page(request, "credentials/wallet.html", page)
     async with node.db.reading() as tx:
-        found = await queries.of_holder(tx, node, actor.person)
+        found = [card for card in await queries.of_holder(tx, node, actor.person) if await queries.within(tx, actor, card.id)]
         asked = {
             row["type_code"]
             for row in await tx.fetch("SELECT type_code FROM credential_request WHERE subject = $1", actor.person)
@@ -194,6 +194,7 @@ async def add(
     actor.require(LEVEL)
     form = await ui.form(request)
     async with node.db.transaction() as tx:
+        actor.require_self("添加证照")
         await gather.request(tx, node, actor.person, form["type"])
     return ui.see_other("/wallet?done=asked")
 
@@ -201,8 +202,8 @@ async def add(
 async def _card(node: Node, actor: Actor, card_id: str) -> Card:
     async with node.db.reading() as tx:
         found = await queries.card(tx, node, actor.person, card_id)
-    if found is None:
-        raise CardGone
+        if found is None or not await queries.within(tx, actor, card_id):
+            raise CardGone
     return found
 
 
@@ -253,6 +254,7 @@ async def document(
 ) -> Response[bytes]:
     """The sealed OFD as a download."""
     actor.require(LEVEL)
+    await _card(node, actor, str(card_id))
     async with node.db.reading() as tx:
         ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
     if ofd is None:
@@ -266,6 +268,7 @@ async def document(
 async def picture(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[str]:
     """The document drawn as a picture, seal included."""
     actor.require(LEVEL)
+    await _card(node, actor, str(card_id))
     async with node.db.reading() as tx:
         ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
     if ofd is None:

@@ -8,9 +8,11 @@ from functools import lru_cache
 import asyncpg
 import msgspec
 
+from tongban import identity
 from tongban.credentials.model import Card, Credential, PrintOrder, State, StatusList, View
 from tongban.credentials.queries.types import type_of
 from tongban.credentials.rules import record
+from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
@@ -102,6 +104,14 @@ async def card(tx: Tx, node: Node, subject: str, card_id: str) -> Card | None:
         card_id,
     )
     return _card(node, row) if row else None
+
+
+async def within(tx: Tx, actor: Actor, card_id: str) -> bool:
+    """Whether this actor may look at a card of whoever is represented (代办能看的证): what came of cases handed in under the mandate."""
+    if not actor.for_subject or actor.by_law:
+        return True
+    case_id: str | None = await tx.fetchval("SELECT case_id FROM credential_card WHERE subject = $1 AND id = $2", actor.person, card_id)
+    return await identity.handed_in(tx, actor, case_id or "")
 
 
 async def card_ofd(tx: Tx, node: Node, subject: str, card_id: str) -> bytes | None:

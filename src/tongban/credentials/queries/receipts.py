@@ -7,6 +7,7 @@ from typing import Any
 from tongban import federation, transparency
 from tongban.credentials.errors import CardGone, NotReady
 from tongban.credentials.queries.credentials import card as find_card
+from tongban.credentials.queries.credentials import within
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import jcs
@@ -32,7 +33,7 @@ async def card_receipt(node: Node, actor: Actor, card_id: str) -> dict[str, Any]
     """The receipt for a card in this wallet, wherever it was issued (证照回执). Raises CardGone, NotReady."""
     async with node.db.reading() as tx:
         card = await find_card(tx, node, actor.person, card_id)
-        if card is None:
+        if card is None or not await within(tx, actor, card_id):
             raise CardGone
         if card.issuer == node.id:
             found = await receipt_of(tx, actor.person, card_id)

@@ -66,6 +66,7 @@ class DataUsePage(msgspec.Struct, frozen=True):
 async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """谁用过我的信息: gathered from every node now; a silent node is named."""
     actor.require(level=1)
+    actor.require_self("看谁用过信息")
     kind = request.query_params.get("kind", "")
     kind = kind if kind in KINDS else ""
     found = await data_use(node, actor.person)
@@ -123,6 +124,7 @@ def _row(use: Use) -> Row:
 async def receipt(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], line_id: FromPath[UUID]) -> Response[bytes]:
     """查看凭证: the receipt of one line with its inclusion proof, to be checked without us (R-408)."""
     actor.require(level=1)
+    actor.require_self("看谁用过信息")
     side = request.query_params.get("side", "local")
     found = await proof(node, actor.person, str(line_id), side, request.query_params.get("node", node.id))
     if found is None:

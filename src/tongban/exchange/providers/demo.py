@@ -37,14 +37,20 @@ class CompanyNames:
         if not name:
             return None
         rows = await tx.fetch("SELECT name FROM demo_company WHERE status = '存续'")
-        return name_verdict(name, (row["name"] for row in rows))
+        return name_verdict(name, (*(row["name"] for row in rows), *await identity.registered_names(tx)))
 
 
 class Companies:
     """The demo register of legal persons (演示法人登记): subject `o1` + credit code."""
 
-    async def read(self, tx: Tx, _node: Node, subject: str, asked: Mapping[str, str]) -> Mapping[str, str] | None:
+    async def read(self, tx: Tx, node: Node, subject: str, asked: Mapping[str, str]) -> Mapping[str, str] | None:
         code = (asked.get("code") or subject.removeprefix("o1")).upper()
+        entry = await identity.org_entry(tx, node, "o1" + code.lower())
+        if entry is not None:
+            return {
+                "name": entry.name, "code": entry.code, "status": entry.status, "division": entry.division,
+                "registered_on": entry.registered_on.isoformat(), "legal_name": entry.legal_name.reveal(),
+            }  # fmt: skip
         row = await tx.fetchrow("SELECT * FROM demo_company WHERE code = $1", code)
         if row is None:
             return None

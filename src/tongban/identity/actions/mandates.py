@@ -112,7 +112,7 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     found = judge(wanted, kind="organisation" if company else "person", names=names)
     if not is_granted(found):
         return found  # type: ignore[return-value]
-    items, version = found  # type: ignore[misc]
+    items, version = found
     if agent.subject == actor.subject:
         return (refusal("identity.agent_self", "number"),)
     actor.require(GRANT_LEVEL)
@@ -159,7 +159,7 @@ async def grant_at_hall(
     found = judge(wanted, kind="person", names=names)
     if not is_granted(found):
         return found  # type: ignore[return-value]
-    items, version = found  # type: ignore[misc]
+    items, version = found
     if agent.subject == grantor.subject:
         return (refusal("identity.agent_self", "number"),)
     for one in (grantor, agent):
@@ -388,6 +388,7 @@ async def look_at_agent(tx: Tx, node: Node, agent: str) -> None:
         " WHERE agent = $1 AND state = 'active' AND basis IN ('family','hall') AND until_at > $3",
         agent, now - timedelta(days=limits.new_days), now,
     )  # fmt: skip
+    assert row is not None
     for kind, count, over in (("many", row["many"], row["many"] > limits.many_grantors), ("fast", row["fresh"], row["fresh"] >= limits.new_grantors)):
         if over:
             await tx.execute(

@@ -89,6 +89,16 @@ async def done_under(tx: Tx, node: Node, mandate_id: str, most: int = 50) -> tup
     )
 
 
+async def handed_in(tx: Tx, actor: Actor, case_id: str) -> bool:
+    """Whether this actor may look at what came of a case: oneself and by law always, an agent for cases handed in under the mandate."""
+    if not actor.for_subject or actor.by_law:
+        return True
+    if "receive" not in actor.acts or not case_id:
+        return False
+    done = await tx.fetchval("SELECT true FROM mandate_act WHERE mandate = $1 AND about = $2 AND act = 'submit' LIMIT 1", actor.mandate, f"case:{case_id}")
+    return bool(done)
+
+
 async def dressed(tx: Tx, node: Node, actor: Actor, session: Session) -> Actor:
     """The person of a session as the mandate it acts under allows now 以谁的身份.
 

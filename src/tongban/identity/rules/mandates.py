@@ -147,7 +147,8 @@ class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def words(self, code: str) -> str:
         """A basis or act in plain words, the code itself when unknown."""
-        return next((one.words for one in (*self.basis, *self.act) if one.code == code), code)
+        known = {one.code: one.words for one in self.basis} | {one.code: one.words for one in self.act}
+        return known.get(code, code)
 
     def sets(self, kind: str) -> tuple[ItemSet, ...]:
         """The newest version of each named set for a kind of grantor."""

@@ -131,7 +131,7 @@ async def me(request: Req, node: Here, actor: Asking) -> Response[Any]:
         counts=await queries.counts(node, actor, missing, there),
         todos=in_order((await queries.todos(node, actor, missing)) + (there.todos if there else ())),
         missing=tuple(dict.fromkeys(missing)),
-        away=there.words if there else "",
+        away=there.words if there else "", whole=not actor.for_subject or actor.by_law,
     )
     return ui.page(request, "space/me.html", page)
 
@@ -139,6 +139,7 @@ async def me(request: Req, node: Here, actor: Asking) -> Response[Any]:
 @get("/services", include_in_schema=False)
 async def services(request: Req, node: Here) -> Response[Any]:
     """All services of the chosen place (办事): by person or business, theme, department, life event."""
+    await who(request, node)
     asked = {name: request.query_params.get(name, "") for name in ("who", "theme", "department", "event")}
     page = await queries.services(node, ui.frame(request).place, **asked)
     return ui.page(request, "space/services.html", page)
@@ -147,6 +148,7 @@ async def services(request: Req, node: Here) -> Response[Any]:
 @get("/region", include_in_schema=False)
 async def region(request: Req, node: Here) -> Response[Any]:
     """Choose the place (选地区): look around without changing anything."""
+    await who(request, node)
     query = request.query_params
     frame = ui.frame(request)
     under = query.get("under", area_of(frame.place) if "q" not in query else "")
@@ -177,6 +179,7 @@ async def choose_region(request: Req) -> Response[Any]:
 
 async def words(request: Req, node: Node, name: str) -> Response[Any]:
     """A page of plain words (文字页)."""
+    await who(request, node)
     template, title = WORDS[name]
     return ui.page(request, f"space/{template}", Words(title, node_name=node.settings.name, description=title))
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from tongban import cases, catalogue, consent, credentials, exchange, identity, notifications
 from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
 from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
@@ -151,8 +152,8 @@ async def todos(node: Node, actor: Actor, missing: list[str]) -> tuple[Todo, ...
 
     async def of_cases() -> tuple[Todo, ...]:
         async with node.db.reading() as tx:
-            held = await cases.mine(tx, node, actor.person)
-            drafts = await cases.unfinished(tx, node, actor.person)
+            held = await cases.mine(tx, node, actor.person, actor)
+            drafts = await cases.unfinished(tx, node, actor.person, actor)
         waiting = tuple(
             Todo(f"{one.item_name}：{one.waiting}", "", "去办", one.href, one.due_on) for one in held if one.waiting
         )
@@ -191,21 +192,24 @@ async def counts(node: Node, actor: Actor, missing: list[str], there: AtHome | N
     What a visitor has at home is counted in, and the hint says how much of it is there.
     """
     subject = actor.person
+    whole = not actor.for_subject or actor.by_law  # an agent under a grant is not shown who looked, nor what was consented
 
     async def case_count() -> tuple[int, int]:
         async with node.db.reading() as tx:
-            held = await cases.mine(tx, node, subject)
+            held = await cases.mine(tx, node, subject, actor)
         return len(held), sum(1 for one in held if one.open)
 
     async def cards() -> int:
         async with node.db.reading() as tx:
-            return len(await credentials.of_holder(tx, node, subject))
+            return len([one for one in await credentials.of_holder(tx, node, subject) if await credentials.within(tx, actor, one.id)])
 
     async def unread() -> int:
         async with node.db.reading() as tx:
             return await notifications.unread(tx, actor.subject)
 
     async def uses() -> int:
+        if not whole:
+            return 0
         return sum(use.line.count for use in (await exchange.data_use(node, subject)).uses)
 
     async def allowed() -> int:
@@ -220,12 +224,15 @@ async def counts(node: Node, actor: Actor, missing: list[str], there: AtHome | N
     given = await gather("授权记录", allowed, missing, 0)
     if there is not None:
         every, running, held = every + there.cases, running + there.running, held + there.cards
+    own = (
+        Count("谁用过我的信息", f"{used} 次", "/me/data-use", "eye", "每一次都写明谁、为什么"),
+        Count("授权记录", f"{given} 份在用", "/me/consents", "lock", "随时能撤回"),
+    )  # fmt: skip
     return (
         Count("办件", f"{every} 件", "/cases", "list", _also(f"{running} 件在办" if running else "没有在办的", there, there.cases if there else 0, "件")),
         Count("电子证照", f"{held} 张", "/wallet", "id", _also("亮证、看谁看过", there, there.cards if there else 0, "张")),
         Count("消息", f"{new} 条未读" if new else "没有未读", "/messages", "bell"),
-        Count("谁用过我的信息", f"{used} 次", "/me/data-use", "eye", "每一次都写明谁、为什么"),
-        Count("授权记录", f"{given} 份在用", "/me/consents", "lock", "随时能撤回"),
+        *(own if whole else ()),
     )
 
 
@@ -238,7 +245,24 @@ async def myself(node: Node, actor: Actor, missing: list[str]) -> Person:
 
     async def look() -> Person:
         async with node.db.reading() as tx:
+            if actor.for_subject:
+                return await _represented(tx, node, actor)
             found = await identity.person(tx, node, actor.person)
         return Person(found.name or found.name_masked, found.number) if found else Person(actor.name)
 
-    return await gather("姓名和证号", look, missing, Person(actor.name))
+    return await gather("姓名和证号", look, missing, Person(actor.for_name or actor.name))
+
+
+async def _represented(tx: Tx, node: Node, actor: Actor) -> Person:
+    """Whom the actor acts for now; a number only where the law gives the power (被代办的人)."""
+    found = await identity.party(tx, node, actor.for_subject)
+    return Person(actor.for_name, found.number if found and actor.by_law else None)
+
+
+async def offered(tx: Tx, _node: Node, kind: str) -> dict[str, str]:
+    """What a person or an organisation can apply for here (能请人代办的事), code to name."""
+    found = await catalogue.items(tx, limit=500)
+    return {one.task_code: one.plain_name or one.name for one in found if kind in one.audience}
+
+
+identity.offer_items(offered)
