@@ -91,7 +91,7 @@ async def _push(node: Node, client: Client, form: dict[str, str]) -> str:
     redirect = requests.redirect_of(form, client)
     try:
         if not client.plain:
-            raise ProtocolError("invalid_request", "a pushed authorization request is required")
+            raise ProtocolError("invalid_request", "a pushed authorization request is required")  # noqa: TRY301  one way for both to tell the client
         async with node.db.transaction() as tx:
             return await provider.push(tx, node, client, form, "")
     except ProtocolError as error:

@@ -23,7 +23,7 @@ async def token(request: AnyRequest, node: HereNode) -> Response[Any]:
         _, proof = await provider_client.authenticate(node, form, request.headers.multi_items(), "/oidc/token", at="token")
         grant = _GRANTS.get(form.get("grant_type", ""))
         if grant is None:
-            raise ProtocolError("unsupported_grant_type", "authorization_code and refresh_token are offered")
+            raise ProtocolError("unsupported_grant_type", "authorization_code and refresh_token are offered")  # noqa: TRY301  answered like every other refusal
         async with node.db.transaction() as tx:
             answer = await grant(tx, node, proof, form)
     except ProtocolError as error:
@@ -53,7 +53,7 @@ async def introspect(request: AnyRequest, node: HereNode) -> Response[Any]:
         form = await form_of(request)
         client, _ = await provider_client.authenticate(node, form, request.headers.multi_items(), "/oidc/introspect", at="other")
         if client.rules.auth == "none":
-            raise ProtocolError("unauthorized_client", "a public client cannot introspect")
+            raise ProtocolError("unauthorized_client", "a public client cannot introspect")  # noqa: TRY301
         async with node.db.transaction() as tx:
             answer = await provider_tokens.introspect(tx, node, client, form.get("token", ""))
     except ProtocolError as error:

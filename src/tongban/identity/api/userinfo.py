@@ -41,9 +41,9 @@ async def _answer(request: AnyRequest, node: Node, method: str, header: str) -> 
     proofs = [value for name, value in request.headers.multi_items() if name.lower() == "dpop"]
     try:
         if not token:
-            raise ProtocolError("invalid_token", "an access token is required", status=401)
+            raise ProtocolError("invalid_token", "an access token is required", status=401)  # noqa: TRY301
         if len(proofs) > 1:
-            raise ProtocolError("invalid_dpop_proof", "exactly one DPoP proof is required", status=401)
+            raise ProtocolError("invalid_dpop_proof", "exactly one DPoP proof is required", status=401)  # noqa: TRY301
         claims = await provider_tokens.userinfo(node, token.strip(), scheme.lower(), proofs[0] if proofs else "", method)
     except ProtocolError as error:
         answer = problem(error)

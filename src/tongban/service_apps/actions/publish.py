@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tongban import catalogue, federation
+from tongban import catalogue, federation, identity
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.errors import Refusal, Refusals
@@ -123,10 +123,15 @@ async def _open(
     )
     await _write(tx, node, told, "published", node.clock.ms())
     await _tell(tx, node, "app.published", told)
+    await identity.app_published(
+        tx, node, app=app.id, name=app.name, org=app.draft.owner_org, division=app.draft.division, purpose=f"登录{app.name}，办里面的事",
+        submitted_by=app.submitted_by, published_by=actor.staff_id,
+    )  # fmt: skip
     return after
 
 
 async def _close(tx: Tx, node: Node, actor: Actor, app: ServiceApp, name: str, reason: str) -> ServiceApp:
+    await identity.app_stopped(tx, node, app=app.id)  # its sign-ins end in this very transaction (T-25)
     running = await published(tx, app.id)
     if running is not None:
         for one in running.items:
