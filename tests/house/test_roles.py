@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tongban.cases.pages.desk import ACTS
+from tongban.identity.actions import dispute_desk
 from tongban.identity.actions.proposals import kinds
 from tongban.identity.rules import roles
 from tongban.kernel.actor import Actor
@@ -24,6 +25,7 @@ ACTION = re.compile(rf"^({'|'.join(ROOMS)})\.[a-z_]+$")
 TABLES = {
     "cases/pages/desk.py": {action for action, _ in ACTS.values()},
     "service_apps/pages.py": {row.action for row in transitions().values()},
+    "identity/actions/dispute_desk.py": {dispute_desk.DECIDE, dispute_desk.CONFIRM},
     "identity/actions/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
     "identity/pages/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
 }
@@ -38,15 +40,16 @@ class Source:
             for path in SRC.rglob("*.py")
             if "tests" not in path.parts and "demo" not in path.parts
         }
-        self.constants = {
-            target.id: node.value.value
-            for tree in self.trees.values()
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and ACTION.match(str(node.value.value))
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        self.carriers = {"may", "require_may", "covers"}
+        self.constants: dict[tuple[str, str], str] = {}
+        for file, tree in self.trees.items():
+            for node in tree.body:
+                if isinstance(node, ast.Assign):
+                    for target in node.targets:
+                        pairs = zip(target.elts, node.value.elts, strict=True) if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple) else [(target, node.value)]
+                        for name, value in pairs:
+                            if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and ACTION.match(str(value.value)):
+                                self.constants[file, name.id] = value.value
+        self.carriers = {"may", "require_may", "covers", "holds"}
         self.found: dict[str, str] = {}
         self.loose: set[str] = set()
         size = 0
@@ -82,15 +85,26 @@ class Source:
 
     def _looped(self, file: str, node: ast.Call, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> bool:
         """An action out of a written list in the same function."""
-        texts = [one for one in ast.walk(around[-1]) if isinstance(one, ast.Constant)] if around else []
-        return any([self._take(file, one) for one in texts]) and isinstance(node.args[0], ast.Name)
+        if not around or not isinstance(node.args[0], ast.Name):
+            return False
+        lists = [one for one in ast.walk(around[-1]) if isinstance(one, ast.Tuple | ast.List | ast.Set | ast.Dict | ast.IfExp | ast.Assign)]
+        said = {each for one in ast.walk(around[-1]) if isinstance(one, ast.Call) and _name(one.func).lower() in {"failure", "refusal"} for each in one.args}
+        texts = {each for one in lists for each in ast.walk(one) if isinstance(each, ast.Constant | ast.Name)} - said
+        return any([self._take(file, one) for one in texts])
 
     def _take(self, file: str, node: ast.AST) -> bool:
-        value = node.value if isinstance(node, ast.Constant) else self.constants.get(_name(node))
-        if isinstance(value, ast.AST) or not isinstance(value, str) or not ACTION.match(value):
-            return False
-        self.found.setdefault(value, file)
-        return True
+        """An action written here, or a constant of this file, or of the file whose module the name is taken from."""
+        if isinstance(node, ast.Constant):
+            values = {str(node.value)}
+        elif isinstance(node, ast.Name):
+            values = {value for (where, name), value in self.constants.items() if name == node.id and where == file}
+        else:
+            module = _name(node.value) if isinstance(node, ast.Attribute) else ""
+            values = {value for (where, name), value in self.constants.items() if name == _name(node) and Path(where).stem == module}
+        found = {value for value in values if ACTION.match(value)}
+        for value in found:
+            self.found.setdefault(value, file)
+        return bool(found)
 
 
 def _name(node: ast.AST) -> str:

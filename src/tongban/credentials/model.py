@@ -154,6 +154,7 @@ class Credential(msgspec.Struct, frozen=True):
     case: str
     home: str
     leaf: str
+    division: str = ""
 
 
 class Card(msgspec.Struct, frozen=True):

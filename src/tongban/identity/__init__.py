@@ -50,7 +50,7 @@ from tongban.identity.queries.register import population_attributes, register_ho
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
 from tongban.identity.rules.mandates import Deed, Mandate
-from tongban.identity.rules.roles import allowed, require_staff
+from tongban.identity.rules.roles import allowed, require_staff, scopes
 
 __all__ = [
     "Account",
@@ -119,6 +119,7 @@ __all__ = [
     "resolve",
     "role_names",
     "rotate_keys",
+    "scopes",
     "set_up",
     "staff_member",
     "staff_of_role",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from tongban import identity
 from tongban.cases.model import Offer, QueueRow
 from tongban.cases.queries import rows
 from tongban.cases.rules import desk
@@ -98,5 +99,5 @@ def _where(view: str) -> str:
 
 
 def _scope(actor: Actor) -> tuple[list[str], list[str]]:
-    found = desk.scopes(actor)
+    found = identity.scopes(actor, desk.SEE)
     return [prefix for prefix, _ in found], [org for _, org in found]

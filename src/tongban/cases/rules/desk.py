@@ -31,13 +31,3 @@ def must_offer(actor: Actor, action: str, offer: Offer, task_code: str) -> None:
         raise NotYourCounty
     if actor.own_or_family(offer.subject):
         raise OwnCase
-
-
-def scopes(actor: Actor) -> tuple[tuple[str, str], ...]:
-    """The (division prefix, department) pairs whose cases the staff member may see (可见范围); empty department = all."""
-    found = []
-    for one in actor.assignments:
-        if SEE in one.actions:
-            prefix = one.division.rstrip("0")
-            found.append((prefix + "0" if len(prefix) % 2 else prefix, one.org))
-    return tuple(dict.fromkeys(found))

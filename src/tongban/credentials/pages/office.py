@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from tongban import consent, ui
+from tongban import identity, ui
 from tongban.credentials.actions import status, verifiers
 from tongban.credentials.model import STATE_WORD, Credential, Verifier
 from tongban.credentials.queries import credentials as queries
@@ -49,10 +49,11 @@ class VerifiersPage(msgspec.Struct, frozen=True):
 
 
 class IssuedRow(msgspec.Struct, frozen=True):
-    """One issued credential (颁发的一张): the holder masked."""
+    """One issued credential (颁发的一张); a company by its public name, a natural person not at all."""
 
     id: str
     name: str
+    number: str
     holder: str
     org: str
     issued_at: Any
@@ -76,6 +77,7 @@ class CredentialPage(msgspec.Struct, frozen=True):
     number: str
     until: str
     fields: tuple[tuple[str, str], ...]
+    reason: bool
     acts: tuple[ui.Option, ...]
     errors: Refusals = ()
     back: str = "/staff/credentials"
@@ -85,6 +87,7 @@ ACTS = {
     "valid": (("suspend", "暂停使用"), ("revoke", "撤销"), ("cancel", "注销")),
     "suspended": (("resume", "恢复"), ("revoke", "撤销"), ("cancel", "注销")),
 }
+SEE = "credentials.see"
 VERBS = {"suspend": status.suspend, "resume": status.resume, "revoke": status.revoke, "cancel": status.cancel}
 
 
@@ -176,35 +179,27 @@ async def change(
 
 def _issued_row(node: Node, one: Credential) -> IssuedRow:
     kind = type_of(node, one.type_code)
-    name = one.holder_name.reveal()
     state = showing.state_now(one.state, one.valid_until, node.clock.today())
     return IssuedRow(
-        one.id, kind.name if kind else one.type_code, name if one.holder_kind == "legal" else showing.mask(name), one.org_name,
-        one.issued_at, STATE_WORD[state], "ok" if state == "valid" else "bad",
+        one.id, kind.name if kind else one.type_code, one.number, one.holder_name.reveal() if one.holder_kind == "legal" else "个人",
+        one.org_name, one.issued_at, STATE_WORD[state], "ok" if state == "valid" else "bad",
     )  # fmt: skip
 
 
-def _orgs(actor: Actor) -> tuple[str, ...]:
-    """The departments whose credentials this officer may see; empty means all of an assignment without department."""
-    mine = [one for one in actor.assignments if "credentials.see" in one.actions]
-    return () if any(not one.org for one in mine) else tuple(one.org for one in mine)
-
-
-def _require(actor: Actor, action: str) -> None:
-    """The action in any of the officer's areas; the department is checked with the credential itself."""
-    actor.require_staff()
-    if not any(action in one.actions for one in actor.assignments):
-        actor.require_may(action, division="000000")
+def _place(node: Node, one: Credential) -> str:
+    """Where a credential belongs: its body's division, else the node's whole area (T-61)."""
+    return one.division or _area(node)
 
 
 @get("/staff/credentials")
 async def issued(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
-    """颁发的证照: the newest of my departments."""
-    _require(actor, "credentials.see")
+    """颁发的证照: the newest of my area and departments."""
+    if not (scopes := identity.scopes(actor, SEE)):
+        actor.require_may(SEE, division="000000")
     async with node.db.reading() as tx:
-        found = await queries.issued_list(tx, node, _orgs(actor))
+        found = await queries.issued_list(tx, node, scopes, _area(node))
     return ui.page(
         request, "credentials/issued.html", IssuedPage("颁发的证照", tuple(_issued_row(node, one) for one in found))
     )
@@ -213,40 +208,44 @@ async def issued(
 async def _one(
     request: Request[Any, Any, Any], node: Node, actor: Actor, credential_id: str, errors: Refusals = ()
 ) -> Response[Any]:
-    _require(actor, "credentials.see")
+    """The state for everybody of the area; what stands on it only with a reason to read its holder (identity.md 9, T-60)."""
     async with node.db.transaction() as tx:
         found = await _mine(tx, node, actor, credential_id)
-        await consent.record_access(
-            tx, node,
-            consent.Access(
-                subject=found.subject, who=f"{actor.unit or node.settings.name} 证照岗", fields=("证照内容",), purpose="管理颁发的证照",
-                source=node.id, receiver=node.id, basis="国务院令第716号", kind="view", about=f"credential:{found.id}",
-            ),
-        )  # fmt: skip
-    kind = type_of(node, found.type_code)
+        kind, ref = await identity.find_reason(tx, node, actor, found.subject)
+        if kind != "none":
+            await identity.reading_reason(
+                tx, node, actor, found.subject, kind, ref, fields=("证照内容",), purpose="管理颁发的证照", basis="国务院令第716号",
+                about=f"credential:{found.id}",
+            )  # fmt: skip
+    shown = type_of(node, found.type_code)
     fields = tuple(
         (field.name, showing.mask(value.reveal()) if field.personal else value.reveal())
-        for field in (kind.fields if kind else ())
-        if (value := found.data.get(field.key)) is not None
+        for field in (shown.fields if shown else ())
+        if (value := found.data.get(field.key)) is not None and (kind != "none" or (found.holder_kind == "legal" and not field.personal))
     )
-    acts = tuple(ui.Option(act, word) for act, word in ACTS.get(found.state, ()) if _may_change(actor, act, found.org_code))
+    acts = tuple(ui.Option(act, word) for act, word in ACTS.get(found.state, ()) if _may_change(node, actor, act, found))
     row = _issued_row(node, found)
     until = "长期" if found.valid_until is None else layout.day_words(found.valid_until)
-    page = CredentialPage(f"{row.name}，{row.state}", row, found.identifier, found.number, until, fields, acts, errors)
+    page = CredentialPage(
+        f"{row.name}，{row.state}", row, found.identifier, found.number, until, fields, kind != "none", acts, errors
+    )
     return ui.page(request, "credentials/issued_one.html", page, status=422 if errors else 200)
 
 
-def _may_change(actor: Actor, act: str, org: str) -> bool:
-    """Whether an assignment for that very department allows the act: seeing it elsewhere is not enough (T-61)."""
-    action = "credentials.suspend" if act in {"suspend", "resume"} else "credentials.revoke"
-    return any(action in one.actions and one.org in {"", org} for one in actor.assignments)
+def _may_change(node: Node, actor: Actor, act: str, found: Credential) -> bool:
+    """Whether an assignment for that very division and department allows the act: seeing it elsewhere is not enough (T-61)."""
+    if act in {"suspend", "resume"}:
+        return actor.may("credentials.suspend", division=_place(node, found), org=found.org_code)
+    return actor.may("credentials.revoke", division=_place(node, found), org=found.org_code)
 
 
 async def _mine(tx: Any, node: Node, actor: Actor, credential_id: str) -> Credential:
+    actor.require_staff()
+    if not identity.scopes(actor, SEE):
+        actor.require_may(SEE, division="000000")
     found = await queries.issued_here(tx, node, credential_id)
-    orgs = _orgs(actor)
-    if found is None or (orgs and found.org_code not in orgs):
-        raise NotFound("没有这张证照，或者不是本部门发的")
+    if found is None or not actor.may(SEE, division=_place(node, found), org=found.org_code):
+        raise NotFound("没有这张证照，或者不是本地本部门发的")
     return found
 
 
@@ -257,7 +256,7 @@ async def one(
     actor: NamedDependency[Actor],
     credential_id: FromPath[UUID],
 ) -> Response[Any]:
-    """一张颁发的证照; looking at it is written down for its holder."""
+    """一张颁发的证照; reading what stands on it needs a reason and is written down for its holder."""
     return await _one(request, node, actor, str(credential_id))
 
 
@@ -270,8 +269,8 @@ async def act(
 ) -> Response[Any]:
     """Suspend, resume, revoke or cancel, with a ground."""
     form = await ui.form(request)
+    actor.require_staff()
     verb = VERBS.get(form["act"])
-    _require(actor, "credentials.suspend" if form["act"] in {"suspend", "resume"} else "credentials.revoke")
     wrong: list[Refusal] = []
     if verb is None:
         wrong.append(Refusal("credentials.act", "选一个处理", "act"))
@@ -281,8 +280,10 @@ async def act(
         return await _one(request, node, actor, str(credential_id), tuple(wrong))
     async with node.db.transaction() as tx:
         found = await _mine(tx, node, actor, str(credential_id))
-        if not _may_change(actor, form["act"], found.org_code):
+        if not _may_change(node, actor, form["act"], found):
             raise NotAllowed
+        if actor.own_or_family(found.subject):
+            raise NotAllowed("这是你自己或家人的证照，要请别的同事办")
         await verb(tx, node, actor, found.subject, found.id, form["reason"])
     return ui.see_other(f"/staff/credentials/{credential_id}")
 

@@ -44,13 +44,17 @@ async def of_case(tx: Tx, node: Node, case_id: str) -> Credential | None:
     return _credential(node, row) if row else None
 
 
-async def issued_list(tx: Tx, node: Node, orgs: tuple[str, ...], limit: int = 100) -> tuple[Credential, ...]:
-    """The newest credentials of these departments, all when empty (颁发清单)."""
+async def issued_list(tx: Tx, node: Node, scopes: tuple[tuple[str, str], ...], area: str, limit: int = 100) -> tuple[Credential, ...]:
+    """The newest credentials within (division prefix, department) pairs, empty department for all (颁发清单).
+
+    One that no case led to counts as the node's whole `area`.
+    """
     rows = await tx.fetch(
-        "SELECT * FROM credential WHERE cardinality($1::text[]) = 0 OR org_code = ANY($1) ORDER BY issued_at DESC LIMIT $2",
-        list(orgs),
-        limit,
-    )
+        "SELECT c.* FROM credential c WHERE EXISTS (SELECT 1 FROM unnest($1::text[], $2::text[]) s(prefix, org)"
+        " WHERE coalesce(nullif(c.division, ''), $3) LIKE s.prefix || '%' AND (s.org = '' OR s.org = c.org_code))"
+        " ORDER BY c.issued_at DESC LIMIT $4",
+        [prefix for prefix, _ in scopes], [org for _, org in scopes], area, limit,
+    )  # fmt: skip
     return tuple(_credential(node, row) for row in rows)
 
 
@@ -79,6 +83,7 @@ def _credential(node: Node, row: asyncpg.Record) -> Credential:
         case=row["case_id"],
         home=row["home"],
         leaf=row["leaf"],
+        division=row["division"],
     )
 
 

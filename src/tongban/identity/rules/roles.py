@@ -68,6 +68,16 @@ def holds(actor: Actor, action: str) -> bool:
     return actor.kind == "staff" and any(action in one.actions for one in actor.assignments)
 
 
+def scopes(actor: Actor, action: str) -> tuple[tuple[str, str], ...]:
+    """Where some assignment allows `action` 可见范围: (leading digits of the division, department or "" for all)."""
+    found = []
+    for one in actor.assignments:
+        if actor.kind == "staff" and action in one.actions:
+            prefix = one.division.rstrip("0")
+            found.append((prefix + "0" if len(prefix) % 2 else prefix, one.org))
+    return tuple(dict.fromkeys(found))
+
+
 def clash(held: Iterable[str], wanted: str) -> str:
     """The role held that forbids the wanted one 不相容的岗位: persons and administration never meet (T-63); "" when none.
 
