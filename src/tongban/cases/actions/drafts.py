@@ -80,15 +80,19 @@ async def take(tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = 
 
 
 async def save(
-    tx: Tx, node: Node, draft: Draft, item: catalogue.Item, step: str, posted: Mapping[str, tuple[str, ...]]
+    tx: Tx, node: Node, draft: Draft, item: catalogue.Item, step: str, posted: Mapping[str, tuple[str, ...]],
+    *, only: frozenset[str] = frozenset(),
 ) -> tuple[Draft, Refusals]:
-    """Keep a posted page (保存一页), right or wrong, and say what is wrong with it. Two tabs each keep their own page."""
+    """Keep a posted page (保存一页), right or wrong, and say what is wrong with it. Two tabs each keep their own page.
+
+    `only`: the questions that the page asked, when it was not all of its step; others that came along are kept too.
+    """
     strange = forms.undeclared(item, posted)
     declared = {field.name for field in item.form.fields}
     known = {name: values for name, values in posted.items() if name.split(".", 1)[0] in declared}
-    file = forms.merged(item, draft.file, known, step)
+    file = forms.merged(item, draft.file, known, step, only=only)
     saved = await write(tx, node, draft, file, step=step)
-    return saved, strange + forms.wrong(item, file, step, node.clock.today())
+    return saved, strange + forms.wrong(item, file, step, node.clock.today(), only=only)
 
 
 async def attach(

@@ -14,7 +14,7 @@ from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import LEAST_LEVEL, submit
 from tongban.cases.errors import CaseUnknown, DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Mirror
-from tongban.cases.pages import asked
+from tongban.cases.pages import asked, one_by_one
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.views import (
     AgainPage,
@@ -63,7 +63,7 @@ async def show(request: Req, node: HereNode, actor: Asking, draft_id: Part, step
         draft, item = await _draft(tx, node, actor, draft_id)
         if draft.state == "submitted":
             return ui.see_other(f"/apply/{draft_id}/submitted")
-        return await _draw(request, tx, node, actor, draft, item, step, (), 200)
+        return await _draw(request, tx, node, actor, draft, item, step)
 
 
 @post("/apply/{draft_id:str}/{step:str}")
@@ -78,20 +78,25 @@ async def answer(request: Req, node: HereNode, actor: Asking, draft_id: Part, st
         draft, item = await _draft(tx, node, actor, draft_id, lock=True)
         if draft.state == "submitted":
             return ui.see_other(f"/apply/{draft_id}/submitted")
+        place = one_by_one.posted_place(item, draft, node, step, form["_q"])
         if step == forms.MATERIALS:
-            draft, wrong = await _files(tx, node, actor, draft, item, form)
+            draft, wrong = await _files(tx, node, actor, draft, item, form, place.question if place else "")
         elif item.form.step(step) is None:
             raise DraftGone
         else:
-            draft, wrong = await drafts.save(tx, node, draft, item, step, form.fields)
+            only = one_by_one.names_at(item, draft, node, place)
+            draft, wrong = await drafts.save(tx, node, draft, item, step, form.fields, only=only)
     act = form["_act"]
     if act == "save":
         return ui.see_other("/cases?saved=1")
     if act.startswith(("remove:", "more")) and not wrong:
-        return ui.see_other(f"/apply/{draft_id}/{step}")
+        again = f"/apply/{draft_id}/{step}"
+        return ui.see_other(one_by_one.path(draft_id, place, from_check=form["_from"] == "check") if place else again)
     if wrong:
         async with node.db.reading() as tx:
-            return await _draw(request, tx, node, actor, draft, item, step, wrong, 422)
+            return await _draw(request, tx, node, actor, draft, item, step, wrong, form)
+    if place is not None and form["_from"] != "check":
+        return ui.see_other(one_by_one.next_path(item, draft, node, place))
     to = forms.CHECK if form["_from"] == "check" else forms.after(item, draft.file.answers, step, node.clock.today())
     return ui.see_other(f"/apply/{draft_id}/{to}")
 
@@ -152,11 +157,11 @@ async def _submit(request: Req, node: Node, actor: Actor, draft_id: str, form: u
             return ui.see_other(f"/apply/{draft_id}/submitted")
         wrong = done
     async with node.db.reading() as tx:
-        return await _draw(request, tx, node, actor, draft, item, forms.CHECK, wrong, 422)
+        return await _draw(request, tx, node, actor, draft, item, forms.CHECK, wrong, form)
 
 
 async def _files(
-    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, form: ui.Form
+    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, form: ui.Form, only: str = ""
 ) -> tuple[Draft, Refusals]:
     wrong: list[Any] = []
     act = form["_act"]
@@ -165,6 +170,8 @@ async def _files(
         return await drafts.detach(tx, node, draft, code, material), ()
     for one in forms.uploads(item, draft.file.answers, node.clock.today()):
         code = one.material.name
+        if only and code != only:
+            continue
         upload = form.file(f"material-{code}")
         again = form[f"_reuse-{code}"]
         if upload is not None:
@@ -185,29 +192,38 @@ async def _draft(
 
 
 async def _draw(
-    request: Req, tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, step: str, wrong: Refusals, status: int
-) -> Response[Any]:
-    today, answers = node.clock.today(), draft.file.answers
+    request: Req, tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, step: str,
+    wrong: Refusals = (), form: ui.Form | None = None,
+) -> Response[Any]:  # fmt: skip
+    today, answers, elder = node.clock.today(), draft.file.answers, ui.frame(request).elder
+    status = 422 if wrong else 200
     order = forms.pages(item, answers, today)
+    question, came = (form["_q"], form["_from"]) if form else (request.query_params.get("q", ""), request.query_params.get("from"))
     earlier = forms.before(item, answers, step, today)
     back = f"/apply/{draft.id}/{earlier}" if earlier else f"/s/{item.task_code}"
     action = f"/apply/{draft.id}/{step}"
+    if step == forms.CHECK:
+        back = one_by_one.back_path(item, draft, node, None) if elder else back
+        page = await check_page(tx, node, actor, draft, item, wrong, action, back, by_question=elder)
+        return ui.page(request, "cases/check.html", page, status=status)
+    place = one_by_one.chosen(item, draft, node, step, question, wrong) if elder else None
     saved = "，已自动保存" if draft.step else ""
     line = f"第 {order.index(step) + 1} 项，共 {len(order)} 项{saved}" if step in order else ""
-    if step == forms.CHECK:
-        page = await check_page(tx, node, actor, draft, item, wrong, action, back)
-        return ui.page(request, "cases/check.html", page, status=status)
     if step == forms.MATERIALS:
         page_m = await materials_page(tx, node, draft, item, wrong, action, back, line)
-        return ui.page(request, "cases/materials.html", page_m, status=status)
+        page_m = one_by_one.material_page(page_m, item, draft, node, place) if place else page_m
+        return ui.page(request, "cases/materials.html", msgspec.structs.replace(page_m, from_check=came == "check"), status=status)
     found = item.form.step(step)
     if found is None:
         raise DraftGone
+    if place is not None:
+        page_q = await one_by_one.question_page(tx, node, draft, item, place, wrong, from_check=came == "check")
+        return ui.page(request, "cases/question.html", page_q, status=status)
     fields = forms.asked(found, catalogue.visible(item.form, answers, today))
     page_s = StepPage(
         title=f"{found.title} - {item.name}", nav_title=item.name, step_line=line, heading=found.title, lead=found.lead,
         questions=await asked.questions(tx, draft.file, fields), action=action, back=back, errors=wrong,
-        from_check=request.query_params.get("from") == "check",
+        from_check=came == "check",
     )  # fmt: skip
     return ui.page(request, "cases/step.html", page_s, status=status)
 
@@ -244,7 +260,8 @@ async def materials_page(
 
 
 async def check_page(
-    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, wrong: Refusals, action: str, back: str
+    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, wrong: Refusals, action: str, back: str,
+    *, by_question: bool = False,
 ) -> CheckPage:
     """Everything before it is sent, a source a row, a way to change each (核对的页面)."""
     today, file = node.clock.today(), draft.file
@@ -257,7 +274,7 @@ async def check_page(
             CheckRow(
                 label=field.label, value=asked.said(field, file.answers, names, hide=True),
                 source=asked.source_words(file.sources.get(field.name)) or "你这次填的",
-                source_kind=_badge(file, field.name), href=f"/apply/{draft.id}/{step.name}?from=check#f-{field.name}",
+                source_kind=_badge(file, field.name), href=f"/apply/{draft.id}/{step.name}?{_to(field.name, by_question)}from=check#f-{field.name}",
             )
             for field in fields
         )  # fmt: skip
@@ -265,7 +282,7 @@ async def check_page(
             sections.append(CheckSection(id=f"c{n}", title=step.title, rows=rows))
     page = await materials_page(tx, node, draft, item, (), "", "", "")
     materials = [
-        CheckRow(one.title, f"{len(one.kept)} 份" if one.kept else "", "你这次传的", "", f"/apply/{draft.id}/materials?from=check")
+        CheckRow(one.title, f"{len(one.kept)} 份" if one.kept else "", "你这次传的", "", f"/apply/{draft.id}/materials?{_to(one.code, by_question)}from=check")
         for one in page.wanted
     ]
     materials += [CheckRow(title, how, "免交", "ok", "") for title, how in page.spared]
@@ -303,6 +320,10 @@ def submitted_page(node: Node, mirror: Mirror, item: catalogue.Item | None) -> S
         grouped=CaseNumber.parse(mirror.number).grouped, when=wording.moment(mirror.submitted_at),
         date_words=wording.day(said.latest), date_hint=f"{length}，从收下的第二天算起", steps=steps,
     )  # fmt: skip
+
+
+def _to(name: str, by_question: bool) -> str:
+    return f"q={name}&" if by_question else ""
 
 
 def _badge(file: Any, name: str) -> str:

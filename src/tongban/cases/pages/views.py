@@ -23,6 +23,7 @@ class StepPage(msgspec.Struct, frozen=True):
     back: str
     errors: Refusals = ()
     from_check: bool = False
+    question: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class MaterialsPage(msgspec.Struct, frozen=True):
     action: str
     back: str
     errors: Refusals = ()
+    from_check: bool = False
+    question: str = ""
 
 
 class CheckSection(msgspec.Struct, frozen=True):

@@ -61,13 +61,16 @@ def before(item: catalogue.Item, answers: Answers, step: str, today: date) -> st
 
 
 def merged(
-    item: catalogue.Item, file: DraftFile, posted: Mapping[str, tuple[str, ...]], step: str
+    item: catalogue.Item, file: DraftFile, posted: Mapping[str, tuple[str, ...]], step: str,
+    *, only: frozenset[str] = frozenset(),
 ) -> DraftFile:
     """The draft after a page was posted (合并一页): declared fields of that page only, also what is still wrong.
 
-    A locked field that a register filled keeps its value; an answer that was changed by hand says so.
+    A locked field that a register filled keeps its value; an answer that was changed by hand says so. With `only` the
+    page asked just these: what it did not ask and did not send is left as it is, also an unticked choice.
     """
-    fields = {field.name: field for field in _fields(item, step)}
+    came = only | {name.split(".", 1)[0] for name in posted}
+    fields = {field.name: field for field in _fields(item, step) if not only or field.name in came}
     said = catalogue.parse_answers(item.form, posted, None if step == CHECK else step)
     answers, sources = dict(file.answers), dict(file.sources)
     for name, field in fields.items():
@@ -85,12 +88,15 @@ def merged(
     return msgspec.structs.replace(file, answers=answers, sources=sources)
 
 
-def wrong(item: catalogue.Item, file: DraftFile, step: str, today: date) -> Refusals:
-    """What stands in the way on one page (这一页要改的), the declarations left to the check page."""
+def wrong(
+    item: catalogue.Item, file: DraftFile, step: str, today: date, *, only: frozenset[str] = frozenset()
+) -> Refusals:
+    """What stands in the way on one page (这一页要改的), of `only` where it asked no more; declarations wait for the check page."""
     late = {field.name for field in item.form.fields if field.kind in AT_THE_END}
     if item.form.step(step) is None:
         return ()
-    return tuple(one for one in catalogue.check(item.form, file.answers, step, today) if one.field not in late)
+    found = (one for one in catalogue.check(item.form, file.answers, step, today) if one.field not in late)
+    return tuple(one for one in found if not only or (one.field or "").split(".", 1)[0] in only)
 
 
 def undeclared(item: catalogue.Item, posted: Mapping[str, tuple[str, ...]]) -> Refusals:

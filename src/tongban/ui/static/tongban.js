@@ -156,6 +156,13 @@ if (typed) {
     if (!found) continue;
     if (ticked(one)) one.checked = found[2]; else one.value = found[1];
   }
+  // a page with one question carries along what was typed for the others
+  const alone = document.querySelector("form[data-one]");
+  const here = new Set(alone ? [...alone.elements].map((one) => one.name) : []);
+  for (const [name, value, on] of alone ? kept : []) {
+    if (on === false || name.startsWith("_") || here.has(name)) continue;
+    alone.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  }
 }
 
 // Elder mode says a choice back 复述
