@@ -13,7 +13,7 @@ from litestar.response import Response
 
 from tongban import ui
 from tongban.kernel.actor import Actor
-from tongban.kernel.errors import NotFound, Refusal, Refusals
+from tongban.kernel.errors import NotAllowed, NotFound, Refusal, Refusals
 from tongban.kernel.ids import BadIdentifier, CreditCode
 from tongban.kernel.node import Node
 from tongban.seals import actions, queries
@@ -50,15 +50,20 @@ def _area(node: Node) -> str:
     return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
 
 
-def _may(node: Node, actor: Actor, action: str) -> bool:
-    """Whether the officer holds the action anywhere in this node's area (departments are checked by `org`)."""
-    return any(action in one.actions for one in actor.assignments) and actor.kind == "staff" and bool(_area(node))
+def _may(node: Node, actor: Actor, action: str, org: str) -> bool:
+    """Whether the officer may do the action with a seal of that department of this node (T-61)."""
+    return actor.may(action, division=_area(node), org=org)
 
 
-def _require(node: Node, actor: Actor, action: str) -> None:
+def _require(node: Node, actor: Actor, action: str, org: str) -> None:
+    actor.require_may(action, division=_area(node), org=org)
+
+
+def _sees(actor: Actor) -> None:
+    """Somebody who sees the seals of some department here."""
     actor.require_staff()
-    if not _may(node, actor, action):
-        actor.require_may(action, division="000000")
+    if not any("seals.see" in one.actions for one in actor.assignments):
+        raise NotAllowed
 
 
 async def _list(
@@ -72,11 +77,11 @@ async def _list(
     errors: Refusals = (),
 ) -> Response[Any]:
     async with node.db.reading() as tx:
-        found = await queries.seals_of(tx)
+        found = tuple(one for one in await queries.seals_of(tx) if _may(node, actor, "seals.see", one.org_code))
     page = SealsPage(
         "电子印章",
         found,
-        _may(node, actor, "seals.make"),
+        any("seals.make" in one.actions for one in actor.assignments),
         errors=errors,
         org_code=org_code,
         org_name=org_name,
@@ -89,8 +94,8 @@ async def _list(
 async def list_seals(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
-    """电子印章: all of them, and making one."""
-    _require(node, actor, "seals.see")
+    """电子印章: those of my departments, and making one."""
+    _sees(actor)
     return await _list(request, node, actor)
 
 
@@ -99,8 +104,9 @@ async def make(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
     """制章: for a department, with a key of its own."""
-    _require(node, actor, "seals.make")
+    _sees(actor)
     form = await ui.form(request)
+    _require(node, actor, "seals.make", form["org_code"].strip().upper())
     wrong: list[Refusal] = []
     if len(form["org_name"]) < 4:
         wrong.append(Refusal("seals.org_name", "写上部门全称", "org_name"))
@@ -129,9 +135,9 @@ async def _one(
     async with node.db.reading() as tx:
         found = await queries.seal(tx, seal_id)
         used = await queries.uses(tx, seal_id)
-    if found is None:
+    if found is None or not _may(node, actor, "seals.see", found.org_code):
         raise NotFound("没有这枚印章")
-    may_revoke = found.state == "active" and _may(node, actor, "seals.revoke")
+    may_revoke = found.state == "active" and _may(node, actor, "seals.revoke", found.org_code)
     page = SealPage(found.name, found, used, may_revoke, errors)
     return ui.page(request, "seals/seal.html", page, status=422 if errors else 200)
 
@@ -141,7 +147,7 @@ async def one_seal(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
 ) -> Response[Any]:
     """一枚印章 and its uses."""
-    _require(node, actor, "seals.see")
+    _sees(actor)
     return await _one(request, node, actor, str(seal_id))
 
 
@@ -150,10 +156,10 @@ async def picture(
     node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
 ) -> Response[bytes]:
     """The picture of a seal."""
-    _require(node, actor, "seals.see")
+    _sees(actor)
     async with node.db.reading() as tx:
         found = await queries.seal(tx, str(seal_id))
-    if found is None:
+    if found is None or not _may(node, actor, "seals.see", found.org_code):
         raise NotFound("没有这枚印章")
     return Response(found.picture, media_type="image/png")
 
@@ -163,8 +169,13 @@ async def revoke(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], seal_id: FromPath[UUID]
 ) -> Response[Any]:
     """作废: from now on nothing can be sealed with it, and everywhere later sealing is refused."""
-    _require(node, actor, "seals.revoke")
+    _sees(actor)
     form = await ui.form(request)
+    async with node.db.reading() as tx:
+        found = await queries.seal(tx, str(seal_id))
+    if found is None:
+        raise NotFound("没有这枚印章")
+    _require(node, actor, "seals.revoke", found.org_code)
     if len(form["reason"]) < 4:
         return await _one(
             request, node, actor, str(seal_id), (Refusal("seals.reason", "写清作废的理由，至少 4 个字", "reason"),)

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from tongban import federation, notifications, transparency
+from tongban import consent, federation, notifications, transparency
 from tongban.credentials.errors import CardGone
 from tongban.credentials.model import Hall, PrintOrder
 from tongban.credentials.queries.credentials import card as find_card
@@ -142,7 +142,7 @@ async def order_print(
 async def take_state(tx: Tx, node: Node, origin: str, at_ms: int, body: dict[str, Any]) -> None:
     """The hall says how far an order is (收打印状态): newest `rev` wins; a hand-over is told to whoever waits for it."""
     row = await tx.fetchrow(
-        "SELECT o.subject, o.credential, o.hall_node, o.rev, o.state, c.case_id, c.home FROM credential_print_order o "
+        "SELECT o.subject, o.credential, o.hall_node, o.hall_name, o.rev, o.state, c.case_id, c.home FROM credential_print_order o "
         "JOIN credential c ON c.subject = o.subject AND c.id = o.credential WHERE o.id = $1 FOR UPDATE OF o",
         str(body["order"]),
     )
@@ -169,6 +169,14 @@ async def take_state(tx: Tx, node: Node, origin: str, at_ms: int, body: dict[str
         subject, str(body["order"]), state, str(body["blank"]), str(body["officer"]), str(body["signature"]), int(body["rev"]),
         datetime.fromtimestamp(at_ms / 1000, UTC), leaf.id,
     )  # fmt: skip
+    if state == "printed":  # the hall's clerk has the document before them: the holder's ledger says so (T-60)
+        await consent.record_access(
+            tx, node,
+            consent.Access(
+                subject=subject, kind="view", who=f"{row['hall_name']} 打印窗口", fields=("证照内容",), purpose="打印你预约的纸质证照",
+                source=node.id, receiver=origin, basis="本人预约，当面念取证码", about=f"credential:{row['credential']}",
+            ),
+        )  # fmt: skip
     await _notice(
         tx,
         node,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotFound, Refusals
 from tongban.kernel.node import Node
 
+PAPER_LIFE = timedelta(minutes=30)
 WORDS = {
     "ordered": "刚收到", "accepted": "待打印", "printed": "待交付", "spoilt": "待重打", "handed_over": "已交付", "expired": "没来领",
     "returned": "退回", "cancelled": "停打",
@@ -104,6 +106,15 @@ async def _job(node: Node, actor: Actor, job_id: str) -> PrintJob:
     return found
 
 
+def _on_paper(node: Node, actor: Actor, job: PrintJob) -> PrintJob:
+    """The document is drawn for the clerk who heard the pick-up code, while the holder is there; for nobody else (T-60)."""
+    if job.state != "printed":
+        raise PrintRefused("这一单现在没有可打印的")
+    if job.officer != actor.staff_id or node.clock.now() - job.changed_at > PAPER_LIFE:
+        raise PrintRefused("证照内容只给核对取证码的人看，半小时内有效", "请持证人再念一次取证码：先报打坏，再重新打印")
+    return job
+
+
 async def _page(
     request: Request[Any, Any, Any], node: Node, actor: Actor, job_id: str, *, errors: Refusals = (), blank: str = ""
 ) -> Response[Any]:
@@ -164,9 +175,7 @@ async def sheet(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]
 ) -> Response[Any]:
     """The sheet to print: the document, and who issued, where printed, which blank, and a code that checks."""
-    job = await _job(node, actor, str(job_id))
-    if job.state != "printed":
-        raise PrintRefused("这一单现在没有可打印的")
+    job = _on_paper(node, actor, await _job(node, actor, str(job_id)))
     found = await federation.present(node)
     listed = found.node(job.issuer) if found else None
     base = listed.base_url if listed else node.settings.base_url
@@ -185,9 +194,7 @@ async def sheet(
 @get("/desk/prints/{job_id:uuid}/picture.svg")
 async def picture(node: NamedDependency[Node], actor: NamedDependency[Actor], job_id: FromPath[UUID]) -> Response[str]:
     """The document drawn, while a paper of it is being made."""
-    job = await _job(node, actor, str(job_id))
-    if job.state != "printed":
-        raise PrintRefused("这一单现在没有可打印的")
+    job = _on_paper(node, actor, await _job(node, actor, str(job_id)))
     async with node.db.reading() as tx:
         ofd = await queries.job_ofd(tx, node, job.id)
     if ofd is None:
