@@ -7,6 +7,7 @@ from datetime import timedelta
 from tongban import notifications
 from tongban.identity.actions import (
     client_logout,
+    corrections,
     emergency,
     ending,
     first_time,
@@ -16,11 +17,14 @@ from tongban.identity.actions import (
     move,
     notices,
     organisations,
+    phone_change,
+    plans,
     proposals,
     register,
     sessions,
     step_up,
     subjects,
+    theft,
 )
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import staff
@@ -96,7 +100,26 @@ async def rotate_keys(node: Node) -> None:
         log("identity.keys_published", count=made)
 
 
+async def weigh_codes(node: Node) -> None:
+    """Write the counts of codes and look for spread guessing 看有没有撒网猜码 (T-17)."""
+    async with node.db.transaction() as tx:
+        await plans.weigh(tx, node)
+
+
+async def recovery_due(node: Node) -> None:
+    """Numbers whose 72 hours passed, accounts whose restriction is over 到期的换号和限制 (identity.md 8)."""
+    await phone_change.finish_due(node)
+    async with node.db.transaction() as tx:
+        await theft.lapse(tx, node)
+
+
 _KEPT = (
+    ("scan_login", "expires_at", timedelta(hours=1)),
+    ("login_pause", "until", timedelta(0)),
+    ("code_count", "hour", timedelta(days=8)),
+    ("phone_change", "made_at", timedelta(days=90)),
+    ("hall_recovery", "expires_at", timedelta(days=90)),
+    ("theft_report", "until", timedelta(days=365)),
     ("login_tx", "expires_at", timedelta(hours=1)),
     ("roam_tx", "expires_at", timedelta(hours=1)),
     ("oidc_request", "expires_at", timedelta(hours=1)),
@@ -184,6 +207,7 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.push_logout": ending.push_logout,
     client_logout.TELL: client_logout.tell_clients,
     "identity.rewrite_subjects": subjects.rewrite,
+    "identity.ask_successors": corrections.ask_successors,
     "identity.check_offer": mandates.check_offer,
     "identity.ask_guardians": guardians.ask_guardians,
 }
@@ -192,6 +216,8 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.renew_statements", 3600, renew_statements),
     jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
     jobs.Clockwork("identity.purge", 600, purge),
+    jobs.Clockwork("identity.weigh_codes", 30, weigh_codes),
+    jobs.Clockwork("identity.recovery_due", 60, recovery_due),
     jobs.Clockwork("identity.tell_clients", 20, client_logout.tell_clients, sessions.BELL),
     jobs.Clockwork("identity.leaving", 20, client_logout.remember_leaving),
     jobs.Clockwork("identity.let_go", 60, move.let_go, bell=move.BELL),

@@ -19,6 +19,7 @@ from tongban.identity.model import Corrected, UsedBefore
 from tongban.identity.queries.persons import current_subject
 from tongban.identity.rules import disputes as rules
 from tongban.identity.rules import typed
+from tongban.identity.rules.home import REGISTER_NODE
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.gm import CannotOpen
@@ -111,7 +112,10 @@ async def apply(tx: Tx, node: Node, corrected: Corrected) -> None:
     await _list_uses(tx, node, subject, corrected)
     if person["home"] == node.id and corrected.attribute == "name" and corrected.value:
         await _tell_visited(tx, node, subject, corrected)
-    if corrected.attribute == "number" and corrected.successor:
+    if corrected.attribute == "number" and not corrected.successor:
+        # on nobody's word but the register's: a home that named a successor could make its person somebody else (T-22)
+        await jobs.enqueue(tx, "identity.ask_successors", {}, once="identity.ask_successors")
+    elif corrected.attribute == "number":
         await _renumber(tx, node, subject, corrected, whole=person["whole"])
     await ring(tx, BELL)
     log("identity.correction_applied", kind=corrected.attribute)
@@ -130,6 +134,23 @@ async def _renumber(tx: Tx, node: Node, old: str, corrected: Corrected, *, whole
     """Another number, another subject: the alias counts at once, the rows follow by a job (identity.md 1)."""
     await subjects.alias(tx, node, old, corrected.successor, number=corrected.value if whole else "")
     await jobs.enqueue(tx, "identity.rewrite_subjects", {}, once="identity.rewrite_subjects")
+
+
+async def ask_successors(node: Node, _payload: dict[str, object]) -> None:
+    """The job `identity.ask_successors` 问后继标识: a visited node asks the register which subject follows; away = tried again."""
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT subject, version FROM correction WHERE attribute = 'number' AND NOT taken ORDER BY applied_at LIMIT 200")
+    for row in rows:
+        try:
+            answer = await federation.call(node, REGISTER_NODE, "population.successor", {"v": 1, "subject": row["subject"]})
+        except federation.CallRefused:
+            continue
+        async with node.db.transaction() as tx:
+            await tx.execute(
+                "UPDATE correction SET taken = true WHERE subject = $1 AND attribute = 'number' AND version = $2", row["subject"], row["version"]
+            )
+            if await subjects.alias(tx, node, row["subject"], str(answer.get("successor", ""))):
+                await jobs.enqueue(tx, "identity.rewrite_subjects", {}, once="identity.rewrite_subjects")
 
 
 async def _alias_only(tx: Tx, node: Node, old: str, corrected: Corrected) -> None:

@@ -58,6 +58,19 @@ async def remember(tx: Tx, node: Node, home: str, *, number: str | None, phone: 
             )  # fmt: skip
 
 
+async def turn(tx: Tx, node: Node, home: str, *, to: str, number: str, phone: str) -> None:
+    """An account moved 账号搬走了: the index turns where it names the old home, and nowhere else (T-32)."""
+    listed = (await federation.directory(tx)).node(to)
+    if listed is None or listed.role != "province":
+        return
+    for kind, value in (("number", number), ("phone", phone)):
+        if value:
+            await tx.execute(
+                "UPDATE home_index SET home = $4, since = $5 WHERE kind = $1 AND bi = $2 AND home = $3",
+                kind, _index(node, kind, value), home, to, node.clock.now(),
+            )  # fmt: skip
+
+
 async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str, browser: str) -> Introduction | None:
     """Which home a typed number or phone has 账号在哪里; None when the hub does not know. Raises `identity.too_many`."""
     block = limits.address_block(address)

@@ -6,22 +6,34 @@ home statement, or names the home that is there already: one open account a pers
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import msgspec
 
 from tongban import consent, federation, transparency
 from tongban.identity.actions import keys, throttle
 from tongban.identity.model import Match, MatchAsked
 from tongban.identity.providers import register
+from tongban.identity.providers.register import way_now
 from tongban.identity.queries.persons import number_index
-from tongban.identity.rules import home, typed
+from tongban.identity.rules import home as home_rules
+from tongban.identity.rules import typed
 from tongban.identity.rules.throttle import MATCH_NODE, WRONG_NAMES_A_DAY
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import jcs
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
+
+PATIENCE = 2.0
+SUBJECT = re.compile(r"n\d[a-z2-7]{32}")
 
 
 async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
-    """The register's judgement 核对, at the register's node, with quota, leaf and ledger line in this transaction."""
+    """The register's judgement 核对, at the register's node, with quota, leaf and ledger line in this transaction.
+
+    Raises TimeoutError or OSError when the register behind does not answer, or answers nonsense: then nothing was written.
+    """
     if await throttle.take(tx, node, f"match:{caller}", MATCH_NODE):
         return Match(matched=False, why="quota")
     index = number_index(node, typed.normal(asked.number), asked.doctype)
@@ -30,7 +42,12 @@ async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
     )
     if (wrong or 0) >= WRONG_NAMES_A_DAY:
         return Match(matched=False, why="quota")
-    found = await register(node).look(tx, node, doctype=asked.doctype, number=asked.number, name=asked.name)
+    behind = register(node, await way_now(tx) if node.settings.demo else "works")
+    async with asyncio.timeout(PATIENCE):
+        found = await behind.look(tx, node, doctype=asked.doctype, number=asked.number, name=asked.name)
+    if found is not None and not SUBJECT.fullmatch(found.subject):
+        # a register that answers nonsense is as good as away: nothing of it may become an account
+        raise ConnectionError("register answers nonsense")
     result = "not_found" if found is None else "matched" if found.name_agrees else "name_differs"
     await transparency.append(
         tx, "population.match", jcs({"at": node.clock.ms(), "node": caller, "purpose": asked.purpose, "result": result})
@@ -66,8 +83,24 @@ async def _open(tx: Tx, node: Node, caller: str, answer: Match, subject: str) ->
     if is_home != caller:
         return msgspec.structs.replace(answer, home=is_home)
     key = await keys.signing_key(tx, node, "Ed25519")
-    claims = home.statement(subject, caller, node.id, now)
-    return msgspec.structs.replace(answer, home=caller, statement=key.sign(claims, typ=home.STATEMENT_TYP))
+    claims = home_rules.statement(subject, caller, node.id, now)
+    return msgspec.structs.replace(answer, home=caller, statement=key.sign(claims, typ=home_rules.STATEMENT_TYP))
+
+
+async def state_home(tx: Tx, node: Node, subject: str, *, before: str, home: str) -> str:
+    """Turn the recorded home from `before` to `home` and sign it 变更并证明账号所在地; nothing turns when it moved on meanwhile."""
+    now = node.clock.now()
+    turned = await tx.fetchval(
+        "UPDATE register_entry SET home = $3, home_since = CASE WHEN home = $3 THEN home_since ELSE $4::timestamptz END"
+        " WHERE subject = $1 AND home = $2 RETURNING true",
+        subject, before, home, now,
+    )  # fmt: skip
+    if not turned:
+        raise federation.CallRefused(409, "refused")
+    if before != home:
+        await transparency.append(tx, "population.move", jcs({"at": node.clock.ms(), "from": before, "to": home}))
+    key = await keys.signing_key(tx, node, "Ed25519")
+    return key.sign(home_rules.statement(subject, home, node.id, now), typ=home_rules.STATEMENT_TYP)
 
 
 async def _office(tx: Tx, caller: str) -> str:
@@ -77,14 +110,29 @@ async def _office(tx: Tx, caller: str) -> str:
 
 async def ask(node: Node, asked: MatchAsked) -> Match | None:
     """Ask the register, wherever it is 问人口登记; None when it cannot be reached now. Never inside a transaction."""
-    if node.id == home.REGISTER_NODE:
-        async with node.db.transaction() as tx:
-            return await match(tx, node, node.id, asked)
+    if node.id == home_rules.REGISTER_NODE:
+        try:
+            async with node.db.transaction() as tx:
+                return await match(tx, node, node.id, asked)
+        except OSError:
+            return None
     body = {"v": 1, **msgspec.to_builtins(asked)}
     try:
-        answer = await federation.call(node, home.REGISTER_NODE, "population.match", body)
+        answer = await federation.call(node, home_rules.REGISTER_NODE, "population.match", body)
     except federation.CallFailed:
         return None
     except federation.CallRefused as error:
         return Match(matched=False, why="quota") if error.problem == "quota" else None
-    return msgspec.convert(answer, Match)
+    try:
+        return _sound(msgspec.convert(answer, Match))
+    except msgspec.ValidationError:
+        log("identity.register_malformed", peer=home_rules.REGISTER_NODE)
+        return None
+
+
+def _sound(answer: Match) -> Match | None:
+    """The answer, None when it is none to build on: matched without a subject that has the form of one (identity.md 1)."""
+    if answer.matched and not (answer.subject and SUBJECT.fullmatch(answer.subject)):
+        log("identity.register_malformed", peer=home_rules.REGISTER_NODE)
+        return None
+    return answer

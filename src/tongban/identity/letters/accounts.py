@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation
-from tongban.identity.actions import introduce, register
+from tongban.identity.actions import home_proof, introduce, move, register, throttle
 from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.model import MatchAsked
-from tongban.identity.queries.persons import person
+from tongban.identity.queries.persons import current_subject, person
 from tongban.identity.queries.register import population_attributes
 from tongban.identity.queries.sessions import by_id
+from tongban.identity.rules.throttle import MATCH_NODE
 from tongban.kernel.db import Tx
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 
@@ -25,6 +27,43 @@ async def account_opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
     await introduce.remember(
         tx, node, letter.origin, number=number if isinstance(number, str) else None, phone=phone if isinstance(phone, str) else None
     )
+
+
+async def account_moved(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """An account left its home 账号搬走了: the parcel for the new home, a turned index at the hub, a new home for a visitor."""
+    body = letter.body
+    if node.settings.role == "hub" and "number" in body:
+        await introduce.turn(tx, node, letter.origin, to=str(body.get("to", "")), number=str(body["number"]), phone=str(body.get("phone", "")))
+    elif "release" in body:
+        try:
+            parcel = msgspec.convert(body, move.Parcel)
+        except msgspec.ValidationError:
+            log("identity.letter_malformed", origin=letter.origin, kind=letter.kind)
+            return
+        if parcel.to == node.id:
+            await move.arrived(tx, node, letter.origin, parcel)
+    elif isinstance(body.get("subject"), str) and isinstance(body.get("to"), str):
+        await move.moved_elsewhere(tx, letter.origin, body["subject"], body["to"])
+
+
+async def move_stopped(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """The old home will not let go 搬家停了."""
+    if isinstance(letter.body.get("id"), str):
+        await move.stopped(tx, node, letter.origin, letter.body["id"])
+
+
+async def move_request(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `account.move_request` at the home 申请搬走: by a node where the person is signed in now, at level 3."""
+    async with node.db.transaction() as tx:
+        known = await move.requested(tx, node, caller, text(body, "id"), text(body, "sid"), text(body, "subject"))
+    node.bell.ring(move.BELL)
+    return {"v": 1, "id": known.id, "state": known.state, "due_at": int(known.due_at.timestamp() * 1000)}
+
+
+async def turn_home(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `population.move` at the register 变更账号所在地: on the old home's release and the new home's acceptance."""
+    register_only(node)
+    return await home_proof.turn(node, caller, body)
 
 
 async def hint(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -64,8 +103,24 @@ async def match(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]
         asked = msgspec.convert({name: value for name, value in body.items() if name != "v"}, MatchAsked)
     except msgspec.ValidationError:
         raise federation.CallRefused(400, "malformed") from None
+    try:
+        async with node.db.transaction() as tx:
+            return dict(msgspec.to_builtins(await register.match(tx, node, caller, asked)))
+    except OSError:  # TimeoutError is one
+        raise federation.CallRefused(503, "overloaded") from None
+
+
+async def successor(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `population.successor` at the register 后继标识: which subject follows one the caller holds; no word about the person."""
+    register_only(node)
     async with node.db.transaction() as tx:
-        return dict(msgspec.to_builtins(await register.match(tx, node, caller, asked)))
+        if await throttle.take(tx, node, f"successor:{caller}", MATCH_NODE):
+            raise federation.CallRefused(429, "quota")
+        old = text(body, "subject")
+        now = await current_subject(tx, node, old)
+    if now == old:
+        raise federation.CallRefused(404, "not_found")
+    return {"v": 1, "successor": now}
 
 
 async def attributes(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -93,10 +148,17 @@ async def attributes(node: Node, caller: str, body: dict[str, Any]) -> dict[str,
         }  # fmt: skip
 
 
-LETTERS: Letters = {("account.opened", 1): account_opened}
+LETTERS: Letters = {
+    ("account.opened", 1): account_opened,
+    ("account.moved", 1): account_moved,
+    ("account.move_stopped", 1): move_stopped,
+}
 CALLS: Calls = {
     "identity.hint": hint,
     "identity.person": full_person,
     "population.match": match,
+    "population.move": turn_home,
+    "population.successor": successor,
+    "account.move_request": move_request,
     "population.attributes": attributes,
 }

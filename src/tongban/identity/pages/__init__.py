@@ -7,11 +7,13 @@ from typing import Any
 from tongban import ui
 from tongban.identity.pages import (
     agents,
+    clients,
     consent,
     demo,
     disputes,
     emergency,
     hall,
+    homes,
     login,
     me,
     people,
@@ -53,6 +55,11 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/login", "/staff/login"),
     ui.Route("/staff/passkey/options", fixture="JSON"),
     ui.Route("/staff/counter", "/staff/counter", ("staff",)),
+    ui.Route("/staff/clients", "/staff/clients", ("staff",)),
+    ui.Route("/staff/clients/new", "/staff/clients/new", ("staff",)),
+    ui.Route("/staff/clients/{client_id:str}", fixture="a registered client", who=("staff",)),
+    ui.Route("/staff/clients/{client_id:str}/edit", fixture="a registered client", who=("staff",)),
+    ui.Route("/staff/clients/changes/{change_id:uuid}", fixture="a proposed change", who=("staff",)),
     ui.Route("/staff/join", "/staff/join"),
     ui.Route("/staff/key", "/staff/key", ("staff",)),
     ui.Route("/staff/people", "/staff/people", ("staff",)),
@@ -62,6 +69,7 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/emergency", "/staff/emergency", ("staff",)),
     ui.Route("/staff/emergency/{glass_id:uuid}", fixture="an access", who=("staff",)),
     ui.Route("/demo/sms", fixture="JSON"),
+    ui.Route("/me/home", "/me/home", ("citizen",)),
     ui.Route("/me/disputes", "/me/disputes", ("citizen",)),
     ui.Route("/me/disputes/new", "/me/disputes/new", ("citizen",)),
     ui.Route("/me/disputes/{dispute:uuid}", fixture="a dispute", who=("citizen",)),
@@ -69,8 +77,8 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/disputes/{dispute:uuid}", fixture="a dispute", who=("staff",)),
     ui.Route("/staff/disputes/{dispute:uuid}/files/{material:uuid}", fixture="a file"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *disputes.ROUTES, *demo.ROUTES]
-routes += [*consent.ROUTES, *sign_out.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *disputes.ROUTES, *homes.ROUTES, *demo.ROUTES]
+routes += [*clients.ROUTES, *consent.ROUTES, *sign_out.ROUTES]
 ROUTES += ways.LISTED
 routes += ways.ROUTES
 routes += [*agents.ROUTES, *switch.ROUTES, *hall.ROUTES]

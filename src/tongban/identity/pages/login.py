@@ -13,7 +13,7 @@ from tongban.identity import providers
 from tongban.identity.actions import ending, first_time, introduce, passkey, register, roam, sessions, sign_in
 from tongban.identity.errors import SENTENCES
 from tongban.identity.model import LoginStep
-from tongban.identity.pages import browser
+from tongban.identity.pages import browser, homes
 from tongban.identity.pages.browser import (
     HOME_COOKIE,
     NOROAM_COOKIE,
@@ -24,6 +24,7 @@ from tongban.identity.pages.browser import (
     Asking,
     HereNode,
 )
+from tongban.identity.pages.locks import locked_session
 from tongban.identity.pages.views import CodePage, LaterPage, LeftPage, LoginPage, NamePage
 from tongban.identity.providers.phone_status import Status
 from tongban.identity.providers.phone_status import ask as ask_status
@@ -51,6 +52,8 @@ async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     continuing = next_path.startswith("/oidc/authorize")
     if actor.kind == "citizen" and "again" not in query:
         return ui.see_other(next_path)
+    if "again" not in query and await locked_session(request, node) is not None:
+        return ui.see_other("/unlock?next=" + quote(next_path, safe=""))
     if not continuing and (home := _other_home(request, node, next_path)):
         try:
             way = await roam.start(node, home, next_path=next_path, silent=True)
@@ -61,7 +64,7 @@ async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
             browser.put(response, ROAM_COOKIE, way.cookie, seconds=1800)
             browser.put(response, NOROAM_COOKIE, "1", seconds=browser.LEAVING_SECONDS)
             return response
-    if continuing and query.get("hint") and node.settings.role == "province" and (typed := await introduce.fetch_hint(node, query["hint"])):
+    if query.get("hint") and node.settings.role == "province" and (typed := await introduce.fetch_hint(node, query["hint"])):
         return await _begin(request, node, typed, next_path)
     return await _first(request, node, next_path)
 
@@ -85,6 +88,8 @@ async def _first(request: AnyRequest, node: Node, next_path: str, who: str = "",
     page = LoginPage(
         next=next_path, who=who, notice=notice, opens_accounts=node.settings.role == "province",
         elsewhere="/login/elsewhere?next=" + quote(next_path, safe=""), here=node.settings.name, errors=errors,
+        scan="/scan?new=1&next=" + quote(next_path, safe=""), certificate="/login/certificate?next=" + quote(next_path, safe=""),
+        voice="/login/voice?next=" + quote(next_path, safe=""),
     )  # fmt: skip
     return ui.page(request, "identity/login.html", page, status=status_of(errors) if errors else 200)
 
@@ -197,6 +202,8 @@ async def name(request: AnyRequest, node: HereNode) -> AnyResponse:
     if isinstance(asked, tuple):
         return _name_again(request, form["name"], form["number"], asked)
     answer = await register.ask(node, asked)
+    if answer is not None and answer.home not in (None, node.id):
+        return await homes.exists_page(request, node, answer, step.next if step else AFTER)
     async with node.db.transaction() as tx:
         opened = await first_time.complete(tx, node, cookie, asked, answer, browser.browser_of(request))
     if isinstance(opened, tuple):
@@ -233,9 +240,25 @@ async def by_passkey(request: AnyRequest, node: HereNode) -> AnyResponse:
     next_path = own_path(form["next"], AFTER)
     async with node.db.transaction() as tx:
         opened = await passkey.sign_in_by(tx, node, form["credential"], browser.browser_of(request))
+    if isinstance(opened, passkey.Visitor):
+        return await _visitor(request, node, opened, next_path)
     if isinstance(opened, tuple):
         return await _first(request, node, next_path, errors=opened)
     return await browser.take(request, node, ui.see_other(next_path), opened)
+
+
+async def _visitor(request: AnyRequest, node: Node, visitor: passkey.Visitor, next_path: str) -> AnyResponse:
+    """A passkey of this node, but the account is elsewhere: its home signs in; only while it is away, level 1 here (6.4)."""
+    try:
+        way = await roam.start(node, visitor.home, next_path=next_path, silent=False)
+    except Failure as error:
+        log("identity.away_sign_in", peer=visitor.home, code=error.failure_code)
+        async with node.db.transaction() as tx:
+            opened = await passkey.away(tx, node, visitor, browser.browser_of(request))
+        return await browser.take(request, node, ui.see_other(next_path), opened)
+    response = ui.see_other(way.url)
+    browser.put(response, ROAM_COOKIE, way.cookie, seconds=2100)
+    return response
 
 
 @post("/logout", status_code=200)

@@ -71,10 +71,10 @@ def certificates(node: Node) -> Certificates:
     return DemoCertificates()
 
 
-def register(node: Node) -> Register:
+def register(node: Node, way: str = "works") -> Register:
     """The population register 人口登记 behind the register's node."""
     _demo_only(node)
-    return DemoRegister()
+    return DemoRegister(way)
 
 
 def _demo_only(node: Node) -> None:

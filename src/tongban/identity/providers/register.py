@@ -6,6 +6,7 @@ The key K that makes subjects is asked from the KeyStore of this node and nowher
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from datetime import date
 from typing import Protocol
@@ -46,6 +47,17 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     doctype: str = "111"
 
 
+async def way_now(tx: Tx) -> str:
+    """How the demo register behaves now, as chosen at /demo/register."""
+    found: str | None = await tx.fetchval("SELECT way FROM demo_register")
+    return found or "works"
+
+
+async def choose_way(tx: Tx, way: str) -> None:
+    """Let the demo register behave in one of WAYS from now on."""
+    await tx.execute("INSERT INTO demo_register (id, way) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET way = excluded.way", way)
+
+
 class Register(Protocol):
     """A population register."""
 
@@ -62,10 +74,22 @@ class Register(Protocol):
         ...
 
 
+WAYS = ("works", "slow", "wrong", "away")
+
+
 class DemoRegister:
-    """The demo twin 演示人口登记 over the table register_entry."""
+    """The demo twin 演示人口登记 over the table register_entry: `works`, `slow` (does not answer), `wrong` (answers nonsense), `away`."""
+
+    def __init__(self, way: str = "works") -> None:
+        self.way = way
 
     async def look(self, tx: Tx, node: Node, *, doctype: str, number: str, name: str) -> Registered | None:
+        if self.way == "away":
+            raise ConnectionRefusedError("demo register is away")
+        if self.way == "slow":
+            await asyncio.Event().wait()  # never answers: the asker's patience is what is being shown
+        if self.way == "wrong":
+            return Registered("nobody", name_agrees=True, photo_held=False, since=date(1900, 1, 1), home=None)
         row = await tx.fetchrow(
             "SELECT subject, name, photo_held, since, home FROM register_entry WHERE bi_number = $1",
             number_index(node, normal(number), doctype),

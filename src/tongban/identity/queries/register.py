@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tongban.identity.model import PopulationAttributes
+from tongban.identity.queries.persons import current_subject
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
@@ -15,6 +16,7 @@ async def population_attributes(tx: Tx, node: Node, subject: str) -> PopulationA
 
     Whoever calls writes the ledger line (`consent.record_access`): this is only the reading.
     """
+    subject = await current_subject(tx, node, subject)
     row = await tx.fetchrow(
         "SELECT subject, doctype, number, name, sex, born, nation, address, division, photo_held, since, version"
         " FROM register_entry WHERE subject = $1",

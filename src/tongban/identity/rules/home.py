@@ -5,7 +5,7 @@ The hub is never asked: keys come from the home by a signed call, the right to s
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,6 +19,9 @@ REGISTER_NODE = "mps"
 ID_TOKEN_AGE = 60
 STATEMENT_DAYS = 30
 STATEMENT_TYP = "home-statement+jwt"
+RELEASE_TYP = "home-release+jwt"
+ACCEPT_TYP = "home-accept+jwt"
+RELEASE_DAYS = 30
 _ENDINGS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市")
 
 
@@ -87,3 +90,24 @@ def statement(subject: str, home: str, register: str, now: datetime) -> Claims:
     """The claims of a home statement 账号所在地证明: 30 days."""
     at = int(now.timestamp())
     return {"iss": register, "sub": subject, "home": home, "iat": at, "exp": at + STATEMENT_DAYS * 86400}
+
+
+def release(subject: str, issuer: str, to: str, move: str, now: datetime) -> Claims:
+    """The claims of one side of a move 搬家签字: the old home lets go, or the new home takes; both name the new home."""
+    at = int(now.timestamp())
+    return {"iss": issuer, "sub": subject, "to": to, "move": move, "iat": at, "exp": at + RELEASE_DAYS * 86400}
+
+
+def judge_release(claims: Claims, *, subject: str, issuer: str, to: str, now: datetime) -> None:
+    """Raise TokenRefused unless `issuer` says, now, that the account of `subject` goes to `to` (identity.md 6.6)."""
+    if claims.get("iss") != issuer or claims.get("sub") != subject or claims.get("to") != to:
+        raise TokenRefused("signed about another move")
+    if not claims.get("move") or number(claims, "exp") <= now.timestamp():
+        raise TokenRefused("signature has run out")
+
+
+def moment(value: object, otherwise: datetime) -> datetime:
+    """Unix ms as a moment; `otherwise` for anything else."""
+    if not isinstance(value, int) or not 0 < value < 4_102_444_800_000:
+        return otherwise
+    return datetime.fromtimestamp(value / 1000, UTC)

@@ -1,0 +1,432 @@
+"""Correcting a register 纠错 over real nodes (R-304, identity.md 6.7): disputed at one, decided at the owner, right at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tongban import consent, evidence, federation, identity, notifications
+from tongban.evidence import letters as evidence_letters
+from tongban.federation.tests.make import deliver
+from tongban.identity.actions import corrections, dispute_desk, disputes, subjects
+from tongban.identity.model import Corrected
+from tongban.identity.providers.register import subject_of
+from tongban.identity.queries import desk
+from tongban.identity.rules import disputes as rules
+from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, go_on, household, sign_in
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Failure, NotAllowed, Refusal
+from tongban.kernel.gm import CannotOpen
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+from tongban.ui.forms import Upload
+
+HOME, AWAY, REGISTER = "500000", "510000", "mps"
+JPEG = bytes.fromhex(
+    "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f141d1a1f1e1d1a1c1c20242e2720"
+    "222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b080001000101011100ffc4001f0000010501010101010100000000000000000102030405"
+    "060708090a0bffc400b5100002010303020403050504040000017d01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282"
+    "090a161718191a25262728292a3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a92939495"
+    "969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9faffda00"
+    "08010100003f00fbd3ffd9"
+)
+
+
+@pytest.fixture(scope="module")
+async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
+    async with household(make_node, HOME, AWAY, calls=evidence_letters.CALLS) as found:
+        yield found
+
+
+async def roam_in(browser: Browser, away: Node) -> Actor:
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    return await identity.resolve(away, browser.jar[away.settings.host])
+
+
+async def clerk(node: Node, staff_no: str) -> Browser:
+    """A clerk signed in with the demo certificate."""
+    browser = Browser()
+    page = await browser.get(node, "/staff/login?next=/staff/disputes")
+    page = await browser.submit(node, page, "/staff/login", key=staff_no)
+    assert page.path == "/staff/disputes", page.body
+    return browser
+
+
+async def as_staff(node: Node, browser: Browser) -> Actor:
+    return await identity.resolve(node, browser.jar[node.settings.host], path="/staff/disputes")
+
+
+async def me(node: Node, browser: Browser) -> Actor:
+    return await identity.resolve(node, browser.jar[node.settings.host])
+
+
+def link_of(page: Page, start: str) -> str:
+    return next(one for one in page.links() if re.fullmatch(re.escape(start) + r"[0-9a-f-]{36}", one))
+
+
+async def decided(nodes: dict[str, Node], dispute: str, *, uphold: bool, reasons: tuple[str, str] = ("看过户口簿，属实", "复核无误，同意")) -> None:
+    """Two clerks, one after the other."""
+    register = nodes[REGISTER]
+    first, second = await clerk(register, "GA-HJ-01"), await clerk(register, "GA-HJ-02")
+    page = await first.get(register, f"/staff/disputes/{dispute}")
+    await first.submit(register, page, f"/staff/disputes/{dispute}/decide", uphold="yes" if uphold else "no", reason=reasons[0])
+    page = await second.get(register, f"/staff/disputes/{dispute}")
+    await second.submit(register, page, f"/staff/disputes/{dispute}/confirm", agree="yes", reason=reasons[1])
+    await deliver(nodes)
+
+
+async def opened(nodes: dict[str, Node], browser: Browser, at: Node, attribute: str, claimed: str) -> str:
+    page = await browser.get(at, "/me/disputes/new")
+    page = await browser.submit(at, page, "/me/disputes", attribute=attribute, claimed=claimed, note="登记的时候写错了")
+    assert re.fullmatch(r"/me/disputes/[0-9a-f-]{36}", page.path), page.body
+    await deliver(nodes)
+    return page.path.rsplit("/", 1)[1]
+
+
+async def test_a_wrong_name_is_disputed_at_one_node_corrected_at_the_register_and_right_at_another(nodes: dict[str, Node]) -> None:
+    """R-304 as it is shown: 重庆 disputes, two clerks of the register, 四川 greets by the right name."""
+    home, away, register, who = nodes[HOME], nodes[AWAY], nodes[REGISTER], citizen("周雨桐")
+    browser = Browser()
+    await sign_in(browser, home, who)
+    there = await roam_in(browser, away)
+    assert there.name is not None
+    assert there.name.reveal() == "周**"
+    page = await browser.get(home, "/me/disputes")
+    page = await browser.get(home, "/me/disputes/new")
+    assert "10 个工作日内答复" in page.body
+    page = await browser.submit(home, page, "/me/disputes", attribute="name", claimed="周雨彤", note="上户口时写错了")
+    assert "核实中" in page.body
+    assert "公安部" in page.body
+    dispute = page.path.rsplit("/", 1)[1]
+    await deliver(nodes)
+    async with register.db.reading() as tx:
+        assert await identity.disputed(tx, there.subject) == {"name"}, "the mark rides with the attribute at its owner"
+
+    first, second = await clerk(register, "GA-HJ-01"), await clerk(register, "GA-HJ-02")
+    page = await first.get(register, "/staff/disputes")
+    assert "周" not in re.sub(r"(?s)<header.*?</header>", "", page.body), "a list shows nobody's value"
+    page = await first.get(register, link_of(page, "/staff/disputes/"))
+    assert "周雨桐" in page.body
+    assert "周雨彤" in page.body
+    await first.submit(register, page, f"/staff/disputes/{dispute}/decide", uphold="yes", reason="看过户口簿照片，是“彤”")
+    async with register.db.reading() as tx:
+        kept = await identity.population_attributes(tx, register, there.subject)
+    assert kept is not None
+    assert kept.name.reveal() == "周雨桐", "one clerk alone changes nothing"
+    page = await first.get(register, f"/staff/disputes/{dispute}")
+    assert "自己核实的自己不能复核" in page.body
+    page = await second.get(register, f"/staff/disputes/{dispute}")
+    await second.submit(register, page, f"/staff/disputes/{dispute}/confirm", agree="yes", reason="复核过原件，同意")
+    async with register.db.reading() as tx:
+        kept = await identity.population_attributes(tx, register, there.subject)
+        before = await tx.fetch("SELECT version, attribute FROM register_version WHERE subject = $1", there.subject)
+        assert await identity.disputed(tx, there.subject) == frozenset()
+    assert kept is not None
+    assert (kept.name.reveal(), kept.version) == ("周雨彤", 2)
+    assert [(row["version"], row["attribute"]) for row in before] == [(1, "name")], "the value before is history, not gone"
+
+    await deliver(nodes)
+    await deliver(nodes)
+    here, there = await me(home, browser), await me(away, browser)
+    assert here.name is not None
+    assert here.name.reveal() == "周雨彤"
+    assert there.name is not None
+    assert there.name.reveal() == "周**"
+    async with away.db.reading() as tx:
+        visitor = await identity.person(tx, away, there.subject)
+        assert await tx.fetchval("SELECT version FROM person WHERE subject = $1", there.subject) == 2
+    assert visitor is not None
+    assert visitor.name is None, "a visited node still learns the masked name only"
+    page = await browser.get(home, f"/me/disputes/{dispute}")
+    for words in ("已更正", "看过户口簿照片，是“彤”", "复核过原件，同意"):
+        assert words in page.body, "both reasons are the person's to read"
+    async with home.db.reading() as tx:
+        told = [one.title.reveal() for thread in await notifications.messages(tx, home, here.subject) for one in thread.messages]
+    assert "姓名已经更正" in told
+    again = Browser()
+    page = await sign_in(again, home, who)
+    assert page.path == "/me/access", "signing in goes on"
+
+
+async def test_a_longer_given_name_changes_the_greeting_at_a_visited_node(nodes: dict[str, Node]) -> None:
+    """R-304: the masked name at a node the register never heard of comes from the home, on the home's word only."""
+    home, away = nodes[HOME], nodes[AWAY]
+    browser = Browser()
+    await sign_in(browser, home, citizen("何志远"))
+    there = await roam_in(browser, away)
+    dispute = await opened(nodes, browser, home, "name", "贺志")
+    await decided(nodes, dispute, uphold=True)
+    await deliver(nodes)
+    there = await me(away, browser)
+    assert there.name is not None
+    assert there.name.reveal() == "贺*"
+    async with away.db.transaction() as tx:  # T-32: another node cannot rename a visitor
+        await corrections.at_visited(tx, away, "mps", {"subject": there.subject, "name_masked": "坏*", "version": 9})
+    there = await me(away, browser)
+    assert there.name is not None
+    assert there.name.reveal() == "贺*"
+
+
+async def test_a_refusal_names_both_reasons_and_where_to_turn_and_changes_nothing(nodes: dict[str, Node]) -> None:
+    """R-304: refused by two clerks; the register keeps its version."""
+    home, register, browser = nodes[HOME], nodes[REGISTER], Browser()
+    await sign_in(browser, home, citizen("刘建国"))
+    dispute = await opened(nodes, browser, home, "nation", "土家族")
+    await decided(nodes, dispute, uphold=False, reasons=("材料里没有民族变更证明", "同意，不更正"))
+    page = await browser.get(home, f"/me/disputes/{dispute}")
+    for words in ("没有更正", "材料里没有民族变更证明", "同意，不更正", "民族工作部门", "行政复议"):
+        assert words in page.body
+    subject = (await me(home, browser)).subject
+    async with register.db.reading() as tx:
+        kept = await identity.population_attributes(tx, register, subject)
+    assert kept is not None
+    assert (kept.nationality.reveal(), kept.version) == ("汉族", 1)
+
+
+async def test_evidence_goes_by_digest_and_the_clerk_alone_opens_it(nodes: dict[str, Node]) -> None:
+    """R-304, T-42: the file stays at its node until the owner fetches it; nobody without the role, no other dispute's file."""
+    home, register, browser = nodes[HOME], nodes[REGISTER], Browser()
+    await sign_in(browser, home, citizen("陈晓雨"))
+    actor = await me(home, browser)
+    async with home.db.transaction() as tx:
+        made = await disputes.open_dispute(tx, home, actor, disputes.Claim(
+            attribute="address", claimed="重庆市渝中区演示路 20 号（演示）", uploads=(Upload("户口簿.jpg", "image/jpeg", JPEG),),
+        ))  # fmt: skip
+    assert isinstance(made, str), made
+    await deliver(nodes)
+    await evidence.fetch_wanted(register)
+    async with register.db.reading() as tx:
+        found = await desk.desk_dispute(tx, register, made)
+    assert found is not None
+    assert len(found.evidence) == 1
+    first = await clerk(register, "GA-HJ-01")
+    page = await first.get(register, f"/staff/disputes/{made}")
+    address = next(one for one in page.links() if "/files/" in one)
+    file = await raw(first, register, address)
+    assert file == JPEG
+    assert (await first.get(register, f"/staff/disputes/{made}/files/{uuid7()}")).status == 404
+    stranger = Browser()
+    page = await stranger.get(register, "/staff/login?next=/staff/disputes")
+    page = await stranger.submit(register, page, "/staff/login", key="GA-YZ-01")
+    assert (await stranger.get(register, address)).status == 403
+    async with register.db.reading() as tx:
+        lines = await consent.lines(tx, register.id, actor.subject)
+    assert any(line.purpose == "处理纠错申请" for line in lines), "the reading stands in the person's ledger"
+    await decided(nodes, made, uphold=True)
+
+
+async def raw(browser: Browser, node: Node, path: str) -> bytes:
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.jar[node.settings.host].items())
+    async with node.http.session.get(node.settings.base_url + path, headers={"Cookie": cookies}) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        return bytes(await answer.read())
+
+
+async def test_a_name_the_register_refuses_may_be_disputed_before_the_match(nodes: dict[str, Node]) -> None:
+    """identity.md 6.7: refused at the first sign-in, disputed at level 1 with a day at the counter, matched when decided."""
+    home, register, browser = nodes[HOME], nodes[REGISTER], Browser()
+    page = await browser.get(register, "/demo/sms")  # the register's node is up
+    who = await invented(register, "唐小芳", "唐晓芳")
+    page = await browser.get(home, "/login?next=/me/disputes")
+    page = await browser.submit(home, page, "/login", who=who["phone"])
+    from tongban.identity.tests.make import code_for
+
+    page = await browser.submit(home, page, "/login/code", code=await code_for(browser, home, who["phone"]), number=who["number"])
+    page = await browser.submit(home, page, "/login/name", name="唐晓芳", number=who["number"])
+    assert "姓名和证件号对不上" in page.body
+    page = await browser.submit(home, page, "/login/name/dispute")
+    assert page.path == "/me/disputes/new", page.body
+    assert (await me(home, browser)).subject.startswith("l"), "level 1, under a subject of this node alone"
+    page = await browser.submit(home, page, "/me/disputes", claimed="唐晓芳")
+    assert "选一天带证件到大厅" in page.body
+    visit = (home.clock.today() + timedelta(days=3)).isoformat()
+    page = await browser.submit(home, page, "/me/disputes", claimed="唐晓芳", visit_on=visit)
+    dispute = page.path.rsplit("/", 1)[1]
+    async with home.db.reading() as tx:
+        travelled = await tx.fetchval("SELECT body FROM outbox WHERE about = $1", f"dispute:{dispute}")
+    local = (await me(home, browser)).subject
+    assert local.encode() not in travelled, "a local subject never leaves (identity.md 1)"
+    await deliver(nodes)
+    await decided(nodes, dispute, uphold=True)
+    from tongban.identity import tasks
+
+    await tasks.match_again(home)
+    home.bell.ring("identity.session_ended")  # what the notification of that transaction does a moment later
+    now = await me(home, browser)
+    assert now.subject.startswith("n1"), "matched by the clock, the session and the dispute went along"
+    assert "已更正" in (await browser.get(home, f"/me/disputes/{dispute}")).body
+
+
+async def invented(register: Node, written: str, right: str) -> dict[str, str]:
+    """A new invented person whose name stands wrong in the register."""
+    import msgspec
+
+    async with register.http.session.post(
+        register.settings.base_url + "/demo/people", data=msgspec.json.encode({"name": written}), headers={"Content-Type": "application/json"}
+    ) as answer:
+        assert answer.status == 201
+        return {**msgspec.json.decode(await answer.read()), "right": right}
+
+
+async def test_two_eyes_are_not_four_and_what_changed_meanwhile_is_not_confirmed(nodes: dict[str, Node]) -> None:
+    """identity.md 9, T-63: the same clerk, a clerk without the role, a value that changed between decision and confirmation."""
+    home, register, browser = nodes[HOME], nodes[REGISTER], Browser()
+    await sign_in(browser, home, citizen("罗桂兰"))
+    dispute = await opened(nodes, browser, home, "address", "重庆市万州区演示街 10 号（演示）")
+    first = await as_staff(register, await clerk(register, "GA-HJ-01"))
+    second = await as_staff(register, await clerk(register, "GA-HJ-02"))
+    keeper = Browser()
+    page = await keeper.get(register, "/staff/login?next=/staff/login")
+    await keeper.submit(register, page, "/staff/login", key="GA-YZ-01")
+    outsider = await as_staff(register, keeper)
+    async with register.db.transaction() as tx:
+        with pytest.raises(NotAllowed):
+            await dispute_desk.propose(tx, register, outsider, dispute, uphold=True, reason="看过了属实")
+        short = await dispute_desk.propose(tx, register, first, dispute, uphold=True, reason="好")
+        assert [one.code for one in short] == ["identity.dispute_reason"]
+        assert await dispute_desk.propose(tx, register, first, dispute, uphold=True, reason="看过户口簿，属实") == ()
+    async with register.db.transaction() as tx:
+        with pytest.raises(Failure) as same:
+            await dispute_desk.confirm(tx, register, first, dispute, agree=True, reason="自己复核")
+    assert same.value.failure_code == "identity.four_eyes"
+    async with register.db.transaction() as tx:
+        await corrections_of(tx, register, dispute, "重庆市万州区演示街 11 号（演示）")
+    async with register.db.transaction() as tx:
+        with pytest.raises(Failure) as moved:
+            await dispute_desk.confirm(tx, register, second, dispute, agree=True, reason="同意更正")
+    assert moved.value.failure_code == "identity.dispute_moved_on"
+    async with register.db.transaction() as tx:
+        assert await dispute_desk.confirm(tx, register, second, dispute, agree=False, reason="登记变过了，再看一遍") == ()
+        again = await desk.desk_dispute(tx, register, dispute)
+        assert again is not None
+        assert (again.state, again.returned) == ("open", 1)
+
+
+async def corrections_of(tx: Any, register: Node, dispute: str, value: str) -> None:
+    from tongban.identity.providers import register as behind
+
+    row = await tx.fetchrow("SELECT subject, attribute FROM dispute_desk WHERE id = $1", dispute)
+    await behind(register).correct(tx, register, row["subject"], row["attribute"], value)
+
+
+async def test_only_the_owner_corrects_and_only_forwards(nodes: dict[str, Node]) -> None:
+    """T-32: a correction of another node, of an older version, of a person never met here; the same letter twice."""
+    home, browser = nodes[HOME], Browser()
+    await sign_in(browser, home, citizen("陈晓雨"))
+    actor = await me(home, browser)
+    told = {"subject": actor.subject, "attribute": "name", "version": 50, "effective": "2026-11-18", "dispute": uuid7(), "values": {}}
+    from tongban.identity.letters import disputes as doors
+
+    part = await federation.seal_part(nodes[AWAY], HOME, {"value": "坏人", "successor": ""}, about=told["dispute"])
+    async with home.db.transaction() as tx:
+        await doors.corrected(tx, home, letter(AWAY, "register.corrected", {**told, "values": {HOME: part}}))
+        assert (await identity.person(tx, home, actor.subject)).name.reveal() == "陈晓雨"  # type: ignore[union-attr]
+    good = await federation.seal_part(nodes[REGISTER], HOME, {"value": "陈小雨", "successor": ""}, about=told["dispute"])
+    for body in ({**told, "values": {HOME: good}}, {**told, "values": {HOME: good}}, {**told, "version": 49, "values": {HOME: part}}):
+        async with home.db.transaction() as tx:
+            await doors.corrected(tx, home, letter(REGISTER, "register.corrected", body))
+    async with home.db.reading() as tx:
+        assert (await identity.person(tx, home, actor.subject)).name.reveal() == "陈小雨"  # type: ignore[union-attr]
+        assert await tx.fetchval("SELECT count(*) FROM correction WHERE subject = $1 AND attribute = 'name'", actor.subject) == 1
+    for node, about in ((nodes[AWAY], told["dispute"]), (home, "another")):
+        with pytest.raises(CannotOpen):
+            federation.open_part(node, good, about=about)
+    async with home.db.transaction() as tx:
+        await corrections.apply(tx, home, Corrected(
+            subject="n1" + "b" * 32, attribute="name", version=3, effective=date(2026, 11, 18), dispute=uuid7(), value="路人",
+        ))  # fmt: skip
+        assert await identity.person(tx, home, "n1" + "b" * 32) is None, "a stranger stays a stranger"
+
+
+def letter(origin: str, kind: str, body: dict[str, Any]) -> federation.Letter:
+    return federation.Letter(
+        id=uuid7(), origin=origin, to="*", epoch=1, seq=1, kind=kind, kind_version=1, about="x", at=0, counts_at=0, body=body
+    )
+
+
+async def test_another_number_is_another_subject_and_everything_follows(nodes: dict[str, Node]) -> None:
+    """identity.md 1: the alias counts at once at every door, rows are rewritten by the job, the person signs in as before."""
+    home, away, register, browser = nodes[HOME], nodes[AWAY], nodes[REGISTER], Browser()
+    who = await invented(register, "宋雅琴", "")
+    page = await browser.get(home, "/login?next=/me/access")
+    page = await go_on(browser, home, page, msgspec_citizen(who))
+    before = await me(home, browser)
+    await roam_in(browser, away)
+    number = other_number(who["number"])
+    dispute = await opened(nodes, browser, home, "number", number)
+    await decided(nodes, dispute, uphold=True)
+    await deliver(nodes)
+    after = subject_of(register, "111", number)
+    now = await me(home, browser)
+    assert now.subject == after != before.subject
+    async with home.db.reading() as tx:
+        known = await identity.person(tx, home, before.subject)
+        assert known is not None
+        assert known.number is not None
+        assert (known.subject, known.number.reveal()) == (after, number)
+        assert await identity.person_by_number(tx, home, number) is not None
+        assert await identity.person_by_number(tx, home, who["number"]) is None
+    async with home.db.transaction() as tx:
+        await notifications.notify(tx, home, subject=before.subject, kind="t", title="旧", text="旧", link="/me", about="t:1")
+    seen: list[tuple[str, str]] = []
+
+    async def follower(_tx: Any, _node: Node, old: str, new: str) -> None:
+        seen.append((old, new))
+
+    async with home.db.transaction() as tx:
+        await tx.execute("UPDATE subject_alias SET rewritten_at = NULL, old_sealed = $2 WHERE subject = $1", after,
+                         home.cipher.seal("identity", "subject_alias.old_sealed", after, before.subject))
+    subjects.follow_subject(follower)
+    await subjects.rewrite(home, {})
+    await subjects.rewrite(home, {})
+    assert seen == [(before.subject, after)], "once a person"
+    await corrections.ask_successors(away, {})
+    there = await me(away, browser)
+    assert there.subject == after, "the visited node follows too, on the register's word"
+    got: list[str] = []
+
+    async def handler(_tx: Any, _node: Node, one: federation.Letter) -> None:
+        got.append(one.body["case"]["subject"])
+
+    mapped = subjects.follow_aliases({("t", 1): handler})
+    async with away.db.transaction() as tx:
+        await mapped[("t", 1)](tx, away, letter(HOME, "t", {"case": {"subject": before.subject, "n": 1}}))
+    assert got == [after], "a letter written before the news still finds the person"
+    from tongban.identity import tasks
+
+    await tasks.renew_statements(home)
+    page = await browser.get(away, f"/login/go?home={HOME}&next=/me/access")
+    assert page.path == "/me/access", "the home statement is of the new subject"
+
+
+def msgspec_citizen(who: dict[str, str]) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(citizen(), name=who["name"], number=who["number"], phone=who["phone"])
+
+
+def other_number(number: str) -> str:
+    from tongban.kernel.ids import IdNumber
+
+    born = date(int(number[6:10]), int(number[10:12]), int(number[12:14])) + timedelta(days=1)
+    return IdNumber.make(number[:6], born, int(number[14:17])).value
+
+
+@pytest.mark.parametrize(
+    ("attribute", "claimed", "code"),
+    [
+        ("name", "", "identity.dispute_claim"), ("name", "字" * 121, "identity.dispute_long"), ("sex", "其他", "identity.dispute_choice"),
+        ("born", "明天", "identity.dispute_day"), ("born", "2999-01-01", "identity.dispute_day"), ("hair", "黑", "identity.dispute_attribute"),
+        ("number", "500199199106120025", "identity.number_check"),
+    ],
+)  # fmt: skip
+def test_what_is_typed_is_judged_before_anything_is_sent(attribute: str, claimed: str, code: str) -> None:
+    wrong = rules.check_claim(attribute, rules.normal_claim(attribute, claimed), date(2026, 11, 18))
+    assert isinstance(wrong, Refusal)
+    assert wrong.code == code
