@@ -35,7 +35,10 @@ async def signing_key(tx: Tx, node: Node, alg: Alg) -> TokenKey:
         "SELECT kid FROM jose_key WHERE alg = $1 AND use_from <= $2 AND retired_at IS NULL ORDER BY use_from DESC LIMIT 1",
         alg, node.clock.now(),
     )  # fmt: skip
-    return _key(node, kid or await _make(tx, node, alg, 1, use_from=node.clock.now()), alg)
+    if kid is None:
+        used = [int(row["kid"].rsplit("/", 1)[1][1:]) for row in await tx.fetch("SELECT kid FROM jose_key WHERE alg = $1", alg)]
+        kid = await _make(tx, node, alg, max(used, default=0) + 1, use_from=node.clock.now())
+    return _key(node, kid, alg)
 
 
 async def jwks(tx: Tx, node: Node) -> dict[str, Any]:
@@ -63,7 +66,7 @@ async def rotate(tx: Tx, node: Node, *, at_once: bool = False, compromised: bool
             if at_once or compromised:
                 gone = now - KEEP_AFTER if compromised else now
                 await tx.execute(
-                    "UPDATE jose_key SET retired_at = $2 WHERE alg = $1 AND retired_at IS NULL AND ($3 OR use_from > $4)",
+                    "UPDATE jose_key SET retired_at = $2 WHERE alg = $1 AND ((retired_at IS NULL AND use_from > $4) OR ($3 AND coalesce(retired_at, $4) > $2))",
                     alg, gone, compromised, now,
                 )  # fmt: skip
             wait = timedelta(0) if compromised else TURN_OVER if at_once else PUBLISH_BEFORE
