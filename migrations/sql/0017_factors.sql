@@ -7,6 +7,7 @@ ALTER TABLE session ADD COLUMN elder boolean NOT NULL DEFAULT false;
 ALTER TABLE session ADD COLUMN extended smallint NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN locked_at timestamptz;
 ALTER TABLE session ADD COLUMN away boolean NOT NULL DEFAULT false;
+ALTER TABLE session ADD COLUMN authenticator uuid;
 ALTER TABLE session ADD COLUMN previous_acr smallint;
 ALTER TABLE session ADD COLUMN new_device boolean NOT NULL DEFAULT false;
 CREATE INDEX session_revoked ON session (revoked_at) WHERE revoked_at IS NOT NULL;
@@ -16,6 +17,7 @@ COMMENT ON COLUMN session.elder IS 'limits doubled because of elder mode | boole
 COMMENT ON COLUMN session.extended IS 'how often 继续用 put off the absolute end | count | internal';
 COMMENT ON COLUMN session.locked_at IS 'waiting for the gesture of this device, or for staff to sign in again | UTC | internal';
 COMMENT ON COLUMN session.away IS 'opened by a passkey of this node while the home was away: level 1 | boolean | internal';
+COMMENT ON COLUMN session.authenticator IS 'passkey used in this session: it rises with a face check or a hall (T-95) | UUIDv7 | internal';
 COMMENT ON COLUMN session.previous_acr IS 'what the value before is worth while it is taken | level | internal';
 COMMENT ON COLUMN session.new_device IS 'opened on a device not seen before with this account | boolean | internal';
 

@@ -45,7 +45,7 @@ from tongban.identity.queries.desk import disputed
 from tongban.identity.queries.mandates import Party, family_of, handed_in, party, told_for, usable
 from tongban.identity.queries.offers import offer_items
 from tongban.identity.queries.organisations import OrgEntry, org_entry, organisation, registered_names
-from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number
+from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number, recovered_until
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
@@ -112,6 +112,7 @@ __all__ = [
     "propose_deletion",
     "reading_reason",
     "record_act",
+    "recovered_until",
     "register_home",
     "registered_names",
     "require_act",

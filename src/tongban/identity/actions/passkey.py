@@ -27,10 +27,13 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from tongban import notifications
 from tongban.identity.actions import sessions, sign_in
 from tongban.identity.actions.provider import once
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import OpenedSession, Session
+from tongban.identity.providers import sms
+from tongban.identity.queries.persons import home_of, phone_of
 from tongban.identity.rules import levels
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
@@ -90,8 +93,19 @@ async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, ag
     )  # fmt: skip
     if kept == "INSERT 0 0":  # somebody's already, here or on another account: two accounts never share a key
         return (refusal("identity.passkey_failed"),)
+    await tx.execute("UPDATE authenticator SET device = $3 WHERE subject = $1 AND id = $2", session.subject, row, session.device)
     await sessions.record(tx, node, session.subject, "passkey_bound", session.acr, agent)
+    await tell_everywhere(tx, node, session.subject, "passkey_bound", row, "给你的账号加了一个通行密钥", "不是你加的，就到“设备和登录方式”删掉它，再退出所有设备。")
     return ()
+
+
+async def tell_everywhere(tx: Tx, node: Node, subject: str, kind: str, about: str, title: str, text: str) -> None:
+    """Tell the person on every channel that how the account signs in has changed 每个渠道都告知 (T-95)."""
+    await notifications.notify(
+        tx, node, subject=subject, kind=f"identity.{kind}", about=f"factor:{about}", title=title, text=text, link="/me/devices"
+    )
+    if phone := await phone_of(tx, node, subject):
+        await sms(node).send(tx, node, phone, f"【{node.settings.name}】{title}。{text}")
 
 
 def asking_options(node: Node) -> str:
@@ -130,23 +144,74 @@ async def answered(tx: Tx, node: Node, answer: str) -> Found | None:
     return Found(row["subject"], row["id"], row["bound_acr"])
 
 
-async def sign_in_by(tx: Tx, node: Node, answer: str, browser: sign_in.Browser) -> OpenedSession | Refusals:
-    """A citizen's session by passkey 用通行密钥登录."""
+class Visitor(msgspec.Struct, frozen=True):
+    """Whose passkey answered at a node where the account is not: the home to ask first."""
+
+    found: Found
+    home: str
+
+
+async def sign_in_by(tx: Tx, node: Node, answer: str, browser: sign_in.Browser) -> OpenedSession | Visitor | Refusals:
+    """A citizen's session by passkey 用通行密钥登录; it lifts a report of theft. A visitor's home is asked first (`away`)."""
     found = await answered(tx, node, answer)
     if found is None or found.subject.startswith("s"):
         return (refusal("identity.passkey_failed"),)
-    return await sign_in.signed_in(tx, node, found.subject, "passkey", ("hwk", "user"), browser, bound_acr=found.bound_acr)
+    home = await home_of(tx, found.subject)
+    if home not in (None, node.id):
+        return Visitor(found, str(home))
+    await lift_theft(tx, node, found.subject, "passkey")
+    opened = await sign_in.signed_in(tx, node, found.subject, "passkey", ("hwk", "user"), browser, bound_acr=found.bound_acr)
+    await _used(tx, opened.session, found)
+    return opened
+
+
+async def away(tx: Tx, node: Node, visitor: Visitor, browser: sign_in.Browser) -> OpenedSession:
+    """Level 1 by a passkey of this node while the home cannot be reached 账号所在地连不上时 (identity.md 6.4)."""
+    return await sessions.open_session(tx, node, sessions.Opening(
+        subject=visitor.found.subject, kind="citizen", proof=1, acr=levels.reached(4, "away"), amr=("hwk", "user"), agent=browser.agent,
+        device_cookie=browser.device_cookie, home=visitor.home, elder=browser.elder, away=True,
+    ))  # fmt: skip
 
 
 async def raise_by(tx: Tx, node: Node, session: Session, answer: str, agent: str) -> OpenedSession | Refusals:
-    """The running session raised by the person's own passkey 用通行密钥提升."""
+    """The running session raised by the person's own passkey 用通行密钥提升; it lifts a report of theft."""
     found = await answered(tx, node, answer)
     if found is None or found.subject != session.subject:
         return (refusal("identity.passkey_failed", "way"),)
+    lifted = await lift_theft(tx, node, session.subject, "passkey")
     acr = levels.reached(session.proof, "passkey", bound_acr=found.bound_acr)
-    if acr <= session.acr:
+    if acr <= session.acr and not lifted:
         return (refusal("identity.level_unavailable", "way", hall="大厅"),)
-    return await sessions.raise_level(tx, node, session, acr=acr, way="hwk", agent=agent)
+    opened = await sessions.raise_level(tx, node, session, acr=max(acr, session.acr), way="hwk", agent=agent)
+    await _used(tx, opened.session, found)
+    return opened
+
+
+async def _used(tx: Tx, session: Session, found: Found) -> None:
+    await tx.execute("UPDATE session SET authenticator = $3 WHERE subject = $1 AND id = $2", session.subject, session.id, found.id)
+
+
+async def rise(tx: Tx, session: Session) -> None:
+    """The passkey used in this session counts as level 3 from now on: the session also passed a face check or a hall (T-95)."""
+    await tx.execute(
+        "UPDATE authenticator a SET bound_acr = 3 FROM session s WHERE s.subject = $1 AND s.id = $2 AND a.subject = s.subject"
+        " AND a.id = s.authenticator AND a.bound_acr < 3 AND a.ended_at IS NULL",
+        session.subject, session.id,
+    )  # fmt: skip
+
+
+async def lift_theft(tx: Tx, node: Node, subject: str, by: str) -> bool:
+    """End the restriction after a report of theft 解除限制; whether there was one. Abuse of a report costs the owner one tap."""
+    lifted: bool | None = await tx.fetchval(
+        "UPDATE account SET restricted_until = NULL, status = 'open' WHERE subject = $1 AND restricted_until > $2 RETURNING true",
+        subject, node.clock.now(),
+    )  # fmt: skip
+    if lifted:
+        await tx.execute(
+            "UPDATE theft_report SET lifted_at = $2, lifted_by = $3 WHERE subject = $1 AND lifted_at IS NULL AND until > $2",
+            subject, node.clock.now(), by,
+        )  # fmt: skip
+    return bool(lifted)
 
 
 async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent: str) -> None:
@@ -156,6 +221,7 @@ async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent
         session.subject, authenticator, node.clock.now(),
     )  # fmt: skip
     await sessions.record(tx, node, session.subject, "passkey_removed", session.acr, agent)
+    await tell_everywhere(tx, node, session.subject, "passkey_removed", authenticator, "你的账号删了一个通行密钥", "不是你删的，就退出所有设备。")
 
 
 def _challenge(node: Node, whom: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from tongban import consent
-from tongban.identity.actions import sessions, subjects
+from tongban.identity.actions import passkey, sessions, subjects
 from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import Match, OpenedSession, Person, Session
@@ -29,7 +29,7 @@ from tongban.kernel.node import Node
 
 WORD_LIFE = timedelta(minutes=15)
 WORD_TRIES = 5
-Way = Literal["register", "face", "passkey", "counter", "hall"]
+Way = Literal["register", "face", "passkey", "certificate", "counter", "hall"]
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -49,6 +49,7 @@ def ways(person: Person | None, level: int, *, passkeys: int) -> Ways:
             found.append("passkey")
         if person.photo_held:
             found.append("face")
+    found.append("certificate")
     found += ["counter", "hall"]
     return Ways(level, tuple(found))
 
@@ -65,7 +66,8 @@ async def by_face(tx: Tx, node: Node, session: Session, result: FaceResult, agen
         subject=session.subject, kind="check", who=f"{node.settings.name} 人脸核验", fields=("人脸照片比对结果",), purpose="提升核验级别",
         source=node.id, receiver=node.id, basis="本人单独同意（个人信息保护法第二十九条）",
     ))  # fmt: skip
-    return await sessions.raise_level(tx, node, session, acr=3, way="face", agent=agent, proof=3)
+    await passkey.rise(tx, session)
+    return await sessions.raise_level(tx, node, session, acr=max(3, session.acr), way="face", agent=agent, proof=3)
 
 
 async def by_register(tx: Tx, node: Node, session: Session, answer: Match, name: str, number: str, agent: str) -> OpenedSession | Refusals:
@@ -126,7 +128,14 @@ async def by_word(tx: Tx, node: Node, session: Session, word: str, agent: str) -
         return (refusal("identity.counter_word", "word"),)
     await tx.execute("UPDATE counter_check SET used_at = $3 WHERE subject = $1 AND id = $2", session.subject, row["id"], node.clock.now())
     await _prove(tx, node, session.subject, 4, "inperson")
+    await passkey.rise(tx, session)
     return await sessions.raise_level(tx, node, session, acr=4, way="inperson", agent=agent, proof=4)
+
+
+async def by_certificate(tx: Tx, node: Node, session: Session, agent: str) -> OpenedSession:
+    """The session after the person's own certificate signed 用数字证书: level 4 and proof 4 (judged by `certificates.asked`)."""
+    await _prove(tx, node, session.subject, 4, "certificate")
+    return await sessions.raise_level(tx, node, session, acr=4, way="sc", agent=agent, proof=4)
 
 
 async def _prove(tx: Tx, node: Node, subject: str, proof: int, method: str) -> None:

@@ -10,23 +10,28 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, ui
-from tongban.identity.actions import ending, passkey, sessions
+from tongban.identity.actions import devices as devices_verbs
+from tongban.identity.actions import ending, locks, passkey, phone_change, sessions, voice
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
-from tongban.identity.pages.views import AccessPage, DeviceRow, DevicesPage
+from tongban.identity.pages.factor_views import DevicesPage, OwnDevice
+from tongban.identity.pages.guards import changing, own
+from tongban.identity.pages.views import AccessPage, DeviceRow
 from tongban.identity.queries import sessions as queries
-from tongban.identity.queries.persons import person
+from tongban.identity.queries.persons import person, phone_of
 from tongban.identity.rules.levels import PROOFS
-from tongban.kernel.actor import Actor
+from tongban.identity.rules.typed import masked_phone
 from tongban.kernel.clock import CHINA
-from tongban.kernel.errors import Refusals, SignInNeeded
+from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
 WHAT = {
     "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "app_signed_in": "登录了应用", "signed_out": "退出",
-    "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥",
+    "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥", "scan_wrong": "扫码选错数字，没有登录",
+    "scan_refused": "扫码点了不是我，没有登录", "gesture_set": "设了手势", "gesture_gone": "手势错 5 次，已删除", "voice_kept": "开始用声纹",
+    "voice_forgotten": "停用声纹", "phone_changed": "换了手机号", "phone_stopped": "停止换手机号", "device_removed": "删除设备",
 }  # fmt: skip
 
 
@@ -34,14 +39,6 @@ def words(at: datetime) -> str:
     """A moment in China time: 11月18日 10:02."""
     local = at.astimezone(CHINA)
     return f"{local.month}月{local.day}日 {local:%H:%M}"
-
-
-async def _own(request: AnyRequest, node: Node, actor: Actor) -> Session:
-    actor.require(level=1)
-    session = await browser.citizen_session(request, node)
-    if session is None:
-        raise SignInNeeded
-    return session
 
 
 async def _place_name(node: Node, place: str) -> str:
@@ -55,34 +52,74 @@ async def _place_name(node: Node, place: str) -> str:
 @get("/me/devices")
 async def devices(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Browsers I signed in with, my passkeys, and 退出所有设备."""
-    return await _devices(request, node, await _own(request, node, actor))
+    return await _devices(request, node, await own(request, node, actor))
 
 
 async def _devices(request: AnyRequest, node: Node, session: Session, errors: Refusals = ()) -> AnyResponse:
     async with node.db.reading() as tx:
         seen = await queries.devices(tx, node, session.subject, session.device)
+        counts = await queries.open_on_devices(tx, node, session.subject)
         rows = await tx.fetch(
             "SELECT id, label, created_at, last_used FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL"
             " ORDER BY created_at", session.subject,
         )  # fmt: skip
+        gesture = await locks.has(tx, session)
+        has_voice = await voice.reference_of(tx, node, session.subject) is not None
+        phone = await phone_of(tx, node, session.subject)
+        running = await phone_change.running(tx, node, session.subject)
     page = DevicesPage(
-        devices=tuple(DeviceRow(one.id, one.label, f"最近 {words(one.last_seen)}", one.current) for one in seen),
+        devices=tuple(OwnDevice(one.id, one.label, f"最近 {words(one.last_seen)}", one.current, counts.get(one.id, 0)) for one in seen),
         passkeys=tuple(
-            DeviceRow(
+            OwnDevice(
                 row["id"], node.cipher.open("identity", "authenticator.label", row["id"], row["label"]).reveal(),
-                f"最近用过 {words(row['last_used'])}" if row["last_used"] else f"绑定于 {words(row['created_at'])}",
+                f"最近用过 {words(row['last_used'])}" if row["last_used"] else f"绑定于 {words(row['created_at'])}", False, 0,
             )
             for row in rows
         ),
-        here=session.home is None, home_name=await _place_name(node, session.home or node.id), errors=errors,
+        here=session.home is None, home_name=await _place_name(node, session.home or node.id), gesture=gesture, voice=has_voice,
+        phone=masked_phone(phone) if phone else "", waiting_until=words(running.due_at) if running and running.due_at else "", errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/devices.html", page, status=422 if errors else 200)
+
+
+@post("/me/devices/{device:uuid}/rename", status_code=200)
+async def rename(request: AnyRequest, node: HereNode, actor: Asking, device: FromPath[UUID]) -> AnyResponse:
+    """Give a device a name of one's own."""
+    form = await ui.form(request)
+    session = await own(request, node, actor)
+    async with node.db.transaction() as tx:
+        if not await devices_verbs.rename(tx, node, session, str(device), form["label"]):
+            raise failure("identity.device_gone")
+    return ui.see_other("/me/devices")
+
+
+@post("/me/devices/{device:uuid}/leave", status_code=200)
+async def leave_device(request: AnyRequest, node: HereNode, actor: Asking, device: FromPath[UUID]) -> AnyResponse:
+    """Sign that device out, here and where it led."""
+    await ui.form(request)
+    session = await own(request, node, actor)
+    async with node.db.transaction() as tx:
+        await devices_verbs.leave(tx, node, session, str(device))
+    node.bell.ring(sessions.BELL)
+    return browser.leave(ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
+
+
+@post("/me/devices/{device:uuid}/remove", status_code=200)
+async def remove_device(request: AnyRequest, node: HereNode, actor: Asking, device: FromPath[UUID]) -> AnyResponse:
+    """Forget that device: signed out, its gesture gone, unknown again."""
+    await ui.form(request)
+    session = await own(request, node, actor)
+    async with node.db.transaction() as tx:
+        if not await devices_verbs.remove(tx, node, session, str(device), browser.agent_of(request)):
+            raise failure("identity.device_gone")
+    node.bell.ring(sessions.BELL)
+    return browser.leave(ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
 
 
 @get("/me/devices/passkey/options", media_type="application/json")
 async def binding(request: AnyRequest, node: HereNode, actor: Asking) -> Response[str]:
     """What the browser needs to make a passkey for this host."""
-    session = await _own(request, node, actor)
+    session = await changing(request, node, actor)
     async with node.db.transaction() as tx:
         known = await person(tx, node, session.subject)
         shown = known.name_masked.reveal() if known is not None and known.name_masked is not None else "我"
@@ -94,7 +131,7 @@ async def binding(request: AnyRequest, node: HereNode, actor: Asking) -> Respons
 async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Keep the passkey just made."""
     form = await ui.form(request)
-    session = await _own(request, node, actor)
+    session = await changing(request, node, actor)
     async with node.db.transaction() as tx:
         refused = await passkey.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
     return await _devices(request, node, session, refused) if refused else ui.see_other("/me/devices")
@@ -104,8 +141,7 @@ async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
 async def remove(request: AnyRequest, node: HereNode, actor: Asking, authenticator: FromPath[UUID]) -> AnyResponse:
     """Take a passkey away; asks level 2."""
     await ui.form(request)
-    actor.require(level=2)
-    session = await _own(request, node, actor)
+    session = await changing(request, node, actor)
     async with node.db.transaction() as tx:
         await passkey.remove(tx, node, session, str(authenticator), browser.agent_of(request))
     return ui.see_other("/me/devices")
@@ -115,7 +151,7 @@ async def remove(request: AnyRequest, node: HereNode, actor: Asking, authenticat
 async def leave_all(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """退出所有设备: every session of this home's person ends, here and where it led. Only at the home."""
     await ui.form(request)
-    session = await _own(request, node, actor)
+    session = await own(request, node, actor)
     if session.home is not None:
         raise failure("identity.not_home")
     async with node.db.transaction() as tx:
@@ -124,10 +160,10 @@ async def leave_all(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
     return browser.leave(ui.see_other("/logout"))
 
 
-@get("/me/access")
+@get(["/me/sign-ins", "/me/access"])
 async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Where and when I signed in, what level, and which nodes I went to."""
-    session = await _own(request, node, actor)
+    session = await own(request, node, actor)
     async with node.db.reading() as tx:
         rows = await queries.sign_ins(tx, node, session.subject)
     names = {place: await _place_name(node, place) for place in {row.place for row in rows}}
@@ -141,4 +177,4 @@ async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     return ui.page(request, "identity/access.html", page)
 
 
-ROUTES = [devices, binding, bind, remove, leave_all, access]
+ROUTES = [devices, rename, leave_device, remove_device, binding, bind, remove, leave_all, access]

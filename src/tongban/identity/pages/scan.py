@@ -117,11 +117,11 @@ async def _phone(request: AnyRequest, node: Node, actor: Actor) -> Session:
 @get("/scan/{ident:str}")
 async def on_phone(request: AnyRequest, node: HereNode, actor: Asking, ident: FromPath[str]) -> AnyResponse:
     """What the phone asks before it agrees: which site, where the computer is, when, and which number it shows."""
-    session = await _phone(request, node, actor)
-    return await _ask(request, node, session, ident)
+    await _phone(request, node, actor)
+    return await _ask(request, node, ident)
 
 
-async def _ask(request: AnyRequest, node: Node, session: Session, ident: str, errors: Refusals = ()) -> AnyResponse:
+async def _ask(request: AnyRequest, node: Node, ident: str, errors: Refusals = ()) -> AnyResponse:
     async with node.db.reading() as tx:
         found = await scan.at_phone(tx, node, ident)
     if found is None:
@@ -153,7 +153,7 @@ async def answer(request: AnyRequest, node: HereNode, actor: Asking, ident: From
     if refused and refused[0].code == "identity.scan_expired":
         raise failure("identity.scan_expired")
     if refused:
-        return await _ask(request, node, session, ident, refused)
+        return await _ask(request, node, ident, refused)
     node.bell.ring(sessions.BELL)
     return ui.page(request, "identity/scan_done.html", ScanDonePage(agreed=True))
 

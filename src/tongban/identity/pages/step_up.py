@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from litestar import get, post
 
 from tongban import ui
-from tongban.identity.actions import passkey, register, sessions, step_up
-from tongban.identity.errors import refusal
+from tongban.identity import providers
+from tongban.identity.actions import certificates, passkey, register, sessions, step_up
+from tongban.identity.errors import failure, refusal
 from tongban.identity.model import MatchAsked, OpenedSession, Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, HereNode
@@ -18,7 +19,9 @@ from tongban.identity.providers import face
 from tongban.identity.providers.face import check
 from tongban.identity.queries.persons import person
 from tongban.identity.rules import typed
+from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.levels import decayed
+from tongban.kernel.clock import CHINA
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
@@ -88,19 +91,46 @@ async def raised(request: AnyRequest, node: HereNode) -> AnyResponse:
 async def _by(request: AnyRequest, node: Node, session: Session, form: ui.Form) -> OpenedSession | Refusals:
     agent = browser.agent_of(request)
     way = form["way"]
+    if way not in ("passkey", "counter"):
+        await _restricted(node, session)
     if way == "face":
         if form["agree"] != "yes":
             return (refusal("identity.face_consent", "agree"),)
         picture = form.file("picture")
-        result = await check(face(node, form.get("demo", "works")), session.subject, picture.data if picture else b"")
+        result = await check(
+            face(node, form["demo"] or await providers.demo_way(node, "face")), session.subject, picture.data if picture else b"",
+            seconds=FACTORS.providers.face_seconds,
+        )  # fmt: skip
         async with node.db.transaction() as tx:
             return await step_up.by_face(tx, node, session, result, agent)
     if way == "register":
         return await _by_register(node, session, form, agent)
+    if way == "certificate":
+        return await _by_certificate(node, session, form, agent)
     async with node.db.transaction() as tx:
         if way == "passkey":
             return await passkey.raise_by(tx, node, session, form["credential"], agent)
         return await step_up.by_word(tx, node, session, typed.normal(form["word"]), agent)
+
+
+async def _by_certificate(node: Node, session: Session, form: ui.Form, agent: str) -> OpenedSession | Refusals:
+    async with node.db.reading() as tx:
+        known = await person(tx, node, session.subject)
+    if known is None or known.number is None:
+        return (refusal("identity.certificate_failed", "way"),)
+    twin = form["demo"] if node.settings.demo and form["demo"] else await providers.demo_way(node, "cosigner")
+    if refused := await certificates.asked(node, known.number.reveal(), way=twin):
+        return refused
+    async with node.db.transaction() as tx:
+        return await step_up.by_certificate(tx, node, session, agent)
+
+
+async def _restricted(node: Node, session: Session) -> None:
+    """A restricted account steps up by passkey or hall only. Raises Failure `identity.restricted`."""
+    async with node.db.reading() as tx:
+        until = await tx.fetchval("SELECT restricted_until FROM account WHERE subject = $1", session.subject)
+    if until is not None and until > node.clock.now():
+        raise failure("identity.restricted", time=f"{until.astimezone(CHINA):%H:%M}")
 
 
 async def _by_register(node: Node, session: Session, form: ui.Form, agent: str) -> OpenedSession | Refusals:

@@ -18,6 +18,9 @@ class LoginPage(msgspec.Struct, frozen=True, kw_only=True):
     opens_accounts: bool = True
     elsewhere: str
     here: str
+    scan: str = "/scan"
+    certificate: str = "/login/certificate"
+    voice: str = "/login/voice"
     errors: tuple[Refusal, ...] = ()
 
 
@@ -105,20 +108,6 @@ class DeviceRow(msgspec.Struct, frozen=True):
     text: str
     hint: str
     current: bool = False
-
-
-class DevicesPage(msgspec.Struct, frozen=True, kw_only=True):
-    """My devices and passkeys 我的设备和通行密钥."""
-
-    title: str = "设备和通行密钥"
-    back: str = "/me"
-    tab: str = "me"
-    devices: tuple[DeviceRow, ...]
-    passkeys: tuple[DeviceRow, ...]
-    here: bool
-    home_name: str
-    notice: str = ""
-    errors: tuple[Refusal, ...] = ()
 
 
 class AccessPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,6 +48,18 @@ async def account(tx: Tx, subject: str) -> Account | None:
     """The account a subject has at this node, None when its home is elsewhere."""
     row = await tx.fetchrow(f"{_ACCOUNT} WHERE subject = $1", subject)
     return None if row is None else msgspec.convert(dict(row), Account)
+
+
+async def recovered_until(tx: Tx, subject: str) -> datetime | None:
+    """Until when a recovered account makes no mandate, no move and no change of factors 刚找回的账号; None when it is free."""
+    until: datetime | None = await tx.fetchval("SELECT recovered_until FROM account WHERE subject = $1", subject)
+    return until
+
+
+async def phone_of(tx: Tx, node: Node, subject: str) -> str:
+    """The account's phone in clear, for a message to be sent now; empty when it has none."""
+    blob: bytes | None = await tx.fetchval("SELECT phone FROM account WHERE subject = $1 AND status <> 'closed'", subject)
+    return "" if blob is None else node.cipher.open("contact", "account.phone", subject, blob).reveal()
 
 
 async def accounts(tx: Tx) -> list[str]:

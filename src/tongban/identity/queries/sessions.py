@@ -92,6 +92,16 @@ async def devices(tx: Tx, node: Node, subject: str, current: str | None) -> list
     ]
 
 
+async def open_on_devices(tx: Tx, node: Node, subject: str) -> dict[str, int]:
+    """How many living sessions each device of a person has."""
+    rows = await tx.fetch(
+        "SELECT device, count(*) AS open FROM session WHERE subject = $1 AND revoked_at IS NULL AND idle_until > $2 AND ends_at > $2"
+        " AND device IS NOT NULL GROUP BY device",
+        subject, node.clock.now(),
+    )  # fmt: skip
+    return {row["device"]: row["open"] for row in rows}
+
+
 async def sign_ins(tx: Tx, node: Node, subject: str, most: int = 50) -> list[SignIn]:
     """The sign-in record of a person, newest first."""
     rows = await tx.fetch(

@@ -75,6 +75,17 @@ def kept_on(
     return min(until, absolute), absolute, extended
 
 
+def may_change_factors(*, new_device: bool, acr: int, started_at: datetime | None, opened_at: datetime | None, now: datetime) -> bool:
+    """Whether this session may change how the account signs in: on a new device not in the first day, unless at level 3.
+
+    The very first day of an account is free: there is nothing yet to be taken over (identity.md 3, analysis (a); T-95).
+    """
+    day = timedelta(hours=FACTORS.new_device.hours)
+    if not new_device or acr >= 3 or started_at is None or now - started_at > day:
+        return True
+    return opened_at is not None and started_at - opened_at < day
+
+
 def home_news_wanted(level: int, home: str | None, news_at: datetime | None, now: datetime) -> bool:
     """Whether a visitor's level-3 act must first hear from the home (the 15-minute news rule, identity.md 6.4)."""
     return home is not None and level >= 3 and (news_at is None or now - news_at > HOME_NEWS)

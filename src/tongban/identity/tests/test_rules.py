@@ -101,7 +101,7 @@ def test_limits_of_section_8() -> None:
 
 def test_the_face_is_never_the_only_way() -> None:
     known = Person(subject="n1", home="500000", proof=2, photo_held=True, matched_at=NOW)
-    assert ways(known, 3, passkeys=1).ways == ("passkey", "face", "counter", "hall")
+    assert ways(known, 3, passkeys=1).ways == ("passkey", "face", "certificate", "counter", "hall")
     for person in (known, None, Person(subject="l", home="500000", proof=1)):
         for level in (2, 3, 4):
             assert ways(person, level, passkeys=0).ways[-1] == "hall"

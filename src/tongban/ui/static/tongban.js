@@ -239,6 +239,50 @@ for (const one of $$("[data-scan-state]")) {
 }
 for (const form of $$("form[data-go-on]")) form.requestSubmit();
 
+// Gesture 手势: the device's own key signs the page's challenge; points are drawn or typed.
+const keys = () => new Promise((good, bad) => {
+  const asked = indexedDB.open("tongban", 1);
+  asked.onupgradeneeded = () => asked.result.createObjectStore("keys");
+  asked.onsuccess = () => good(asked.result);
+  asked.onerror = () => bad(asked.error);
+});
+const stored = async (mode, act) => {
+  const store = (await keys()).transaction("keys", mode).objectStore("keys");
+  return new Promise((good, bad) => { const asked = act(store); asked.onsuccess = () => good(asked.result); asked.onerror = () => bad(asked.error); });
+};
+const b64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+for (const form of window.crypto && crypto.subtle && window.indexedDB ? $$("form[data-device-key]") : []) {
+  form.hidden = false;
+  const typed = form.elements.gesture;
+  const dots = $$("[data-dot]", form);
+  const draw = () => { for (const dot of dots) dot.classList.toggle("on", typed.value.includes(dot.dataset.dot)); };
+  const board = form.querySelector("[data-dots]");
+  let drawing = false;
+  board.addEventListener("pointerdown", (event) => { drawing = true; typed.value = ""; over(event); });
+  const over = (event) => {
+    if (!drawing) return;
+    const dot = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-dot]");
+    if (dot && !typed.value.includes(dot.dataset.dot)) { typed.value += dot.dataset.dot; draw(); }
+  };
+  board.addEventListener("pointermove", over);
+  addEventListener("pointerup", () => { drawing = false; });
+  typed.addEventListener("input", draw);
+  form.addEventListener("submit", async (event) => {
+    if (form.elements.signature.value) return;
+    event.preventDefault();
+    event.stopPropagation();
+    let pair = await stored("readonly", (store) => store.get("device"));
+    if (form.dataset.deviceKey === "make") {
+      pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+      await stored("readwrite", (store) => store.put(pair, "device"));
+      form.elements.public_key.value = b64(await crypto.subtle.exportKey("spki", pair.publicKey));
+    }
+    const text = new TextEncoder().encode(form.elements.challenge.value);
+    form.elements.signature.value = pair ? b64(await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, pair.privateKey, text)) : "-";
+    form.requestSubmit();
+  }, true);
+}
+
 // Kiosk 自助机: after a minute without a touch it asks; twenty seconds later it ends the session and goes home.
 if (document.documentElement.dataset.channel === "kiosk") {
   let idle;

@@ -1,0 +1,70 @@
+"""Report of theft 手机丢了 (identity.md 8): the account can only look for 24 hours; any passkey lifts it, a hall too.
+
+Anybody who knows name and number can report, so a report costs the owner one tap at most: it ends sessions and lowers the
+level, it deletes nothing, and only a few a week are taken from the web.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tongban import notifications
+from tongban.identity.actions import ending, throttle
+from tongban.identity.errors import refusal
+from tongban.identity.providers import sms
+from tongban.identity.queries.persons import person_by_number, phone_of
+from tongban.identity.rules import throttle as limits
+from tongban.identity.rules import typed
+from tongban.identity.rules.factors import FACTORS
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusals
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+
+async def report(tx: Tx, node: Node, *, name: str, number: str, address: str) -> Refusals:
+    """A report from any browser or by 12345 报丢失. The answer is the same whether such an account exists or not (T-18)."""
+    wrong = [refusal("identity.theft_form", "name")] if not typed.normal_name(name) else []
+    if bad := typed.check_number(number):
+        wrong.append(bad)
+    if wrong:
+        return tuple(wrong)
+    if await throttle.take(tx, node, f"theft:{limits.address_block(address)}", ((limits.DAY, FACTORS.theft.address_day),)):
+        return (refusal("identity.theft_limit", "number"),)
+    found = await person_by_number(tx, node, typed.normal(number))
+    if found is None or found.home != node.id or found.name is None or found.name.reveal() != typed.normal_name(name):
+        return ()
+    if await throttle.take(tx, node, f"theft-of:{found.subject}", ((limits.WEEK, FACTORS.theft.web_reports_week),)):
+        log("identity.theft_reports_many", node=node.id)
+        return ()
+    await restrict(tx, node, found.subject, "page")
+    return ()
+
+
+async def restrict(tx: Tx, node: Node, subject: str, way: str) -> None:
+    """Restrict an account for 24 hours 限制: every session ends everywhere, new ones reach level 1, so the wallet is hidden."""
+    now = node.clock.now()
+    until = now + timedelta(hours=FACTORS.theft.hours)
+    changed = await tx.fetchval(
+        "UPDATE account SET status = 'restricted', restricted_until = $2 WHERE subject = $1 AND status IN ('open', 'restricted')"
+        " RETURNING true",
+        subject, until,
+    )  # fmt: skip
+    if not changed:
+        return
+    await tx.execute("INSERT INTO theft_report (subject, id, at, until, way) VALUES ($1, $2, $3, $4, $5)", subject, uuid7(), now, until, way)
+    await ending.leave_everywhere(tx, node, subject, "theft")
+    text = "账号报了手机丢失，24 小时内只能看。不是你报的，用通行密钥登录一次就恢复。"
+    await notifications.notify(
+        tx, node, subject=subject, kind="identity.theft", about=f"theft:{uuid7()}", title="账号报了手机丢失", text=text, link="/me/devices"
+    )
+    if phone := await phone_of(tx, node, subject):
+        await sms(node).send(tx, node, phone, f"【{node.settings.name}】{text}")
+
+
+async def lapse(tx: Tx, node: Node) -> None:
+    """Accounts whose 24 hours are over are open again 到期恢复."""
+    await tx.execute(
+        "UPDATE account SET status = 'open', restricted_until = NULL WHERE status = 'restricted' AND restricted_until <= $1", node.clock.now()
+    )
