@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from tongban import federation, identity, notifications, service_apps, space, ui
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import BELL_CHANNEL
+from tongban.kernel.errors import NotFound
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.main import rooms
@@ -73,10 +75,21 @@ async def health(node: NamedDependency[Node]) -> Response[Any]:
     return Response({"node": node.id, "ok": True}, headers={"Cache-Control": "no-store"})
 
 
-@get("/metrics")
-async def metrics() -> Response[bytes]:
-    """Figures for the operator's monitoring, Prometheus text (指标)."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+@get("/metrics", opt={"plain": True})
+async def metrics(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[bytes]:
+    """Figures for the operator's monitoring, Prometheus text (指标). Strangers get 404: the bearer is `tongban metrics-key`.
+
+    A key and not an address: behind a proxy everybody comes from the proxy's address.
+    """
+    shown = request.headers.get("authorization", "")
+    if not hmac.compare_digest(shown.encode(), f"Bearer {metrics_key(node)}".encode()):
+        raise NotFound
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+def metrics_key(node: Node) -> str:
+    """The bearer that opens /metrics (指标口令), made from a secret of the key store; the same until that is changed."""
+    return node.keys.secret("metrics").hex()
 
 
 def counted(node: Node) -> Any:

@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 import uvloop
 
@@ -21,9 +20,11 @@ app = typer.Typer(
 demo_app = typer.Typer(
     help="Five nodes on this computer: a hub, two ministries, 重庆 and 四川, with invented people.", invoke_without_command=True
 )
+staff_app = typer.Typer(help="The first members of staff of a node; all others are invited in the back office.", no_args_is_help=True)
 log_app = typer.Typer(help="The append-only log of what a node did.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
 app.add_typer(log_app, name="log")
+app.add_typer(staff_app, name="staff")
 keys_app = typer.Typer(help="The token keys other nodes and apps check sign-ins with.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
@@ -163,6 +164,29 @@ def tour(
 
     code = asyncio.run(run(folder.resolve(), as_json=json, times=times))
     raise typer.Exit(code)
+
+
+@staff_app.command()
+def invite(
+    settings: SettingsFile,
+    staff_no: Annotated[str, typer.Option("--staff-no", help="Number used at the desk, for example JD-01.")],
+    name: Annotated[str, typer.Option("--name", help="Name as on the document.")],
+    unit: Annotated[str, typer.Option("--unit", help="Unit and post in words; people see it in their ledger.")],
+    division: Annotated[str, typer.Option("--division", help="GB/T 2260 code of the unit, 6 digits; 000000 at the hub and ministries.")],
+    org: Annotated[str, typer.Option("--org", help="统一社会信用代码 of the unit; the node's own when not given.")] = "",
+) -> None:
+    """Invite an administrator of a node, until two have the role. Prints a joining code for /staff/join, good once for three days."""
+    from tongban.main import staff as first
+
+    raise typer.Exit(asyncio.run(first.invite(_load(settings), staff_no, name, unit, division, org)))
+
+
+@app.command("metrics-key")
+def metrics_key(settings: SettingsFile) -> None:
+    """Print the bearer that opens /metrics of a node, for the file that Prometheus reads."""
+    from tongban.main import staff as first
+
+    raise typer.Exit(asyncio.run(first.show_metrics_key(_load(settings))))
 
 
 @log_app.command()
