@@ -26,9 +26,9 @@ HIM, HIS_NAME, HIS_NUMBER, HIS_PHONE = cases.OTHER, "演示刘建国", "50010319
 class Browser:
     """A browser of the attacker's choice: cookies by hand, no JavaScript, redirects shown."""
 
-    def __init__(self, app: Any, base: str, **cookies: str) -> None:
+    def __init__(self, app: Any, base: str, address: str = "127.0.0.1", **cookies: str) -> None:
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=base, follow_redirects=False,
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 40000)), base_url=base, follow_redirects=False,
             headers={"accept": "text/html"},
         )  # fmt: skip
         self.jar = {"__Host-tb_" + name: value for name, value in cookies.items()}

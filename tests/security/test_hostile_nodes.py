@@ -198,3 +198,54 @@ async def test_t32_a_node_ends_only_sessions_it_is_the_home_of(nodes: dict[str, 
 
     await deliver(nodes)
     assert (await who_is(away, browser)).kind == "citizen", "foreign fact applied"
+
+
+async def test_t32_a_node_that_was_not_visited_ends_nothing_at_home(nodes: dict[str, Node]) -> None:
+    """T-32: a province she never went to says, by call and by letter, that she left there."""
+    from tongban.federation.tests.make import deliver
+
+    home, away, browser = nodes[HOME], nodes[AWAY], Browser()
+    await sign_in(browser, home, citizen())
+    here = await who_is(home, browser)
+    with pytest.raises(federation.CallRefused):
+        await federation.call(away, HOME, "identity.end", {"v": 1, "sid": here.sid})
+    async with away.db.transaction() as tx:
+        await federation.send(tx, away, to=HOME, kind="session.left", about=f"session:{here.sid}", body={"sid": here.sid})
+    await deliver(nodes)
+    assert (await who_is(home, browser)).kind == "citizen", "foreign fact applied"
+
+
+async def test_t04_an_answer_at_another_issuers_address_is_refused(nodes: dict[str, Node]) -> None:
+    """T-04: the answer of 重庆 comes to the address kept for another provider, and the other way round."""
+    home, away, browser = nodes[HOME], nodes[AWAY], Browser()
+    await sign_in(browser, home, citizen())
+    start = await browser.get(away, f"/login/go?home={HOME}&next=/me", follow=False)
+    answer = await browser.get(home, start.headers["location"], follow=False)
+    swapped = answer.headers["location"].replace(f"/oidc/callback/{HOME}", "/oidc/callback/mps")
+    assert (await browser.get(away, swapped)).status == 508, "code sent to wrong provider"
+    assert (await who_is(away, browser)).kind == "nobody", "code sent to wrong provider"
+
+
+async def test_t77_the_hub_learns_a_home_and_no_person(nodes: dict[str, Node]) -> None:
+    """T-77: after roamings with and without an introduction, no table of the hub holds a subject or a name."""
+    from tongban.federation.tests.make import deliver
+
+    hub, home, away = nodes["cn"], nodes[HOME], nodes[AWAY]
+    subjects_seen = set()
+    for name in ("陈晓雨", "刘建国"):
+        browser = Browser()
+        await sign_in(browser, home, citizen(name))
+        await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+        subjects_seen.add((await who_is(away, browser)).subject)
+        page = await browser.get(hub, f"/discover?v={AWAY}&to=/me&again=1")
+        await browser.submit(hub, page, "/discover", who=citizen(name).phone)
+    await deliver(nodes)
+    assert len(subjects_seen) == 2
+    async with hub.db.reading() as tx:
+        visits = await tx.fetchval("SELECT count(*) FROM discovery_log")
+        tables = [row["tablename"] for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        for table in tables:
+            dump = repr([tuple(row.values()) for row in await tx.fetch(f'SELECT * FROM "{table}"')])
+            for word in (*subjects_seen, citizen().number, citizen().phone, "陈晓雨", "刘建国"):
+                assert word not in dump, f"subject in hub log: {table}"
+    assert visits >= 2
