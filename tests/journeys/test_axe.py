@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import asyncpg
 import axe_playwright_python
@@ -20,6 +20,8 @@ import msgspec
 import pytest
 
 from tongban import consent
+from tongban.identity.actions import clients, provider
+from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
 from tongban.kernel.actor import Actor
 from tongban.kernel.node import Node
 from tongban.main import rooms
@@ -49,7 +51,7 @@ A_FILE = {
     "/wallet/{card_id:uuid}/receipt.json",
 }  # fmt: skip
 GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming journeys
-    "/login/go", "/login/initiate", "/step-up/go", "/oidc/authorize", "/oidc/callback/{home:str}", "/oidc/decline", "/oidc/logout",
+    "/login/go", "/login/initiate", "/step-up/go", "/oidc/authorize", "/oidc/callback/{home:str}", "/oidc/decline",
     "/discover", "/demo/sms",
 }  # fmt: skip
 
@@ -67,6 +69,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/cases/{case_id:str}": ((HER, "/cases/{case}"), ("second@500000", "/cases/{waiting}")),
     "/cases/{case_id:str}/correct": (("second@500000", "later:/cases/{waiting}/correct"),),
     "/cases/{case_id:str}/withdraw": (("second@500000", "/cases/{waiting}/withdraw"),),
+    "/consent": ((HER, "{bank_asks}"), (HER, "{app_tells}")),
     "/consent/{ask_id:uuid}": ((HER, "{ask}"),),
     "/desk": (("CD-SJ-01@510000", "/desk"), ("CD-SJ-01@510000", "/desk?view=open")),
     "/desk/prints": (("YZ-DT-01@500000", "/desk/prints"),),
@@ -96,6 +99,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/materials": ((HER, "/me/materials"),),
     "/messages": ((HER, "/messages"),),
     "/messages/{message_id:uuid}": ((HER, "{message}"),),
+    "/oidc/logout": ((HER, "/oidc/logout"), (NOBODY, "/oidc/logout")),
     "/privacy": ((NOBODY, "/privacy"),),
     "/region": ((NOBODY, "/region"), (NOBODY, "/region?q=成都")),
     "/review/{case_id:uuid}": ((HER, "/review/{case}"), (HER, "later:/review/{case}")),
@@ -108,6 +112,11 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/apps/{app_id:uuid}": (("SC-YY-02@510000", "{app}"),),
     "/staff/apps/{app_id:uuid}/edit": (("SC-YY-01@510000", "{draft_app}/edit"),),
     "/staff/audit": (("SC-GX-01@510000", "/staff/audit"),),
+    "/staff/clients": (("CQ-YY-01@500000", "/staff/clients"),),
+    "/staff/clients/changes/{change_id:uuid}": (("CQ-YY-02@500000", "{client_change}"),),
+    "/staff/clients/new": (("CQ-YY-01@500000", "/staff/clients/new"),),
+    "/staff/clients/{client_id:str}": (("CQ-YY-01@500000", "{client}"), ("CQ-YY-02@500000", "{client}")),
+    "/staff/clients/{client_id:str}/edit": (("CQ-YY-01@500000", "{client}/edit"),),
     "/staff/counter": (("YZ-DT-01@500000", "/staff/counter"),),
     "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
     "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
@@ -227,6 +236,25 @@ class World:
             other = msgspec.structs.replace(wanted, purpose="case.prefill.medical", why="填参保信息")
             given = await consent.give(tx, node, actor, other, channel="h5")
             self.found["consent"] = f"{self.one.home}/me/consents/{given.id}"
+        async with Node.open(nation.settings("500000")) as node:
+            await self._clients(node)
+
+    async def _clients(self, node: Node) -> None:
+        """An outside party that asks for three things, a government app that tells once, and a change that waits."""
+        scopes = ("openid", "profile", "phone", "age_over")
+        bank = await register_client(node, kind="outside", profile="fapi2", name="演示银行", scopes=scopes, required=("name",), division="500000")
+        app = await register_client(node, name="演示社保应用", scopes=("openid", "profile"))
+        for name, one in (("bank_asks", bank), ("app_tells", app)):
+            driver = Driver(node, one)
+            async with node.db.transaction() as tx:
+                uri = await provider.push(tx, node, one.client, driver.asked(), "")
+                await tx.execute("UPDATE oidc_request SET expires_at = expires_at + interval '1 hour'")
+            self.found[name] = f"{self.one.home}/consent?{urlencode({'client_id': one.id, 'request_uri': uri})}"
+        async with node.db.transaction() as tx:
+            change = await clients.propose(tx, node, PROPOSER, msgspec.structs.replace(bank.client, keeps="账户销了 5 年"))
+        assert not isinstance(change, tuple)
+        self.found["client"] = f"/staff/clients/{bank.id}"
+        self.found["client_change"] = f"/staff/clients/changes/{change.id}"
 
     async def _staff(self) -> None:
         one, found = self.one, self.found

@@ -113,7 +113,7 @@ class ChangePage(msgspec.Struct, frozen=True, kw_only=True):
 
 def _see(actor: Actor) -> None:
     actor.require_staff()
-    if not holds(actor, verbs.SEE):
+    if not holds(actor, "identity.client_see"):
         raise NotAllowed
 
 
@@ -149,7 +149,7 @@ async def listed(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     names = {one.id: one.name for one in found}
     page = ClientsPage(
         rows=tuple(Row(one.id, one.name, one.rules.words, one.sector or "没填", *STATUS[one.status]) for one in found),
-        changes=tuple(_change_row(one, names.get(one.client, "")) for one in waiting), may_propose=holds(actor, verbs.PROPOSE),
+        changes=tuple(_change_row(one, names.get(one.client, "")) for one in waiting), may_propose=holds(actor, "identity.client_propose"),
     )  # fmt: skip
     return ui.page(request, "identity/clients.html", page)
 
@@ -178,8 +178,8 @@ async def _one(
     page = ClientPage(
         title=client.name, client=client, status=words + reason, tag=tag,
         facts=tuple((WORDS[name], value) for name, value in _facts(msgspec.to_builtins(client)).items()), keys=tuple(keys),
-        changes=tuple(_change_row(each, client.name) for each in changes), may_propose=actor.may(verbs.PROPOSE, division=client.division),
-        may_suspend=actor.may(verbs.SUSPEND, division=client.division), errors=errors, kid=kid, jwk=jwk,
+        changes=tuple(_change_row(each, client.name) for each in changes), may_propose=actor.may("identity.client_propose", division=client.division),
+        may_suspend=actor.may("identity.client_suspend", division=client.division), errors=errors, kid=kid, jwk=jwk,
     )  # fmt: skip
     return ui.page(request, "identity/client.html", page, status=422 if errors else 200)
 
@@ -318,7 +318,7 @@ async def _change(request: AnyRequest, node: Node, actor: Actor, change_id: str,
     page = ChangePage(
         title=WHAT[found.what], change=found, facts=tuple((WORDS[name], value, now.get(name, "")) for name, value in _facts(found.body).items()),
         own=found.proposed_by == actor.staff_id, errors=errors,
-        may_decide=actor.may(verbs.APPROVE, division=client.division if client else str(found.body.get("division", ""))),
+        may_decide=actor.may("identity.client_approve", division=client.division if client else str(found.body.get("division", ""))),
         back=f"/staff/clients/{found.client}" if client is not None else "/staff/clients",
     )  # fmt: skip
     return ui.page(request, "identity/client_change.html", page, status=422 if errors else 200)
