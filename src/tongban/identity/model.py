@@ -168,6 +168,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """The register's answer 核对结果; `why` is `name_differs`, `not_found`, `quota` or empty when matched.
 
     `home` is set when the person already has an account elsewhere; `statement` is the register's home statement (JWS).
+    `line`, `line_at` (Unix ms) and `line_who` are the ledger line that both ends write (台账).
     """
 
     matched: bool
@@ -177,6 +178,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     since: str = ""
     home: str | None = None
     statement: str | None = None
+    line: str = ""
+    line_at: int = 0
+    line_who: str = ""
 
 
 class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):

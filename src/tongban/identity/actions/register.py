@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
@@ -22,10 +24,12 @@ from tongban.identity.rules import typed
 from tongban.identity.rules.throttle import MATCH_NODE, WRONG_NAMES_A_DAY
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import jcs
+from tongban.kernel.ids import is_uuid
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 PATIENCE = 2.0
+YEAR_2100_MS = 4_102_444_800_000
 SUBJECT = re.compile(r"n\d[a-z2-7]{32}")
 
 
@@ -61,16 +65,24 @@ async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
             node.clock.today(), caller, index,
         )  # fmt: skip
         return Match(matched=False, why="name_differs")
-    await consent.record_access(tx, node, consent.Access(
-        subject=found.subject, kind="check", who=await _office(tx, caller), fields=("姓名", "证件号"), purpose="登录时核对本人",
-        source=node.id, receiver=caller, basis="个人信息保护法第十三条第一款第三项", side="owner",
-    ))  # fmt: skip
-    answer = Match(matched=True, subject=found.subject, photo_held=found.photo_held, since=found.since.isoformat())
+    who = await _office(tx, caller)
+    line = await consent.record_access(tx, node, _checked(found.subject, who, node.id, caller, "local" if caller == node.id else "owner"))
+    answer = Match(
+        matched=True, subject=found.subject, photo_held=found.photo_held, since=found.since.isoformat(), line=line.id,
+        line_at=int(line.at.timestamp() * 1000), line_who=who,
+    )  # fmt: skip
     if asked.purpose == "mandate":  # where to send the question whether somebody wants to act
         return msgspec.structs.replace(answer, home=found.home)
     if asked.purpose != "open_account":
         return answer
     return await _open(tx, node, caller, answer, found.subject)
+
+
+def _checked(subject: str, who: str, source: str, receiver: str, side: Literal["owner", "caller", "local"]) -> consent.Access:
+    return consent.Access(
+        subject=subject, kind="check", who=who, fields=("姓名", "证件号"), purpose="登录时核对本人", source=source,
+        receiver=receiver, basis="个人信息保护法第十三条第一款第三项", side=side,
+    )  # fmt: skip
 
 
 async def _open(tx: Tx, node: Node, caller: str, answer: Match, subject: str) -> Match:
@@ -105,7 +117,7 @@ async def state_home(tx: Tx, node: Node, subject: str, *, before: str, home: str
 
 async def _office(tx: Tx, caller: str) -> str:
     listed = (await federation.directory(tx)).node(caller)
-    return f"{listed.name if listed else caller} 统一身份认证"
+    return f"{listed.name if listed else caller}统一身份认证"
 
 
 async def ask(node: Node, asked: MatchAsked) -> Match | None:
@@ -124,10 +136,17 @@ async def ask(node: Node, asked: MatchAsked) -> Match | None:
     except federation.CallRefused as error:
         return Match(matched=False, why="quota") if error.problem == "quota" else None
     try:
-        return _sound(msgspec.convert(answer, Match))
+        sound = _sound(msgspec.convert(answer, Match))
     except msgspec.ValidationError:
         log("identity.register_malformed", peer=home_rules.REGISTER_NODE)
         return None
+    if sound is not None and sound.subject and is_uuid(sound.line) and 0 < sound.line_at < YEAR_2100_MS:
+        # the register's line and ours are one access told by both ends (privacy.md 6)
+        checked = _checked(sound.subject, sound.line_who, home_rules.REGISTER_NODE, node.id, "caller")
+        at = datetime.fromtimestamp(sound.line_at / 1000, UTC)
+        async with node.db.transaction() as tx:
+            await consent.record_access(tx, node, msgspec.structs.replace(checked, id=sound.line, at=at))
+    return sound
 
 
 def _sound(answer: Match) -> Match | None:

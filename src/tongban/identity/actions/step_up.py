@@ -63,7 +63,7 @@ async def by_face(tx: Tx, node: Node, session: Session, result: FaceResult, agen
         return (refusal("identity.face_failed", "way"),)
     await _prove(tx, node, session.subject, 3, "face")
     await consent.record_access(tx, node, consent.Access(
-        subject=session.subject, kind="check", who=f"{node.settings.name} 人脸核验", fields=("人脸照片比对结果",), purpose="提升核验级别",
+        subject=session.subject, kind="check", who=f"{node.settings.name}人脸核验", fields=("人脸照片比对结果",), purpose="提升核验级别",
         source=node.id, receiver=node.id, basis="本人单独同意（个人信息保护法第二十九条）",
     ))  # fmt: skip
     await passkey.rise(tx, session)
