@@ -80,6 +80,8 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.emergency_unknown": (422, "没有找到这个办件编号或证件号", ""),
     "identity.emergency_second": (403, "要别人来复核，打开的人和被告知的人都不能自己复核", "请安全员来办"),
     "identity.emergency_delay": (422, "写清法律依据；最多推迟 {most} 天", ""),
+    "identity.who_or_place": (422, "请填 11 位手机号、18 位身份证号，或者地名，例如重庆", ""),
+    "identity.home_unknown": (422, "没找到用它开的账号。号码没错的话，选一下账号所在地", ""),
     "identity.dispute_attribute": (422, "选一项不对的信息", ""),
     "identity.dispute_claim": (422, "请填正确的写法", ""),
     "identity.dispute_long": (422, "太长了，最多 {n} 个字", ""),

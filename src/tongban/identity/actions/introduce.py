@@ -71,23 +71,27 @@ async def turn(tx: Tx, node: Node, home: str, *, to: str, number: str, phone: st
             )  # fmt: skip
 
 
-async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str, browser: str) -> Introduction | None:
-    """Which home a typed number or phone has 账号在哪里; None when the hub does not know. Raises `identity.too_many`."""
+async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str, browser: str) -> Introduction:
+    """Which home a typed number or phone has 账号在哪里. Raises `identity.too_many`.
+
+    For somebody the hub does not know the home is the visited node itself, when accounts are opened there, else empty; the
+    work done is the same, row for row (R-8).
+    """
     block = limits.address_block(address)
-    wait = max(
-        await throttle.take(tx, node, f"lookup:{browser}", limits.LOOKUPS_BROWSER) if browser else 0,
-        0 if browser else await throttle.take(tx, node, f"lookup-address:{block}", limits.LOOKUPS_ADDRESS),
-    )
-    if wait:
+    own = await throttle.take(tx, node, f"lookup:{browser}", limits.LOOKUPS_BROWSER) if browser else 0
+    # a new cookie is free, so all browsers of a block share a purse too, and those without a cookie a small one
+    shared = await throttle.take(tx, node, f"lookup-block:{block}", limits.LOOKUPS_BLOCK)
+    nameless = 0 if browser else await throttle.take(tx, node, f"lookup-address:{block}", limits.LOOKUPS_ADDRESS)
+    if wait := max(own, shared, nameless):
         raise failure("identity.too_many", t=waiting(wait), retry_after=wait)
-    kind = typed.kind_of(who)
+    kind = typed.kind_of(who) or "phone"
     value = typed.normal(who)
-    home: str | None = await tx.fetchval("SELECT home FROM home_index WHERE kind = $1 AND bi = $2", kind or "phone", _index(node, kind or "phone", value))
+    known: str | None = await tx.fetchval("SELECT home FROM home_index WHERE kind = $1 AND bi = $2", kind, _index(node, kind, value))
     await tx.execute(
-        "INSERT INTO discovery_log (id, at, from_node, home) VALUES ($1, $2, $3, $4)", uuid7(), node.clock.now(), visited, home or ""
+        "INSERT INTO discovery_log (id, at, from_node, home) VALUES ($1, $2, $3, $4)", uuid7(), node.clock.now(), visited, known or ""
     )
-    if home is None:
-        return None
+    opens = any(one.id == visited for one in await places(tx))
+    home = known or (visited if opens else "")
     handle = secrets.token_urlsafe(24)
     key = hashed(handle)
     await tx.execute(

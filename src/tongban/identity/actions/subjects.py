@@ -38,7 +38,10 @@ def local_subject() -> str:
     return "l" + base64.b32encode(secrets.token_bytes(17)).decode().lower().rstrip("=")[:26]
 
 
-_BY_SUBJECT = ("session", "device", "authenticator", "signin_record", "access_reason", "dispute", "correction", "corrected_use")
+_BY_SUBJECT = (
+    "session", "device", "authenticator", "signin_record", "access_reason", "dispute", "correction", "corrected_use",
+    "account_move", "scan_login", "device_lock", "voice_print", "phone_change", "hall_recovery", "theft_report",
+)
 
 
 async def replace(tx: Tx, node: Node, old: str, new: str) -> None:

@@ -10,6 +10,7 @@ from tongban.identity.pages import (
     clients,
     consent,
     demo,
+    discover,
     disputes,
     emergency,
     hall,
@@ -77,7 +78,7 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/disputes/{dispute:uuid}", fixture="a dispute", who=("staff",)),
     ui.Route("/staff/disputes/{dispute:uuid}/files/{material:uuid}", fixture="a file"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *disputes.ROUTES, *homes.ROUTES, *demo.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *discover.ROUTES, *disputes.ROUTES, *homes.ROUTES, *demo.ROUTES]
 routes += [*clients.ROUTES, *consent.ROUTES, *sign_out.ROUTES]
 ROUTES += ways.LISTED
 routes += ways.ROUTES

@@ -9,10 +9,9 @@ from litestar.params import FromPath
 
 from tongban import federation, ui
 from tongban.identity.actions import introduce, issuers, roam
-from tongban.identity.errors import SENTENCES, failure, refusal
+from tongban.identity.errors import SENTENCES, failure
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import (
-    HOME_COOKIE,
     NOROAM_COOKIE,
     ROAM_COOKIE,
     AnyRequest,
@@ -21,9 +20,8 @@ from tongban.identity.pages.browser import (
     HereNode,
 )
 from tongban.identity.pages.login import AFTER
-from tongban.identity.pages.views import DiscoverPage, OnwardPage, PlacesPage
-from tongban.identity.rules.typed import kind_of, own_path
-from tongban.kernel.errors import Refusal
+from tongban.identity.pages.views import OnwardPage, PlacesPage
+from tongban.identity.rules.typed import own_path
 from tongban.kernel.node import Node
 
 
@@ -102,7 +100,8 @@ async def _leave_for(
     node: Node, home: str, next_path: str, *, level: int, session: str | None, login_hint: str = "", fresh: bool = False
 ) -> AnyResponse:
     if home == node.id:
-        return ui.see_other("/login?next=" + quote(next_path, safe=""))
+        hint = "&hint=" + quote(login_hint, safe="") if login_hint else ""
+        return ui.see_other("/login?next=" + quote(next_path, safe="") + hint)
     way = await roam.start(node, home, next_path=next_path, silent=False, level=level, session=session, login_hint=login_hint, fresh=fresh)
     response = ui.see_other(way.url)
     browser.put(response, ROAM_COOKIE, way.cookie, seconds=2100)
@@ -148,65 +147,4 @@ async def step_up_elsewhere(request: AnyRequest, node: HereNode) -> AnyResponse:
     )
 
 
-@get("/discover")
-async def discover(request: AnyRequest, node: HereNode) -> AnyResponse:
-    """The hub's one question; nothing is asked when this browser was introduced before."""
-    if node.settings.role != "hub":
-        return ui.see_other("/login/elsewhere")
-    visited, to = request.query_params.get("v", node.id), own_path(request.query_params.get("to", ""), AFTER)
-    known = request.cookies.get(HOME_COOKIE, "")
-    async with node.db.reading() as tx:
-        places = await introduce.places(tx)
-    if known and "again" not in request.query_params and any(one.id == known for one in places):
-        return ui.see_other(await _introduced(node, visited, known, "", to))
-    return await _ask(request, node, visited, to, "", ())
-
-
-async def _ask(request: AnyRequest, node: Node, visited: str, to: str, who: str, errors: tuple[Refusal, ...]) -> AnyResponse:
-    async with node.db.reading() as tx:
-        places = await introduce.places(tx)
-    page = DiscoverPage(visited=visited, to=to, who=who, places=tuple(places), here=node.settings.name, errors=errors)
-    return ui.page(request, "identity/discover.html", page, status=422 if errors else 200)
-
-
-@post("/discover", status_code=200)
-async def found(request: AnyRequest, node: HereNode) -> AnyResponse:
-    """A phone or number was typed, or a place chosen: on to the visited node, which goes on to the home."""
-    if node.settings.role != "hub":
-        raise failure("identity.client_unknown")
-    form = await ui.form(request)
-    visited, to, who, place = form["v"], own_path(form["to"], AFTER), form["who"], form["place"]
-    handle = ""
-    if not place:
-        if kind_of(who) is None:
-            return await _ask(request, node, visited, to, who, (refusal("identity.phone_form", "who"),))
-        async with node.db.transaction() as tx:
-            address = request.client.host if request.client else ""
-            known = await introduce.introduce(
-                tx, node, who, visited=visited, address=address, browser=request.cookies.get("__Host-tb_f", "")
-            )
-        if known is None:
-            sentence = "没找到用它开的账号。号码没错的话，选一下账号所在地"
-            return await _ask(request, node, visited, to, who, (Refusal("identity.home_unknown", sentence, "who"),))
-        place, handle = known.home, known.handle
-    response = ui.see_other(await _introduced(node, visited, place, handle, to))
-    browser.put(response, HOME_COOKIE, place, seconds=browser.LONG)
-    return response
-
-
-async def _introduced(node: Node, visited: str, home: str, handle: str, to: str) -> str:
-    """The visited node's address that starts the sign-in with this home."""
-    async with node.db.reading() as tx:
-        listed = await federation.directory(tx)
-    at, homes = listed.node(visited), listed.node(home)
-    if at is None or homes is None:
-        raise failure("identity.client_unknown")
-    query = {"iss": homes.base_url, "target_link_uri": to}
-    if handle:
-        query["login_hint"] = handle
-    if home == visited:
-        return f"{at.base_url}/login?{urlencode({'next': to})}"
-    return f"{at.base_url}/login/initiate?{urlencode(query)}"
-
-
-ROUTES = [elsewhere, go, initiate, initiate_posted, callback, step_up_elsewhere, discover, found]
+ROUTES = [elsewhere, go, initiate, initiate_posted, callback, step_up_elsewhere]

@@ -55,6 +55,7 @@ class Lookups(_Table, frozen=True, kw_only=True):
 
     browser_hour: int
     address_hour: int
+    block_hour: int
     match_minute: int
     match_hour: int
     wrong_names_a_day: int

@@ -12,6 +12,7 @@ WEEK = 7 * DAY
 
 DEMO_FACTOR = FACTORS.codes.demo_factor
 LOOKUPS_BROWSER: Purse = ((HOUR, FACTORS.lookups.browser_hour),)
+LOOKUPS_BLOCK: Purse = ((HOUR, FACTORS.lookups.block_hour),)
 LOOKUPS_ADDRESS: Purse = ((HOUR, FACTORS.lookups.address_hour),)
 MATCH_NODE: Purse = ((60, FACTORS.lookups.match_minute), (HOUR, FACTORS.lookups.match_hour))
 WRONG_NAMES_A_DAY = FACTORS.lookups.wrong_names_a_day
