@@ -116,6 +116,12 @@ class serving:
 
 
 @pytest.fixture(scope="session")
+def serve() -> type[serving]:
+    """`async with serve(app, port)`."""
+    return serving
+
+
+@pytest.fixture(scope="session")
 async def door() -> AsyncIterator[Door]:
     """The address of every client in this folder."""
     port = free_port()
