@@ -188,8 +188,14 @@ BEGIN
 END $$;
 CREATE TRIGGER credential_division BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION credential_division();
 
--- a ledger line may be held back with a basis and a day, never left out (privacy.md 6)
-ALTER TABLE access_record ADD COLUMN shown_from timestamptz;
-ALTER TABLE access_record ADD COLUMN delay_basis text NOT NULL DEFAULT '';
-COMMENT ON COLUMN access_record.shown_from IS 'day from which the person sees the line, null for at once | UTC | internal';
-COMMENT ON COLUMN access_record.delay_basis IS 'article for showing it later | text | internal';
+-- a ledger line may be held back with a basis and a day, never left out, and is never changed itself (privacy.md 6)
+CREATE TABLE access_delay (
+    about text NOT NULL,
+    until timestamptz NOT NULL,
+    basis text NOT NULL,
+    PRIMARY KEY (about)
+);
+COMMENT ON TABLE access_delay IS 'Ledger lines shown later 推迟显示的台账, with the article and the day (privacy.md 6)';
+COMMENT ON COLUMN access_delay.about IS 'what the lines are about | kind:id | internal';
+COMMENT ON COLUMN access_delay.until IS 'day from which the person sees them | UTC | internal';
+COMMENT ON COLUMN access_delay.basis IS 'article for showing them later | text | internal';

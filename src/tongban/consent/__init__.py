@@ -8,13 +8,12 @@ as easy as giving and stops the next call. Every access to a person is a line an
     await consent.record_access(tx, node, Access(subject=…, who="成都市市场监管局 受理岗", fields=("住址",), …))
 """
 
-from tongban.consent.actions import KEPT, answer, ask, forget_lines, give, hold_back, record_access, withdraw
+from tongban.consent.actions import answer, ask, give, hold_back, record_access, withdraw
 from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
 from tongban.consent.queries import allows, answered, consents, fact_of, line, lines, lines_everyone
 from tongban.consent.rules import access_digest, sentence
 
 __all__ = [
-    "KEPT",
     "Access",
     "Ask",
     "Consent",
@@ -27,7 +26,6 @@ __all__ = [
     "ask",
     "consents",
     "fact_of",
-    "forget_lines",
     "give",
     "hold_back",
     "line",

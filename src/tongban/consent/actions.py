@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -20,8 +20,6 @@ from tongban.kernel.node import Node
 
 # A consent is for one matter: nothing is allowed for longer than a year (privacy.md 5, product rule).
 LONGEST_DAYS = 366
-# How long the ledger is kept at least (privacy.md 4, PIPL 56 by analogy [K]).
-KEPT = timedelta(days=3 * 366)
 
 
 async def ask(tx: Tx, node: Node, subject: str, wanted: Ask, *, back: str) -> str:
@@ -211,28 +209,15 @@ async def record_access(tx: Tx, node: Node, access: Access) -> Line:
     )
 
 
-async def hold_back(tx: Tx, about: str, until: datetime, basis: str) -> int:
-    """Show the lines about one thing only from a day on (推迟显示), with the article that allows it; how many.
+async def hold_back(tx: Tx, about: str, until: datetime, basis: str) -> None:
+    """Show the lines about one thing only from a day on (推迟显示), with the article that allows it. The lines stay as written.
 
-    A later day than one set before is not taken: held back once, the day stands. Source: privacy.md 6.
+    Set once: an earlier day is taken, a later one is not. Source: privacy.md 6.
     """
-    done = await tx.execute(
-        """UPDATE access_record SET shown_from = least(coalesce(shown_from, $2), $2), delay_basis = $3 WHERE about = $1""",
+    await tx.execute(
+        """INSERT INTO access_delay (about, until, basis) VALUES ($1, $2, $3)
+           ON CONFLICT (about) DO UPDATE SET until = least(access_delay.until, excluded.until)""",
         about,
         until,
         basis,
     )
-    return int(done.split()[-1])
-
-
-async def forget_lines(tx: Tx, node: Node, before: datetime) -> int:
-    """Delete lines past their time (台账到期删除): three years at least; leaves stay, they hold nothing personal. How many.
-
-    Source: privacy.md 4. Raises ValueError for a younger day.
-    """
-    if before > node.clock.now() - KEPT:
-        raise ValueError("the ledger is kept for three years")
-    done = await tx.execute("DELETE FROM access_record WHERE at < $1", before)
-    count = int(done.split()[-1])
-    await transparency.append(tx, "ledger.deleted", jcs({"before": milliseconds(before), "count": count, "v": 1}))
-    return count

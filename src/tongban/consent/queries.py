@@ -14,6 +14,8 @@ from tongban.kernel.db import Tx
 _CONSENT = """SELECT c.*, w.at AS withdrawn_at FROM consent c
               LEFT JOIN consent_withdrawal w ON w.subject = c.subject AND w.consent_id = c.id"""
 
+_LINE = "SELECT a.*, d.until, d.basis AS delay_basis FROM access_record a LEFT JOIN access_delay d ON d.about = a.about AND a.about <> ''"
+
 
 async def pending(tx: Tx, subject: str, ask_id: str, *, lock: bool = False) -> PendingAsk | None:
     """One consent page of this person (授权页), also when answered; `lock` holds the row for the answer."""
@@ -77,8 +79,7 @@ async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200, now: da
     A line held back with a basis (`hold_back`) comes on its day; `now` is the node's clock, else the database's.
     """
     rows = await tx.fetch(
-        "SELECT * FROM access_record WHERE subject = $1 AND (shown_from IS NULL OR shown_from <= coalesce($3, now()))"
-        " ORDER BY at DESC, id DESC LIMIT $2",
+        _LINE + " WHERE a.subject = $1 AND (d.until IS NULL OR d.until <= coalesce($3, now())) ORDER BY a.at DESC, a.id DESC LIMIT $2",
         subject,
         limit,
         now,
@@ -86,13 +87,14 @@ async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200, now: da
     return tuple(_line(row, node_id) for row in rows)
 
 
-async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str) -> Line | None:
-    """One line of this person (台账的一行)."""
+async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str, *, now: datetime | None = None) -> Line | None:
+    """One line of this person (台账的一行); one held back is not there yet."""
     row = await tx.fetchrow(
-        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3 AND (shown_from IS NULL OR shown_from <= now())",
+        _LINE + " WHERE a.subject = $1 AND a.id = $2 AND a.side = $3 AND (d.until IS NULL OR d.until <= coalesce($4, now()))",
         subject,
         access_id,
         side,
+        now,
     )
     return _line(row, node_id) if row else None
 
@@ -100,7 +102,7 @@ async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str) ->
 async def lines_everyone(tx: Tx, node_id: str, *, about: str = "", limit: int = 100) -> tuple[tuple[str, Line], ...]:
     """The newest lines of this node over all persons, each with its subject (取用审计). For auditors only."""
     rows = await tx.fetch(
-        "SELECT * FROM access_record WHERE ($1 = '' OR about = $1) ORDER BY at DESC, id DESC LIMIT $2", about, limit
+        _LINE + " WHERE ($1 = '' OR a.about = $1) ORDER BY a.at DESC, a.id DESC LIMIT $2", about, limit
     )
     return tuple((row["subject"], _line(row, node_id)) for row in rows)
 
@@ -163,6 +165,6 @@ def _line(row: Any, node_id: str) -> Line:
         leaf=row["leaf"],
         node=node_id,
         count=row["count"],
-        shown_from=row["shown_from"],
-        delay_basis=row["delay_basis"],
+        shown_from=row["until"],
+        delay_basis=row["delay_basis"] or "",
     )

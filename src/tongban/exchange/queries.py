@@ -128,7 +128,7 @@ async def proof(node: Node, subject: str, access_id: str, side: str, at_node: st
 async def own_proof(node: Node, subject: str, access_id: str, side: str) -> bytes | None:
     """As `proof`, for a line of this node."""
     async with node.db.reading() as tx:
-        found = await consent.line(tx, node.id, subject, access_id, side)
+        found = await consent.line(tx, node.id, subject, access_id, side, now=node.clock.now())
         if found is None:
             return None
         try:

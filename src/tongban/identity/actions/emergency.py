@@ -119,8 +119,6 @@ async def look(tx: Tx, node: Node, actor: Actor, glass_id: str, place: int) -> C
     await reading_reason(
         tx, node, actor, one.subject, "emergency", found.id, fields=FIELDS, basis=BASIS, purpose=f"紧急访问：{GROUNDS[found.reason].words}",
     )  # fmt: skip
-    if found.delayed_until is not None:
-        await consent.hold_back(tx, f"emergency:{found.id}", found.delayed_until, found.delay_basis)
     return await _card(tx, node, one)
 
 

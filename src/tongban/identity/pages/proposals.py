@@ -80,7 +80,7 @@ async def _inbox(request: AnyRequest, node: Node, actor: Actor, errors: Refusals
         await tx.execute("UPDATE staff_notice SET seen_at = $2 WHERE staff = $1 AND seen_at IS NULL", actor.subject, node.clock.now())
     page = InboxPage(
         waiting=tuple(_row(actor, one, numbers) for one in waiting), done=tuple(_row(actor, one, numbers) for one in done[:20]), notices=told,
-        may_delete=holds(actor, "identity.ledger_delete"), before=before, errors=errors,
+        may_delete=holds(actor, "identity.log_delete"), before=before, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/proposals.html", page, status=status_of(errors) if errors else 200)
 
@@ -156,8 +156,8 @@ async def decide(request: AnyRequest, node: HereNode, actor: Asking, proposal_id
 
 
 @post("/staff/proposals", status_code=200)
-async def propose_ledger(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
-    """Propose to delete ledger lines past their time."""
+async def propose_old(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
+    """Propose to delete the log of readings past its time."""
     form = await ui.form(request)
     actor.require_staff()
     try:
@@ -169,4 +169,4 @@ async def propose_ledger(request: AnyRequest, node: HereNode, actor: Asking) -> 
     return ui.see_other(f"/staff/proposals/{made.id}") if isinstance(made, Proposal) else await _inbox(request, node, actor, made, form["before"])
 
 
-ROUTES = [inbox, one_page, decide, propose_ledger]
+ROUTES = [inbox, one_page, decide, propose_old]
