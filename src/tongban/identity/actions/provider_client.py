@@ -5,9 +5,12 @@ A node's keys come by a signed call; a registered client's stand in the register
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
+from time import monotonic
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -16,6 +19,7 @@ from tongban.identity.actions import keys
 from tongban.identity.errors import NonceWanted, ProtocolError, TokenRefused
 from tongban.identity.queries import clients as queries
 from tongban.identity.queries.sessions import hashed
+from tongban.identity.rules import clients as rules
 from tongban.identity.rules.clients import Client
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
@@ -23,6 +27,7 @@ from tongban.kernel.node import Node
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 420
 PROOF_SECONDS = 420
+_turns: WeakKeyDictionary[Node, dict[tuple[str, str], deque[float]]] = WeakKeyDictionary()
 ProofRule = Literal["required", "optional", "none"]
 
 
@@ -54,7 +59,17 @@ async def authenticate(
             raise ProtocolError("invalid_client", "assertion used before", status=401)
         if proof is not None and not await once(tx, node, "dpop", f"{proof.jkt} {proof.jti}", seconds=PROOF_SECONDS):
             raise ProtocolError("invalid_dpop_proof", "proof used before")
+    _not_too_fast(node, client, at)
     return client, ClientProof(client.id, proof.jkt if proof is not None else "")
+
+
+def _not_too_fast(node: Node, client: Client, at: str) -> None:
+    """At most so many requests a second of one client: counted after it proved who it is, so nobody empties another's purse."""
+    now, most = monotonic(), rules.per_second()
+    recent = _turns.setdefault(node, {}).setdefault((client.id, at), deque(maxlen=most))
+    if len(recent) == most and now - recent[0] < 1:
+        raise ProtocolError("temporarily_unavailable", "too many requests in this second", status=429)
+    recent.append(now)
 
 
 def nonce(node: Node) -> str:

@@ -56,6 +56,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
+    per_second: int
     kind: dict[str, Kind]
     scope: dict[str, tuple[str, ...]]
     claim: dict[str, Claim]
@@ -124,6 +125,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def _tables() -> _Tables:
     return msgspec.convert(tomllib.loads(_FILE.read_text("utf-8")), _Tables)
+
+
+def per_second() -> int:
+    """How many requests a second one client may make at one endpoint."""
+    return _tables().per_second
 
 
 def kinds() -> Mapping[str, Kind]:

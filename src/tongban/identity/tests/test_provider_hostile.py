@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from aiohttp import web
 
 from tongban.identity import tokens
 from tongban.identity.actions import provider_client
@@ -348,3 +349,46 @@ async def test_confidential_refresh_stays_and_takes_a_new_key(node: Node) -> Non
     assert (await other.userinfo(again["access_token"]))[0] == 401
 
 
+
+
+async def test_nothing_a_client_names_is_fetched(node: Node, app: Driver) -> None:
+    """T-24: addresses in requests, assertions and proofs cause no outgoing request; a huge form and doubled parameters are refused."""
+    seen: list[str] = []
+
+    async def trap(request: web.Request) -> web.Response:
+        seen.append(str(request.url))
+        return web.Response()
+
+    server = web.Application()
+    server.router.add_route("*", "/{any:.*}", trap)
+    runner = web.AppRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/x"
+    for more in ({"request_uri": url}, {"jwks_uri": url}, {"sector_identifier_uri": url}, {"logo_uri": url}, {"request": f"e30.{tokens.b64u(url.encode())}.x"}):
+        await app.par(**more)
+    key: tokens.TokenKey = app.app.key
+    at = int(node.clock.now().timestamp())
+    body = {"iss": app.app.id, "sub": app.app.id, "aud": node.settings.base_url, "iat": at, "exp": at + 60, "jti": secrets.token_urlsafe(12)}
+    for header in ({"jku": url}, {"x5u": url}, {"jwk": key.jwk}):
+        signed = key.sign(body, typ="JWT", header=header)
+        assert await par_with(app, client_assertion_type=ASSERTION_TYPE, client_assertion=signed) == (401, "invalid_client"), header
+    await runner.cleanup()
+    assert seen == []
+    assert (await app.post("/oidc/par", {**app.asked(), "x": "y" * 1_000_000}))[0] == 413
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    twice = (urlencode(app.asked()) + "&scope=openid").encode()
+    assert (await node.http.request("POST", node.settings.base_url + "/oidc/par", headers=headers, body=twice))[0] == 400
+
+
+async def test_one_client_cannot_take_all_the_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """identity.md 8: so many a second a client, counted after it proved who it is."""
+    from tongban.identity.rules import clients as rules
+
+    driver, other = Driver(node, await register_client(node)), Driver(node, await register_client(node))
+    monkeypatch.setattr(rules, "per_second", lambda: 3)
+    monkeypatch.setattr(provider_client, "monotonic", lambda: 100.0)
+    forged = [await par_with(driver, **forms(driver, aud="x")) for _ in range(9)]
+    assert {one[0] for one in forged} == {401}
+    assert [(await driver.par())[0] for _ in range(4)] == [201, 201, 201, 429]
+    assert (await other.par())[0] == 201
