@@ -20,9 +20,12 @@ import msgspec
 import pytest
 
 from tongban import consent
-from tongban.identity.actions import clients, provider
+from tongban.identity.actions import clients, guardians, mandates, provider
+from tongban.identity.rules.mandates import Mandate
 from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
 from tongban.kernel.actor import Actor
+from tongban.kernel.gm import Personal
+from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 from tongban.main import rooms
 from tongban.main.demo.nation import Nation
@@ -96,6 +99,12 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/consents/{consent_id:uuid}": ((HER, "{consent}"),),
     "/me/data-use": ((HER, "/me/data-use"),),
     "/me/devices": ((HER, "/me/devices"),),
+    "/me/agents": ((HER, "/me/agents"),),
+    "/me/agents/confirm/{ask_id:uuid}": ((HER, "{guardian_ask}"),),
+    "/me/agents/new": ((HER, "/me/agents/new"),),
+    "/me/agents/{mandate_id:uuid}": ((HER, "{mandate}"),),
+    "/me/agents/{mandate_id:uuid}/stop": ((HER, "{mandate}/stop"),),
+    "/me/switch": ((HER, "/me/switch"),),
     "/me/materials": ((HER, "/me/materials"),),
     "/messages": ((HER, "/messages"),),
     "/messages/{message_id:uuid}": ((HER, "{message}"),),
@@ -120,6 +129,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/counter": (("YZ-DT-01@500000", "/staff/counter"),),
     "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
     "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
+    "/staff/mandates": (("YZ-DT-01@500000", "/staff/mandates"),),
+    "/staff/mandates/alerts": (("CQ-AQ-02@500000", "/staff/mandates/alerts"),),
     "/staff/login": (("nobody@510000", "/staff/login"),),
     "/staff/nodes": (("SC-JD-01@510000", "/staff/nodes"),),
     "/staff/nodes/letters/{letter_id:str}": (("SC-JD-01@510000", "{letter}"),),
@@ -236,8 +247,24 @@ class World:
             other = msgspec.structs.replace(wanted, purpose="case.prefill.medical", why="填参保信息")
             given = await consent.give(tx, node, actor, other, channel="h5")
             self.found["consent"] = f"{self.one.home}/me/consents/{given.id}"
+            await self._mandate(tx, node, msgspec.structs.replace(actor, acr=3, home=node.id))
         async with Node.open(nation.settings("500000")) as node:
             await self._clients(node)
+
+    async def _mandate(self, tx: Any, node: Node, her: Actor) -> None:
+        """Somebody she asked to act for her, and a child's act that waits for her."""
+        second = self.two.person
+        agent = mandates.Agent(subject="n1" + "q" * 32, home=node.id, name=Personal(second.name))
+        wanted = mandates.Wanted(set_name="养老常办", acts=("view", "draft", "submit"), days=30)
+        made = await mandates.grant(tx, node, her, agent, wanted, names={})
+        assert isinstance(made, Mandate), made
+        self.found["mandate"] = f"/me/agents/{made.id}"
+        ask = uuid7()
+        await guardians.put_ask(tx, node, {
+            "id": ask, "subject": "n1" + "w" * 32, "guardian": her.subject, "about": f"draft:{ask}", "what": "社会保障卡申领", "name": "演示孩子",
+            "home": node.id, "until": node.clock.ms() + 86_400_000,
+        }, node.id)  # fmt: skip
+        self.found["guardian_ask"] = f"/me/agents/confirm/{ask}"
 
     async def _clients(self, node: Node) -> None:
         """An outside party that asks for three things, a government app that tells once, and a change that waits."""

@@ -40,6 +40,7 @@ STAFF_LINKS = (
     ui.StaffLink("待批和通知", "/staff/proposals", "bell"),
     ui.StaffLink("人员", "/staff/people", "user"),
     ui.StaffLink("紧急访问", "/staff/emergency", "warn"),
+    ui.StaffLink("当面办代办", "/staff/mandates", "hand"),
     ui.StaffLink("节点与信件", "/staff/nodes", "nodes"),
     ui.StaffLink("清单与代码", "/staff/reference", "book"),
 )

@@ -207,7 +207,7 @@ async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, a
     if found.granted_node in {node.id, REGISTER_NODE}:
         await tell_act(tx, node, found, to, act, what, made)
     else:
-        body = {"mandate": found.id, "act": act, "what": what, "at": node.clock.ms(), "id": made}
+        body = {"mandate": found.id, "act": act, "what": what, "at": node.clock.ms(), "act_id": made}
         await federation.send(tx, node, to=found.granted_node, kind="mandate.acted", about=f"mandate:{found.id}", body=body)
 
 

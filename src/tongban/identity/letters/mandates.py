@@ -61,7 +61,7 @@ async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
     found = await _ours(tx, node, letter, "agent_node")
     if found is None:
         return
-    act, what, act_id = (str(letter.body.get(name, "")) for name in ("act", "what", "id"))
+    act, what, act_id = (str(letter.body.get(name, "")) for name in ("act", "what", "act_id"))
     if not is_uuid(act_id):
         return
     await tx.execute(
