@@ -50,15 +50,15 @@ async def ready(process):
 
 
 def left(folder):
-    """Command lines of all living processes that name the folder."""
+    """Pids of all living processes that name the folder in their command line or write into it."""
     found = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
+    for one in Path("/proc").glob("[0-9]*"):
         try:
-            words = one.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            words = (one / "cmdline").read_bytes().decode(errors="replace") + str((one / "fd" / "2").readlink())
         except OSError:
             continue
         if str(folder) in words:
-            found.append(words)
+            found.append(one.name)
     return found
 
 
