@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tongban import notifications
+from tongban import federation, notifications
 from tongban.identity.actions import (
     client_logout,
     corrections,
@@ -26,6 +26,7 @@ from tongban.identity.actions import (
     subjects,
     theft,
 )
+from tongban.identity.actions.sessions import BELL
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import staff
 from tongban.kernel import jobs
@@ -61,6 +62,9 @@ async def match_again(node: Node) -> None:
                 await step_up.matched(tx, node, subject, answer, name, number)
                 await first_time.tell_hub(tx, node, str(answer.subject))
                 subject = str(answer.subject)
+            if answer.matched and answer.home not in (None, node.id):
+                await _tell_elsewhere(tx, node, subject, str(answer.home))
+                continue
             await _tell(tx, node, subject, good=good and not taken)
 
 
@@ -70,6 +74,16 @@ async def _tell(tx: Tx, node: Node, subject: str, *, good: bool) -> None:
         title="身份核对好了" if good else "身份还没核对上",
         text="姓名和证件号已经和登记对上，可以接着办了。" if good else "姓名和证件号与登记对不上。再填一次，或带身份证去大厅。",
         link="/me" if good else "/step-up?level=2&next=/me",
+    )  # fmt: skip
+
+
+async def _tell_elsewhere(tx: Tx, node: Node, subject: str, home: str) -> None:
+    """The register answers at last that the account is another node's: never doubled, said with the place (identity.md 2)."""
+    listed = (await federation.directory(tx)).node(home)
+    place = listed.name if listed else home
+    await notifications.notify(
+        tx, node, subject=subject, kind="identity.account_exists", about=f"account:{subject}", title=f"你在{place}已有账号",
+        text=f"用{place}的账号登录就行，不用再注册。这里存的草稿，登录后重新填一份。", link=f"/login/go?home={home}&next=/me", link_words="去登录",
     )  # fmt: skip
 
 
@@ -108,7 +122,8 @@ async def weigh_codes(node: Node) -> None:
 
 async def recovery_due(node: Node) -> None:
     """Numbers whose 72 hours passed, accounts whose restriction is over 到期的换号和限制 (identity.md 8)."""
-    await phone_change.finish_due(node)
+    if await phone_change.finish_due(node):
+        node.bell.ring(BELL)
     async with node.db.transaction() as tx:
         await theft.lapse(tx, node)
 

@@ -189,12 +189,12 @@ async def requested(tx: Tx, node: Node, caller: str, move: str, sid: str, subjec
         raise federation.CallRefused(403, "no_grant", ("identity.level_needed",))
     account = await tx.fetchrow("SELECT status, recovered_until FROM account WHERE subject = $1 FOR UPDATE", subject)
     if account is None or account["status"] != "open" or (account["recovered_until"] and account["recovered_until"] > now):
-        raise federation.CallRefused(409, "refused", ("identity.move_refused",))
+        raise federation.CallRefused(422, "refused", ("identity.move_refused",))
     known = await tx.fetchrow("SELECT * FROM account_move WHERE id = $1 AND side = 'from'", move)
     if known is not None:
         return _moving(known)
     if await tx.fetchval("SELECT true FROM account_move WHERE subject = $1 AND side = 'from' AND state = 'waiting'", subject):
-        raise federation.CallRefused(409, "refused", ("identity.move_refused",))
+        raise federation.CallRefused(422, "refused", ("identity.move_refused",))
     in_person = "inperson" in session.amr and _level(node, session) == 4
     due = now if in_person else now + WAIT
     row = await tx.fetchrow(

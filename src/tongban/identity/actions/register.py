@@ -108,7 +108,7 @@ async def state_home(tx: Tx, node: Node, subject: str, *, before: str, home: str
         subject, before, home, now,
     )  # fmt: skip
     if not turned:
-        raise federation.CallRefused(409, "refused")
+        raise federation.CallRefused(422, "refused")
     if before != home:
         await transparency.append(tx, "population.move", jcs({"at": node.clock.ms(), "from": before, "to": home}))
     key = await keys.signing_key(tx, node, "Ed25519")

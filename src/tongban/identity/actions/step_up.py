@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from tongban import consent
+from tongban import consent, federation
 from tongban.identity.actions import passkey, sessions, subjects
 from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
@@ -77,7 +77,8 @@ async def by_register(tx: Tx, node: Node, session: Session, answer: Match, name:
         code, field = codes.get(answer.why, ("identity.match_quota", "number"))
         return (refusal(code, field),)
     if answer.home not in (None, node.id):
-        raise failure("identity.account_exists", place=str(answer.home))
+        listed = (await federation.directory(tx)).node(str(answer.home))
+        raise failure("identity.account_exists", place=listed.name if listed else str(answer.home))
     await matched(tx, node, session.subject, answer, name, number)
     moved = msgspec.structs.replace(session, subject=answer.subject)
     return await sessions.raise_level(tx, node, moved, acr=2, way="otp", agent=agent, proof=2)
