@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 JOBS ?= 2
 BENCHES := $(subst _,-,$(patsubst bench/%.py,bench-%,$(filter-out bench/all.py,$(wildcard bench/[a-z]*.py))))
 
-.PHONY: help demo test lint house bench model setup browser judges clean tour $(BENCHES)
+.PHONY: help demo test lint house bench model mutate-security setup browser judges clean tour $(BENCHES)
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,9 @@ lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 
 house: $(STAMP)  ## the house rules as tests
 	@$(BIN)/python -m pytest -q -n 0 tests/house
+
+mutate-security: $(STAMP)  ## take each control of the threat model out once, see its test fail; ONLY=T-20 for one row
+	@ONLY="$(ONLY)" JOBS=$(JOBS) $(BIN)/python tests/security/mutate.py
 
 bench: $(STAMP) browser  ## every bench, then the list of their results; one alone: make bench-pages
 	@$(BIN)/python bench/all.py

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from tongban.main.demo.nation import Nation, NationError
+from tongban.main.demo.nation import ORDER, Nation, NationError
 from tongban.main.demo.tour import apps, desk, licence, person
 from tongban.main.demo.tour.story import Story, TourStop
 
@@ -27,11 +27,13 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # 
 
 
 @asynccontextmanager
-async def nation(port_base: int) -> AsyncIterator[Nation]:
-    """The five nodes in a folder of their own, gone afterwards. Says how busy the machine was."""
+async def nation(
+    port_base: int, *, nodes: tuple[str, ...] = ORDER, durable: bool = False, **overrides: int | str | bool
+) -> AsyncIterator[Nation]:
+    """The five nodes, or those named, in a folder of their own, gone afterwards. Says how busy the machine was."""
     folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
     folder.chmod(0o755)
-    made = Nation(folder, port_base=_free(port_base), durable=False, say=lambda _line: None)
+    made = Nation(folder, nodes=nodes, port_base=_free(port_base), durable=durable, say=lambda _line: None, overrides=overrides)
     started = time.monotonic()
     try:
         await made.start()

@@ -85,7 +85,7 @@ class Impostor:
         config = uvicorn.Config(self.app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none")
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield
         server.should_exit = True
