@@ -59,7 +59,6 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.acts_needed": (422, "选对方能做什么", ""),
     "identity.days_needed": (422, "选代办到什么时候", ""),
     "identity.under_14": (403, "不满 14 岁由监护人替孩子办，请监护人登录", "监护人登录后，在“我的”里选“替家人办”"),
-    "identity.recovered_wait": (403, "账号刚找回来，24 小时内不能授权别人代办", "过了 24 小时再来"),
     "identity.reason_needed": (403, "没有正在办的事项，不能查看这个人", "从办件里打开"),
     "identity.own_case": (403, "这是你自己或家人的事，要请别的同事办", "转给没有关系的同事"),
     "identity.visit_unknown": (422, "没有查到这个人，或者姓名和证号对不上。没有账号的先给他注册", ""),

@@ -18,9 +18,10 @@ from tongban.identity.queries.organisations import REGISTER
 from tongban.identity.rules import mandates as rules
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.mandates import Deed, Mandate, book
-from tongban.kernel.actor import Actor
+from tongban.kernel.actor import BY_LAW, Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx, ring
+from tongban.kernel.errors import SelfOnly
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
@@ -112,7 +113,8 @@ async def freshen(node: Node, actor: Actor, *, level: int) -> None:
         if holds:
             await tx.execute("UPDATE mandate SET news_at = $2 WHERE id = $1", found.id, node.clock.now())
         else:
-            await end(tx, node, found.id, "ended", "register")
+            by_register = found.basis in BY_LAW or found.granted_node == node.id
+            await end(tx, node, found.id, "ended" if by_register else "stopped", "register" if by_register else "grantor")
     node.bell.ring(sessions.BELL)
 
 
@@ -179,7 +181,7 @@ async def require_act(tx: Tx, node: Node, actor: Actor, deed: Deed) -> None:
     code = rules.may_act(found, deed, book().never, node.clock.now())
     if code == "identity.never_delegable":
         entry = rules.forbidden(deed, book().never)
-        actor.require_self(entry.words if entry else "这件事")
+        raise SelfOnly(entry.words if entry else "这件事")
     if code:
         raise failure(code, name=name, time=moment(found.wait_until) if found.wait_until else "")
     if not rules.fresh(found, deed, node.clock.now(), here=node.id, limits=book().limits):

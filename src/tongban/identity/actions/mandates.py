@@ -12,7 +12,7 @@ import msgspec
 
 from tongban import federation, notifications
 from tongban.identity.actions import acting, register, subjects
-from tongban.identity.actions.reasons import reading_reason
+from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import mandates as queries
@@ -24,7 +24,7 @@ from tongban.identity.rules.roles import holds
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
-from tongban.kernel.errors import NotAllowed, Refusals
+from tongban.kernel.errors import NotAllowed, Refusals, SelfOnly
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
@@ -39,6 +39,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     home: str
     name: Personal
+    number: Personal = Personal("")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ async def find(node: Node, name: str, number: str) -> Agent | Refusals:
         return (refusal(code, field),)
     if not answer.home:
         return (refusal("identity.agent_no_account", "number"),)
-    return Agent(subject=answer.subject, home=answer.home, name=Personal(name))
+    return Agent(subject=answer.subject, home=answer.home, name=Personal(name), number=Personal(number))
 
 
 def judge(wanted: Wanted, *, kind: str, names: dict[str, str]) -> tuple[tuple[str, ...], int] | Refusals:
@@ -105,7 +106,7 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     company = bool(actor.for_subject)
     if company and actor.basis != "legal_rep":
         actor.require_self("再授权给别人")
-        raise failure("identity.never_delegable")
+        raise SelfOnly("再授权给别人")
     if actor.home not in {"", node.id}:
         raise failure("identity.act_at_home")
     grantor = actor.for_subject or actor.subject
@@ -119,7 +120,7 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     await acting.require_act(tx, node, actor, Deed(act="submit", level=GRANT_LEVEL))
     until: datetime | None = await tx.fetchval("SELECT recovered_until FROM account WHERE subject = $1", actor.subject)
     if until is not None and until > node.clock.now():
-        raise failure("identity.recovered_wait")
+        raise failure("identity.recovered_wait", time=acting.moment(until))
     me = await queries.party(tx, node, grantor)
     basis: rules.Basis = "org_agent" if company else "family"
     now = node.clock.now()
@@ -147,7 +148,7 @@ def _ordered(acts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 async def grant_at_hall(
-    tx: Tx, node: Node, clerk: Actor, grantor: Agent, agent: Agent, wanted: Wanted, *, hall: str, names: dict[str, str]
+    tx: Tx, node: Node, clerk: Actor, grantor: Agent, agent: Agent, wanted: Wanted, *, names: dict[str, str]
 ) -> Mandate | Refusals:
     """A clerk saw both persons and their documents 大厅当面授权: good at once, no waiting; both readings go to the ledger.
 
@@ -163,10 +164,12 @@ async def grant_at_hall(
     if agent.subject == grantor.subject:
         return (refusal("identity.agent_self", "number"),)
     for one in (grantor, agent):
-        if one.subject == clerk.linked_subject or one.subject in getattr(clerk, "kin", frozenset()):
-            raise NotAllowed("自己和家里人的代办，请同事来办")
-        if await tx.fetchval("SELECT true FROM person WHERE subject = $1", one.subject):
-            await reading_reason(tx, node, clerk, one.subject, "visit", hall, fields=("姓名", "证件号"))
+        if clerk.own_or_family(one.subject):
+            raise failure("identity.own_case")
+        if await tx.fetchval("SELECT true FROM person WHERE subject = $1 AND name IS NOT NULL", one.subject):
+            visit = await open_visit(tx, node, clerk, one.number.reveal(), one.name.reveal())
+            if isinstance(visit, tuple):
+                return visit
     now = node.clock.now()
     made = await _put(tx, node, {
         "id": uuid7(), "grantor": grantor.subject, "agent": agent.subject, "basis": "hall", "items": items,

@@ -73,7 +73,7 @@ async def make(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
         async with node.db.reading() as tx:
             names = await items_for(tx, node, "person")
         async with node.db.transaction() as tx:
-            made = await mandates.grant_at_hall(tx, node, actor, found["grantor"], found["agent"], wanted, hall=actor.unit, names=names)
+            made = await mandates.grant_at_hall(tx, node, actor, found["grantor"], found["agent"], wanted, names=names)
         if not isinstance(made, tuple):
             return ui.see_other("/staff/mandates?made=1")
         wrong += made

@@ -194,7 +194,7 @@ async def test_an_agent_of_a_company_is_appointed_acts_and_is_removed_at_once(no
         async with there.db.transaction() as tx:
             await identity.require_act(tx, there, who, submit)
     assert late.value.failure_code == "identity.mandate_ended"
-    await until(lambda: mandate(there, ORG, "stopped") or mandate(there, ORG, "ended"))
+    await until(lambda: mandate(there, ORG, "stopped"))
     now = await actor_of(there, agent)
     assert (now.for_subject, now.acting_ended) == ("", True), "the browser falls back to the person alone"
     page = await agent.get(there, "/me/agents")
