@@ -60,7 +60,7 @@ GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming
 
 
 NODE_ID = r"(?<![\d.:/])(?:500000|510000|\bmps\b|\bsamr\b)(?![\d.:])"
-SHOWS_IDS = {"/staff/nodes", "/staff/nodes/letters/{letter_id:str}", "/staff/reference", "/staff/login"}  # operators, and code lists
+SHOWS_IDS = {"/staff/people/{member:str}", "/staff/proposals", "/staff/proposals/{proposal_id:uuid}", "/staff/nodes", "/staff/nodes/letters/{letter_id:str}", "/staff/reference", "/staff/login"}  # operators, and code lists
 NOBODY, HER, BANK = "nobody@500000", "her@500000", "bank@500000"
 PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which address; {names} are found by World
     "/": ((NOBODY, "/"), (HER, "/")),
@@ -127,6 +127,14 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/clients/{client_id:str}": (("CQ-YY-01@500000", "{client}"), ("CQ-YY-02@500000", "{client}")),
     "/staff/clients/{client_id:str}/edit": (("CQ-YY-01@500000", "{client}/edit"),),
     "/staff/counter": (("YZ-DT-01@500000", "/staff/counter"),),
+    "/staff/emergency": (("CQ-ZB-01@500000", "/staff/emergency"), ("CQ-AQ-01@500000", "/staff/emergency")),
+    "/staff/emergency/{glass_id:uuid}": (("CQ-ZB-01@500000", "{glass}"), ("CQ-AQ-01@500000", "{glass}")),
+    "/staff/join": (("nobody@510000", "/staff/join"),),
+    "/staff/key": (("CQ-RS-01@500000", "/staff/key"),),
+    "/staff/people": (("CQ-RS-01@500000", "/staff/people"),),
+    "/staff/people/{member:str}": (("CQ-RS-01@500000", "{member}"),),
+    "/staff/proposals": (("CQ-JD-01@500000", "/staff/proposals"), ("CQ-RS-02@500000", "/staff/proposals")),
+    "/staff/proposals/{proposal_id:uuid}": (("CQ-RS-01@500000", "{proposal}"), ("CQ-RS-02@500000", "{proposal}")),
     "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
     "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
     "/staff/mandates": (("YZ-DT-01@500000", "/staff/mandates"),),
@@ -296,6 +304,16 @@ class World:
         found["draft_app"] = page.url
         await self.look_for("issued", one.browser("CD-SJ-04"), owner + "/staff/credentials", "/staff/credentials/")
         await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/")
+        boss, duty = one.browser("CQ-RS-01"), one.browser("CQ-ZB-01")
+        page = await boss.get(one.home + "/staff/people")
+        found["member"] = next(urljoin(page.url, href) for text, href in page.links if text == "CQ-PJ-01")
+        page = await boss.get(found["member"])
+        page = await boss.submit(page.form(has="role"), {"role": "auditor", "division": "500000", "org": ""})
+        found["proposal"] = page.url
+        page = await duty.get(one.home + "/staff/emergency")
+        form = page.form(has="told")
+        page = await duty.submit(form, {"reason": "life", "said": "居民报警，屋里可能有人昏倒", "told": next(each for each in form.choices["told"] if each)})
+        found["glass"] = page.url
         clerk = one.browser("YZ-DT-01")
         page = await clerk.get(one.home + "/desk/receive")
         form = page.form(has="task_code")
