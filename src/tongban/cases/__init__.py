@@ -15,6 +15,7 @@ from tongban import credentials, identity
 from tongban.cases.actions.at_home import at_home
 from tongban.cases.actions.decide import handed_over, review
 from tongban.cases.actions.drafts import begin, follow
+from tongban.cases.actions.mirror import rated
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
 from tongban.cases.model import (
@@ -57,6 +58,7 @@ __all__ = [
     "held",
     "mine",
     "of_person",
+    "rated",
     "reserve",
     "review",
     "submit",

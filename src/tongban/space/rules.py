@@ -44,6 +44,8 @@ def greeting(name: str, *, elder: bool) -> str:
     >>> greeting("陈晓雨", elder=False), greeting("", elder=True)
     ('晓雨，今天要办什么事？', '您好，想办什么事？')
     """
+    if "*" in name:  # a visited node knows a person only by a masked name
+        name = ""
     if elder:
         return f"{name}，您好" if name else "您好，想办什么事？"
     given = name[1:] if len(name) == 3 else name

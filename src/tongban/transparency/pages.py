@@ -28,6 +28,8 @@ class LogPage(msgspec.Struct, frozen=True):
 
     title: str
     head: Head | None
+    signer: str
+    key: str
     root: str
     fingerprint: str
     others: tuple[Witnessed, ...]
@@ -54,6 +56,8 @@ async def show(
     page = LogPage(
         title="办事留痕，改了就能查出来",
         head=head,
+        signer=head.kid.partition("/")[0] if head else "",
+        key=head.kid.partition("/")[2] if head else "",
         root=named(head.root) if head else "",
         fingerprint=Sm2PublicKey.from_spki(head.key).fingerprint.hex() if head else "",
         others=others,

@@ -93,6 +93,20 @@ def plain(value: object) -> str:
     return str(reveal()) if callable(reveal) else str(value)
 
 
+def same(value: object) -> object:
+    """A sentence of ours as it stands, for the standard mode (你)."""
+    return value
+
+
+def polite(value: object) -> object:
+    """A sentence of ours as elders read it (您); what is no plain text passes.
+
+    >>> polite("你提交了申请")
+    '您提交了申请'
+    """
+    return value.replace("你", "您") if type(value) is str else value
+
+
 def blocks(value: object, size: int = BLOCK) -> str:
     """Groups of four (四位一组).
 

@@ -43,15 +43,22 @@ def printable(value: object) -> object:
     return minijinja.Markup(html.escape(value)) if type(value) is str else value
 
 
-@functools.cache
-def environment() -> minijinja.Environment:
-    """The one template environment (模板环境): autoescape for .html, strict about names, templates kept parsed.
+def polite_template(name: str) -> str | None:
+    """The same source as elders read it: 您 where it says 你 (ux.md 5). Only our own words are touched, never what is shown."""
+    source = load_template(name)
+    return None if source is None else source.replace("你", "您")
 
-    Templates stay in the subset that Jinja2 renders too, so that it can take over (stack.md 1).
+
+@functools.cache
+def environment(*, elder: bool = False) -> minijinja.Environment:
+    """The template environment of a mode (模板环境): autoescape for .html, strict about names, templates kept parsed.
+
+    Templates stay in the subset that Jinja2 renders too, so that it can take over (stack.md 1). `|said` is for sentences
+    of ours that come from code or data: in elder mode they say 您. Never for what a person typed.
     """
     return minijinja.Environment(
-        loader=load_template,
-        filters=filters.FILTERS,
+        loader=polite_template if elder else load_template,
+        filters=filters.FILTERS | {"said": filters.polite if elder else filters.same},
         globals={"asset": asset},
         undefined_behavior="strict",
         auto_escape_callback=lambda _name: "html",
@@ -63,7 +70,7 @@ def environment() -> minijinja.Environment:
 
 def render(template: str, page: object, frame: Frame) -> str:
     """The HTML of one page Struct in one frame (排版); raises minijinja.TemplateError for unknown names."""
-    return environment().render_template(template, page=page, frame=frame)
+    return environment(elder=frame.elder).render_template(template, page=page, frame=frame)
 
 
 def compressed(body: bytes, *, level: int = 5) -> bytes:

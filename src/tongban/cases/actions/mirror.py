@@ -89,6 +89,14 @@ async def opened(tx: Tx, node: Node, mirror: Mirror, what: str) -> bool:
     return True
 
 
+async def rated(tx: Tx, node: Node, subject: str, case_id: str) -> None:
+    """The person has rated this case here (评过了): kept at this node, told to nobody. Called by `feedback`."""
+    await tx.execute(
+        "INSERT INTO case_opened (subject, case_id, what, at) VALUES ($1, $2, 'rated', $3) ON CONFLICT DO NOTHING",
+        subject, case_id, node.clock.now(),
+    )  # fmt: skip
+
+
 async def rebuild(node: Node, mirror: Mirror) -> bool:
     """Ask the owner for the state (重建镜像): call `cases.state.get`. False when it is silent; the mirror stays as it is."""
     if mirror.owner_node == node.id:

@@ -51,7 +51,7 @@ async def receive(tx: Tx, node: Node, letter: federation.Letter) -> Case | None:
     await _materials(tx, node, case, sent)
     leaf = await step.leaf_of(tx, node, case, "T03")
     by_whom = f"由{sent.agent_name}代{sent.evidence.name}提交。" if sent.agent_name else ""
-    words = step.Words("已送达，受理部门收到了", f"{by_whom}收不收，5 个工作日内答复，{wording.due(ticking.running(after.clocks))}")
+    words = step.Words("已送达，受理部门收到了", f"{by_whom}{wording.due(ticking.running(after.clocks))}。")
     who = step.Who("window" if sent.window_node else "peer", letter.origin, sent.window_unit or item.organisation.name)
     await step.write_line(tx, node, case, "T03", "submitted", who, words, leaf)
     await speak.tell(tx, node, case, notice=words)

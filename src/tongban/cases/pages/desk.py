@@ -290,7 +290,7 @@ def _answers(
         made.append(
             AnswerRow(
                 name=field.name, label=field.label, value=asked.masked(value) if hidden and field.kind in HIDDEN - {"id_number"} else value,
-                source=asked.source_words(source) or ("补正时改的" if field.name in case.file.corrected else "本人填"),
+                source=asked.source_words(source).replace("你的", "本人") or ("补正时改的" if field.name in case.file.corrected else "本人填"),
                 source_kind="warn" if source and source.pending else "ok" if source and source.kind in forms.REGISTERED else "",
                 hidden=hidden,
             )

@@ -14,9 +14,10 @@ from litestar.response import Response
 from tongban import catalogue, evidence, federation, identity, transparency, ui
 from tongban.cases.actions import ask, at_home, mirror
 from tongban.cases.errors import CaseUnknown, DocumentAway
-from tongban.cases.model import DocumentRef, DraftFile, HomeCases, Mirror, Summary, Unfinished
+from tongban.cases.model import DocumentRef, DraftFile, Mirror, Summary, Unfinished
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
+from tongban.cases.pages.there import There, there
 from tongban.cases.queries import mirrors
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
@@ -28,24 +29,8 @@ from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import CaseNumber
 from tongban.kernel.node import Node
 
-
-class ThereRow(msgspec.Struct, frozen=True):
-    """One case at the home of a visitor (归属地的一件), leading to the home's page."""
-
-    name: str
-    hint: str
-    href: str
-    tag: str
-
-
-class There(msgspec.Struct, frozen=True):
-    """The cases that a visitor has at home (归属地的办件), or in `words` why they are not to be seen now."""
-
-    place: str
-    url: str
-    away: bool
-    words: str
-    rows: tuple[ThereRow, ...]
+DONE = frozenset(name for name, state in PROCESS.states.items() if state.final) | {"finished", "delivered"}
+"""States in which nobody has to do anything any more: the last line is not "now", and no day is promised."""
 
 
 class CasesPage(msgspec.Struct, frozen=True):
@@ -65,6 +50,7 @@ class CasePage(msgspec.Struct, frozen=True):
     """What /cases/{id} draws (办件详情): where it is, in plain words with dates, and the one thing to do."""
 
     title: str
+    nav_title: str
     mirror: Mirror
     grouped: str
     heading: str
@@ -74,6 +60,7 @@ class CasePage(msgspec.Struct, frozen=True):
     steps: tuple[dict[str, str], ...]
     correction_due: str
     correction_sent: bool
+    rated: bool
     can_withdraw: bool
     withdraw_words: str
     receipts: tuple[tuple[str, str], ...]
@@ -123,7 +110,7 @@ async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         done=tuple(one for one in found if not one.waiting and not one.open),
         drafts=drafts,
         saved="saved" in request.query_params,
-        there=_there(node, says) if says else None,
+        there=there(node, says) if says else None,
     )
     return ui.page(request, "cases/cases.html", page)
 
@@ -260,25 +247,6 @@ async def refresh(request: Req, node: HereNode, actor: Asking, case_id: Part) ->
     return ui.see_other(f"/cases/{case_id}")
 
 
-def _there(node: Node, says: identity.HomeSays[HomeCases]) -> There:
-    """What the page says of the cases at home: each leads there, or why there are none (归属地的办件)."""
-    if says.answer is not None:
-        words = "" if says.answer.cases else f"{says.place}那里还没有办件"
-    elif says.reached:
-        words = f"{says.place}的办件，要到{says.place}的页面上看"
-    else:
-        words = f"{says.place}暂时连不上，那里的办件和证照稍后再看"
-    rows = tuple(
-        ThereRow(
-            name=one.item_name, href=at_home.href(says, node.id, one.id), tag=one.waiting,
-            hint="，".join((one.state_words, *((f"{wording.day(one.due_on)}前",) if one.due_on else ()), one.owner_name)),
-        )
-        for one in (says.answer.cases if says.answer else ())
-    )  # fmt: skip
-    url = at_home.href(says, node.id) if says.reached else ""
-    return There(place=says.place, url=url, away=not says.reached, words=words, rows=rows)
-
-
 async def case_page(tx: Tx, node: Node, found: Mirror) -> CasePage:
     """The page of one case, from the mirror only (办件详情的页面)."""
     view, today = found.view, node.clock.today()
@@ -292,17 +260,18 @@ async def case_page(tx: Tx, node: Node, found: Mirror) -> CasePage:
         correcting = await _correction_words(tx, node, found, item)
     elif view is None or found.state == "received":
         due = promise.of_case(promise.handed_in(found), ticking.limits_of(item), calendar(node)).words
-    elif view is not None and found.due_on is not None:
-        unsure = "（按暂定日历，公布后会重算）" if view.provisional else ""
+    elif view is not None and found.due_on is not None and found.state not in DONE:
+        unsure = wording.UNSURE if view.provisional else ""
         due = f"最晚 {wording.day(found.due_on)}{wording.CLOCK_WORDS[found.due_kind]}{unsure}"
     elif view is not None and view.paused:
         due = "时限停着，恢复后接着算"
     overdue = found.due_on is not None and today > found.due_on and found.due_kind != "correction"
     return CasePage(
         title=f"{found.item_name}，{wording.state(found.state)}", mirror=found, grouped=CaseNumber.parse(found.number).grouped,
-        heading=PROCESS.states[found.state].wording,
+        heading=wording.SAID_NOW[found.state], nav_title=found.item_name,
         heard=f"截至 {wording.moment(found.heard_at)}" if found.heard_at else "还没有送到，正在送往",
         due=due, overdue=overdue, steps=_timeline(found), correction_due=correcting, correction_sent="correct" in waits,
+        rated=await mirrors.rated(tx, found.subject, found.id),
         can_withdraw=found.state in ask.WITHDRAWABLE and "withdraw" not in waits, withdraw_words=words,
         receipts=_receipts(found), documents=view.documents if view else (), public=found.public_state,
     )  # fmt: skip
@@ -366,7 +335,7 @@ def _timeline(found: Mirror) -> tuple[dict[str, str], ...]:
     steps = [{"title": "你提交了申请", "hint": wording.moment(found.submitted_at), "state": "done"}]
     told = found.view.told if found.view else ()
     for n, line in enumerate(told):
-        last = n == len(told) - 1 and not PROCESS.states[found.state].final
+        last = n == len(told) - 1 and found.state not in DONE
         hint = "，".join(part for part in (_at(line.at), line.unit) if part)
         steps.append({"title": line.title, "hint": f"{hint}。{line.text}" if line.text else hint, "state": "now" if last else "done"})
     if not told:

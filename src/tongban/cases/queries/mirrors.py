@@ -96,10 +96,11 @@ async def mine(tx: Tx, node: Node, subject: str, actor: Actor | None = None) -> 
 
     `actor`: who looks; an agent sees the items of the mandate only.
     """
+    rated_here = await _rated(tx, subject)
     found = [
         Summary(
             id=one.id, number=one.number, item_name=one.item_name, owner_name=one.owner_name, state=one.state,
-            public_state=one.public_state, state_words=wording.state(one.state), waiting=waiting_for(one), due_on=_due(one),
+            public_state=one.public_state, state_words=wording.state(one.state), waiting="" if one.id in rated_here else waiting_for(one), due_on=_due(one),
             href=f"/cases/{one.id}", changed_at=one.heard_at or one.submitted_at,
             open=one.public_state != "已办结",
         )
@@ -120,6 +121,18 @@ async def unfinished(tx: Tx, node: Node, subject: str, actor: Actor | None = Non
                 Unfinished(id=one.id, item_name=item.name, href=f"/apply/{one.id}/{step}", touched_at=one.touched_at)
             )
     return tuple(made)
+
+
+async def rated(tx: Tx, subject: str, case_id: str) -> bool:
+    """Whether the person has rated this case here (评过了没有). The owner is told days later and in a bunch, so that
+    nobody can tell who gave which review; until then only this node knows.
+    """
+    return case_id in await _rated(tx, subject)
+
+
+async def _rated(tx: Tx, subject: str) -> set[str]:
+    rows_ = await tx.fetch("SELECT case_id FROM case_opened WHERE subject = $1 AND what = 'rated'", subject)
+    return {row["case_id"] for row in rows_}
 
 
 def _due(mirror: Mirror) -> date | None:

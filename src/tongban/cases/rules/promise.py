@@ -12,8 +12,6 @@ from tongban.cases.rules import wording
 from tongban.cases.rules.calendar import Calendar, Reckoned
 from tongban.kernel.clock import CHINA
 
-UNSURE = "（明年的放假安排还没公布，暂这样算）"
-
 
 class Promise(msgspec.Struct, frozen=True):
     """The two days of a case that was handed in and not yet answered (还没收下时的两个日子)."""
@@ -31,7 +29,7 @@ def of_case(handed_in: date, limits: ticking.Limits, calendar: Calendar) -> Prom
     """
     answer = calendar.after(handed_in, limits.intake)
     latest = calendar.after(answer.day, limits.promised, limits.promised_unit)
-    unsure = UNSURE if answer.provisional or latest.provisional else ""
+    unsure = wording.UNSURE if answer.provisional or latest.provisional else ""
     asked = f"最晚 {wording.day(answer.day)}答复收不收"
     if limits.promised == 0:
         return Promise(answer.day, latest.day, f"{asked}，收下以后当场办好{unsure}。")
@@ -66,7 +64,7 @@ def of_correction(asked: Correction, opened_on: date | None, days: int, calendar
     """The one sentence about the last day of a correction (补材料的期限), for the applicant and for the desk."""
     last = last_day(asked, opened_on, days, calendar)
     opened = asked.opened_on or opened_on
-    unsure = UNSURE if last.provisional else ""
+    unsure = wording.UNSURE if last.provisional else ""
     if opened is None:
         return f"通知还没打开，最晚 {wording.day(last.day)}补上{unsure}"
     return f"{opened.month} 月 {opened.day} 日打开的通知，{days} 个工作日内补上，最晚 {wording.day(last.day)}{unsure}"

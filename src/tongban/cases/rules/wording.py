@@ -16,6 +16,28 @@ CLOCK_WORDS: dict[str, str] = {
     "first_review": "初审",
     "delivery": "把结果送到",
 }
+UNSURE = "（明年放假安排公布后可能会变）"
+SAID_NOW: dict[str, str] = {
+    "submitted": "交上去了，正在送往受理部门",
+    "received": "送到了，受理部门在看材料齐不齐",
+    "to_correct": "材料还差一点，补上就接着办",
+    "accepted": "收下了，开始算时限",
+    "under_review": "正在审核",
+    "special_procedure": "正在做法律规定的检验、鉴定或听证，时限停着",
+    "transferring": "正在移交给有权办的部门",
+    "transferred": "换了一个部门接着办",
+    "granted": "通过了，正在做结果",
+    "refused": "没有通过，正在送决定书",
+    "finished": "办好了，结果在下面",
+    "delivered": "办好了，结果送到了",
+    "reviewed": "办好了，也评过了",
+    "closed": "办好了，已经归档",
+    "not_accepted": "没有收，理由和该去哪里写在下面",
+    "correction_lapsed": "补材料过了期限，这次申请结束了，可以重新申请",
+    "withdrawn": "按你说的撤回了",
+    "void": "这件作废了，理由写在下面",
+}
+"""What a person reads first on the page of a case (ux.md 5); the law's own words are in process.yaml and on the papers."""
 SAID_STATES: dict[str, str] = {
     "draft": "还没交",
     "submitted": "正在送往",
@@ -74,7 +96,7 @@ def due(clock: Clock | None) -> str:
         return ""
     if clock.paused_on is not None:
         return f"{day(clock.paused_on)}起停表，恢复后接着算"
-    unsure = "（按暂定日历）" if clock.provisional else ""
+    unsure = UNSURE if clock.provisional else ""
     return f"最晚 {day(clock.due_on)}{CLOCK_WORDS[clock.kind]}{unsure}"
 
 

@@ -53,7 +53,7 @@ def yuan(fen: int) -> str:
 def _limit_words(limit: Limit) -> tuple[str, str]:
     if limit.days == 0:
         return "当场", ""
-    return f"{limit.days} 天", "工作日" if limit.unit == "working" else "自然日"
+    return (f"{limit.days} 个", "工作日") if limit.unit == "working" else (f"{limit.days} 天", "")
 
 
 def _fee_words(fee: Fee) -> str:
@@ -71,7 +71,7 @@ def facts(item: Item) -> Facts:
     promised = item.promised_limit is not None
     words, unit = _limit_words(limit) if limit else ("看当地", "")
     sample = limit is None or not item.official("promised_days" if promised else "statutory_days")
-    length = f"{limit.days} 个{unit}" if limit and unit == "工作日" else words
+    length = words + unit
     note = f"承诺 {length}" if promised else f"法律规定最长 {length}"
     return Facts(
         how_long=words, how_long_unit=unit, how_long_note=note if limit else "当地还没有公布", how_long_sample=sample,

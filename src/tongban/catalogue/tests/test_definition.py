@@ -151,7 +151,7 @@ def test_r206_findings_name_something_real() -> None:
 
 def test_three_facts_carry_the_word_sample_where_no_source_says_so() -> None:
     company, permit = facts(item(COMPANY)), facts(item())
-    assert (company.how_long, company.how_long_unit, company.how_long_sample) == ("3 天", "工作日", False)
+    assert (company.how_long, company.how_long_unit, company.how_long_sample) == ("3 个", "工作日", False)
     assert (company.fee, company.fee_sample) == ("0 元", True)
     assert permit.how_long_sample
     assert not permit.fee_sample

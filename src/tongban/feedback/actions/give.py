@@ -94,6 +94,7 @@ async def submit(tx: Tx, node: Node, actor: Actor, case_id: str, token: str, wri
         await apply_review(tx, node, node.id, told)
     else:
         await federation.send(tx, node, to=found.owner, kind="case.reviewed", about=f"review:{review_id}", body=told)
+    await cases.rated(tx, node, actor.person, case_id)
     log("feedback.given", peer=found.owner)
     again = await reviewable(tx, node, actor.person, case_id)
     return again or found

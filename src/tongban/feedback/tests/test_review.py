@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from tongban import feedback, notifications
+from tongban import cases, feedback, notifications
 from tongban.cases.tests.make import OTHER, brought, citizen, held, ready
 from tongban.feedback.actions import settle
 from tongban.feedback.errors import NothingToReview, ReviewNotBelieved
@@ -40,6 +40,10 @@ async def test_once_and_only_by_the_person(node):
     twice = await give(node, case, 1)
     assert twice[0].code == "feedback.twice"
     assert [row["level"] for row in await rows(node, "review")] == [5]
+    async with node.db.reading() as tx:
+        listed = {one.id: one.waiting for one in await cases.mine(tx, node, case.subject)}
+    assert listed[case.id] == ""  # nobody is asked again, though the owner hears of it days later
+    assert (await held(node, case.id)).state == "delivered"
 
 
 async def test_two_taps_at_once_are_one_review(node):
