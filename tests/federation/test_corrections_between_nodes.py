@@ -12,6 +12,8 @@ import pytest
 
 from tongban import consent, evidence, federation, identity, notifications
 from tongban.evidence import letters as evidence_letters
+from tongban.exchange.actions.serve import serve
+from tongban.exchange.model import Asked, Given
 from tongban.federation.tests.make import deliver
 from tongban.identity.actions import corrections, dispute_desk, disputes, subjects
 from tongban.identity.model import Corrected
@@ -106,6 +108,12 @@ async def test_a_wrong_name_is_disputed_at_one_node_corrected_at_the_register_an
     await deliver(nodes)
     async with register.db.reading() as tx:
         assert await identity.disputed(tx, there.subject) == {"name"}, "the mark rides with the attribute at its owner"
+    asked = Asked(
+        v=1, id=uuid7(), resource="mps.population", fields=("name", "sex"), purpose="case.prefill", who="公安部", subject=there.subject, case="case:1"
+    )
+    given = await serve(register, REGISTER, asked)
+    assert isinstance(given, Given)
+    assert given.disputed == ("name",)
 
     first, second = await clerk(register, "GA-HJ-01"), await clerk(register, "GA-HJ-02")
     page = await first.get(register, "/staff/disputes")

@@ -306,6 +306,8 @@ async def test_home_away_sessions_live_on_and_level_three_waits_for_news(nodes: 
         assert (await me(away, browser)).acr == 3, "everything the home wrote until now has come: that is news"
     finally:
         patch.undo()
+        async with away.db.transaction() as tx:
+            await tx.execute("DELETE FROM head_statement WHERE origin = $1 AND signed = $2", HOME, b"{}")
 
 
 async def _dead(*_: Any, **__: Any) -> Any:

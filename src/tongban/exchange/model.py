@@ -68,7 +68,8 @@ class Grant(msgspec.Struct, frozen=True):
 class Fetched(msgspec.Struct, frozen=True):
     """What a resource answered (取到的数据). `source` and `at` go beside each field on the page.
 
-    `values` are text by field name; `line_id` is the ledger line of this access, the same at both ends.
+    `values` are text by field name; `line_id` is the ledger line of this access, the same at both ends. `disputed` names the
+    fields whose value the person disputes at the register now: to be shown as 待核验, never waited for (R-304).
     """
 
     values: Mapping[str, Personal]
@@ -76,6 +77,7 @@ class Fetched(msgspec.Struct, frozen=True):
     at: datetime
     resource: str
     line_id: str
+    disputed: tuple[str, ...] = ()
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -158,4 +160,5 @@ class Given(msgspec.Struct, frozen=True):
     values: dict[str, str]
     digest: str
     basis: str
+    disputed: tuple[str, ...] = ()
     v: int = 1

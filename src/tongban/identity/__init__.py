@@ -49,10 +49,12 @@ from tongban.identity.queries.persons import account, accounts, home_of, person,
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
+from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.mandates import Deed, Mandate
 from tongban.identity.rules.roles import allowed, require_staff, scopes
 
 __all__ = [
+    "REGISTER_NODE",
     "Account",
     "Arrival",
     "Carried",

@@ -42,8 +42,10 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> 
         away: dict[str, str] = {}
         for got in answers:
             if isinstance(got, exchange.Fetched):
-                source = Source(kind="register", name=got.source, at=_ms(got.at))
-                found |= {("register", got.resource, field): (value.reveal(), source) for field, value in got.values.items()}
+                for field, value in got.values.items():
+                    # a value its person disputes is used and marked; the form never waits for the dispute
+                    source = Source(kind="register", name=got.source, at=_ms(got.at), pending=field in got.disputed)
+                    found["register", got.resource, field] = (value.reveal(), source)
             else:
                 away[got.resource] = got.source
         current = await mirrors.draft(tx, node, draft.subject, draft.id, lock=True)

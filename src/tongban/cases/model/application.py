@@ -15,7 +15,9 @@ Answers = dict[str, Any]
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an answer came from (来源). `name` is for people; `pending` 待核验: typed because its register was away."""
+    """Where an answer came from (来源). `name` is for people; `pending` 待核验: typed because its register was away,
+    or taken from a register where the person disputes it.
+    """
 
     kind: SourceKind = "typed"
     name: str = ""

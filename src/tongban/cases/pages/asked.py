@@ -72,6 +72,15 @@ def source_words(source: Source | None) -> str:
     return source.name
 
 
+def pending_words(source: Source | None) -> str:
+    """Why an answer is still to be checked (为什么待核验): its register is away, or the person disputes what it says."""
+    if source is None or not source.pending:
+        return ""
+    if source.kind in forms.REGISTERED:
+        return "这一项你正在纠错，按对的填就行，之后会核对"
+    return f"{source.name}现在连不上，请自己填，之后会核对"
+
+
 async def questions(tx: Tx, file: DraftFile, fields: tuple[catalogue.Field, ...]) -> tuple[Asked, ...]:
     """The questions of one page, filled with what the draft holds, also what is wrong (出题)."""
     names = await catalogue.division_names(tx) if any(one.kind == "region" for one in fields) else {}
@@ -81,13 +90,13 @@ async def questions(tx: Tx, file: DraftFile, fields: tuple[catalogue.Field, ...]
 def question(field: catalogue.Field, file: DraftFile, names: dict[str, str]) -> Asked:
     """One question."""
     answer, source = file.answers.get(field.name), file.sources.get(field.name)
-    registered = source is not None and source.kind in forms.REGISTERED and bool(answer)
+    registered = source is not None and source.kind in forms.REGISTERED and bool(answer) and not source.pending
     kind = TYPES.get(field.kind, ("text", "", "off"))
     choices = options_of(field, answer if isinstance(answer, str) else "", names)
     widget = WIDGETS[field.kind]
     if widget == "choice":
         widget = "radios" if len(choices) <= FEW else "select"
-    pending = f"{source.name}现在连不上，请自己填，之后会核对" if source is not None and source.pending else ""
+    pending = pending_words(source)
     return Asked(
         name=field.name,
         label=field.label,

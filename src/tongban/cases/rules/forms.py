@@ -66,7 +66,7 @@ def merged(
 ) -> DraftFile:
     """The draft after a page was posted (合并一页): declared fields of that page only, also what is still wrong.
 
-    A locked field that a register filled keeps its value; an answer that was changed by hand says so. With `only` the
+    A locked field that a register filled keeps its value, unless the person disputes it there (纠错); an answer that was changed by hand says so. With `only` the
     page asked just these: what it did not ask and did not send is left as it is, also an unticked choice.
     """
     came = only | {name.split(".", 1)[0] for name in posted}
@@ -75,7 +75,7 @@ def merged(
     answers, sources = dict(file.answers), dict(file.sources)
     for name, field in fields.items():
         source = sources.get(name)
-        if field.locked and source is not None and source.kind in REGISTERED:
+        if field.locked and source is not None and source.kind in REGISTERED and not source.pending:
             continue
         if name not in said:
             # an unticked choice: nothing is posted for it

@@ -114,3 +114,31 @@ async def test_drafts_follow_a_person_who_is_matched(node):
     async with node.db.transaction() as tx:
         await drafts.follow(tx, node, who.subject, "n1" + "6" * 32)
         assert (await mirrors.draft(tx, node, "n1" + "6" * 32, draft.id)).file == draft.file
+
+
+async def test_a_disputed_value_is_used_marked_and_open_to_be_typed(node, monkeypatch):
+    """R-304: while a dispute is open the form goes on; the value is marked 待核验 and the person may write the right one."""
+    who = make.citizen("n1" + "7" * 32)
+
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+        known = {"name": "演示陈小雨", "number": make.NUMBER, "address": "重庆市渝中区演示路 2 号"}
+        values = {name: Personal(known[name]) for name in fields if name in known}
+        disputed = ("name",) if "name" in values else ()
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1", disputed=disputed)
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    found = (await again(node, draft)).file
+    assert found.answers["name"] == "演示陈小雨"
+    assert found.sources["name"].pending
+    assert not found.sources["number"].pending
+    page = await make.Browser(node, who).get(f"/apply/{draft.id}/person")
+    assert "正在纠错" in page.text
+    async with node.db.transaction() as tx:
+        current = await mirrors.draft(tx, node, who.subject, draft.id, lock=True)
+        saved, _ = await drafts.save(tx, node, current, item, "person", {"name": ("演示陈晓雨",), "mobile": ("13800138000",)})
+    assert saved.file.answers["name"] == "演示陈晓雨"
+    assert saved.file.sources["name"].pending, "typed against the register: still to be checked"
+    check = await make.Browser(node, who).get(f"/apply/{draft.id}/check")
+    assert "待核验" in check.text

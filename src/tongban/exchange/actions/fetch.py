@@ -145,6 +145,7 @@ async def _taken(node: Node, found: Resource, question: Asked, got: Given) -> Fe
         at=at,
         resource=found.id,
         line_id=line_id,
+        disputed=tuple(name for name in got.disputed if name in values),
     )
 
 

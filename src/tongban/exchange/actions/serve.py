@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tongban import consent, transparency
+from tongban import consent, identity, transparency
 from tongban.exchange.model import Asked, Given, Grant, Resource
 from tongban.exchange.providers import REGISTERS
 from tongban.exchange.queries import grant_of
@@ -14,6 +14,9 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
+
+CODES = {"nationality": "nation"}
+"""Fields whose name differs from the attribute a person disputes (纠错)."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -101,6 +104,7 @@ async def _give(
     if raw is None:
         return Refused(404, "not_found")
     values = only(raw, fields)
+    disputed = await identity.disputed(tx, question.subject) if found.owner == identity.REGISTER_NODE and question.subject else frozenset()
     basis = f"你同意过，{found.basis}" if found.consent else found.basis
     at = node.clock.now()
     if question.subject:
@@ -134,4 +138,5 @@ async def _give(
         values=values,
         digest=made,
         basis=basis,
+        disputed=tuple(name for name in values if CODES.get(name, name) in disputed),
     )
