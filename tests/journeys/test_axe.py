@@ -49,7 +49,7 @@ NOT_A_PAGE = {
 A_FILE = {
     "/apply/{draft_id:str}/receipt", "/cases/{case_id:str}/documents/{document_id:str}", "/cases/{case_id:str}/proof/{leaf:str}",
     "/desk/prints/{job_id:uuid}/picture.svg", "/desk/{case_id:str}/materials/{material_id:str}", "/me/data-use/{line_id:uuid}/receipt",
-    "/me/materials/{material_id:str}", "/staff/seals/{seal_id:uuid}/picture.png", "/transparency/receipts/{leaf_id:uuid}",
+    "/me/materials/{material_id:str}", "/staff/disputes/{dispute:uuid}/files/{material:uuid}", "/staff/seals/{seal_id:uuid}/picture.png", "/transparency/receipts/{leaf_id:uuid}",
     "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/picture.svg",
     "/wallet/{card_id:uuid}/receipt.json",
 }  # fmt: skip
@@ -105,6 +105,10 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/agents/{mandate_id:uuid}": ((HER, "{mandate}"),),
     "/me/agents/{mandate_id:uuid}/stop": ((HER, "{mandate}/stop"),),
     "/me/switch": ((HER, "/me/switch"),),
+    "/me/disputes": ((HER, "/me/disputes"),),
+    "/me/disputes/new": ((HER, "/me/disputes/new"),),
+    "/me/disputes/{dispute:uuid}": ((HER, "{dispute}"),),
+    "/me/home": ((HER, "/me/home"), ("her@510000", "/me/home")),
     "/me/materials": ((HER, "/me/materials"),),
     "/messages": ((HER, "/messages"),),
     "/messages/{message_id:uuid}": ((HER, "{message}"),),
@@ -127,6 +131,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/clients/{client_id:str}": (("CQ-YY-01@500000", "{client}"), ("CQ-YY-02@500000", "{client}")),
     "/staff/clients/{client_id:str}/edit": (("CQ-YY-01@500000", "{client}/edit"),),
     "/staff/counter": (("YZ-DT-01@500000", "/staff/counter"),),
+    "/staff/disputes": (("GA-HJ-01@mps", "/staff/disputes"),),
+    "/staff/disputes/{dispute:uuid}": (("GA-HJ-01@mps", "{desk_dispute}"),),
     "/staff/emergency": (("CQ-ZB-01@500000", "/staff/emergency"), ("CQ-AQ-01@500000", "/staff/emergency")),
     "/staff/emergency/{glass_id:uuid}": (("CQ-ZB-01@500000", "{glass}"), ("CQ-AQ-01@500000", "{glass}")),
     "/staff/join": (("nobody@510000", "/staff/join"),),
@@ -226,6 +232,9 @@ class World:
 
     async def _people(self) -> None:
         one, her = self.one, self.one.browser("her")
+        page = await her.get(one.home + "/me/disputes/new")
+        page = await her.submit(page.form(has="claimed"), {"attribute": "address", "claimed": "重庆市演示路 2 号（演示）", "note": "门牌号写错了"})
+        self.found["dispute"] = page.url
         await self.look_for("message", her, one.home + "/messages", "/messages/")
         await self.look_for("info", one.browser("visitor"), one.home + "/search?q=居住证", "/info/")
         coming, named, plain = self.three.browser("coming"), self.three.browser("named"), self.three.browser("plain")
@@ -303,6 +312,11 @@ class World:
         page = await registrar.submit(page.form(has="items"), values, button=("act", "register"))
         found["draft_app"] = page.url
         await self.look_for("issued", one.browser("CD-SJ-04"), owner + "/staff/credentials", "/staff/credentials/")
+        for _ in range(100):
+            await self.look_for("desk_dispute", one.browser("GA-HJ-01"), one.addresses["mps"] + "/staff/disputes", "/staff/disputes/")
+            if found["desk_dispute"].startswith("http"):
+                break
+            await asyncio.sleep(0.2)
         await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/")
         boss, duty = one.browser("CQ-RS-01"), one.browser("CQ-ZB-01")
         page = await boss.get(one.home + "/staff/people")
