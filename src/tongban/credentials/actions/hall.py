@@ -12,18 +12,20 @@ from typing import Any
 
 import asyncpg
 
-from tongban import federation, transparency
+from tongban import federation, seals, transparency
 from tongban.credentials.actions import prints
 from tongban.credentials.errors import PrintRefused
 from tongban.credentials.model import PrintJob
 from tongban.credentials.queries.credentials import GROUP, held_list
 from tongban.credentials.queries.prints import job as find_job
+from tongban.credentials.queries.prints import job_ofd
 from tongban.credentials.queries.types import hall as find_hall
 from tongban.credentials.rules.record import LIST_HOURS
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import digest, hmac_sm3, jcs, unb64
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 WRONG_CODES = 5
@@ -72,6 +74,7 @@ async def print_paper(
     if wrong:
         return tuple(wrong)
     await _still_valid(tx, node, job)
+    await _sealed(tx, node, job)
     try:
         async with tx.transaction():
             await tx.execute(
@@ -193,6 +196,15 @@ async def _still_valid(tx: Tx, node: Node, job: PrintJob) -> None:
         raise PrintRefused("发证地的状态清单太旧，现在不能打印", "等清单更新了再打，请对方稍等或者改天来")
     if held.state(job.list_index) != "valid":
         raise PrintRefused("这张证照已经不是有效状态，不能打印", "请对方联系发证单位")
+
+
+async def _sealed(tx: Tx, node: Node, job: PrintJob) -> None:
+    """What goes on the blank carries seals that hold and cover all of it (打印前验章), by the roots this hall trusts (T-52)."""
+    document = await job_ofd(tx, node, job.id)
+    verdict = seals.verify_ofd(document or b"", await seals.anchors(tx))
+    if not verdict.ok:
+        log("credentials.print_unsealed", peer=job.issuer, reason=verdict.step)
+        raise PrintRefused("证照上的电子印章没有通过核对，不能打印", "请发证单位重新下单，这一份不要用")
 
 
 async def _open(tx: Tx, node: Node, actor: Actor, job_id: str, states: set[str]) -> PrintJob:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -11,7 +13,9 @@ from tongban.credentials import letters
 from tongban.credentials.actions import hall, prints, status, verify
 from tongban.credentials.errors import PrintRefused, TooManyTries
 from tongban.credentials.queries import credentials as queries
+from tongban.credentials.queries.credentials import GROUP
 from tongban.credentials.queries.keys import signer_of
+from tongban.credentials.queries.prints import job_ofd
 from tongban.credentials.queries.receipts import card_receipt
 from tongban.credentials.rules import presentation
 from tongban.credentials.tests import make
@@ -249,6 +253,40 @@ async def test_hall_waits_when_the_status_list_is_old(nodes):
         assert (
             await hall.print_paper(tx, home, clerk, str(code), code=plain, blank_no="YZ2001", identity_checked=True)
         ).state == "printed"
+
+
+async def test_a_hall_prints_no_paper_whose_seal_does_not_hold(nodes):
+    """T-52: the ordered document was changed on its way or at rest; the clerk reads why, and no blank is used."""
+    home, there = nodes["500000"], nodes["510000"]
+    async with there.db.transaction() as tx:
+        issued = await make.licence(tx, there, home="500000")
+        order = await credentials.order_print(tx, there, subject=make.SUBJECT, credential_id=issued.id, hall="CQ-YZ-01")
+        sealed = await tx.fetchrow("SELECT id, code FROM credential_print_order WHERE id = $1", order.id)
+        plain = there.cipher.open("case", "credential_print_order.code", str(sealed["id"]), sealed["code"]).reveal()
+    await deliver(nodes)
+    async with home.db.transaction() as tx:
+        good = await job_ofd(tx, home, order.id)
+        forged = home.cipher.seal_bytes(GROUP, "credential_print_job.ofd", order.id, changed(good))
+        await tx.execute("UPDATE credential_print_job SET ofd = $2 WHERE id = $1", order.id, forged)
+    clerk = make.staff("clerk", "credentials.print", division="500103")
+    with pytest.raises(PrintRefused) as why:
+        async with home.db.transaction() as tx:
+            await hall.print_paper(tx, home, clerk, order.id, code=plain, blank_no="YZ3001", identity_checked=True)
+    assert "电子印章没有通过核对" in why.value.sentence
+    async with home.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM credential_blank WHERE blank_no = 'YZ3001'") == 0
+        assert await tx.fetchval("SELECT state FROM credential_print_job WHERE id = $1", order.id) == "accepted"
+
+
+def changed(ofd: bytes) -> bytes:
+    """The same document with one more mark on its first page, zipped again as cleanly as before."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(ofd)) as old, zipfile.ZipFile(out, "w") as new:
+        for one in old.infolist():
+            content = old.read(one)
+            new.writestr(one, content.replace(b"</ofd:Page>", b"<!-- 1 --></ofd:Page>") if one.filename.endswith("Content.xml") else content)
+    assert out.getvalue() != ofd
+    return out.getvalue()
 
 
 async def test_receipt_of_another_nodes_log(nodes):
