@@ -138,9 +138,11 @@ async def test_remote_medical_by_keyboard_in_elder_mode(citizen: Make) -> None:
         "mobile": he.who.phone, "insured_at": "500000", "insurance": "resident", "kind": "living", "promise": "true", "province": "510000",
         "city": "510100", "starts": (SystemClock().today() + timedelta(days=3)).isoformat(), "living_address": "成都市锦江区演示路 9 号（演示）",
     }  # fmt: skip
+    questions = []
     for _ in range(20):
         if page.url.endswith("/check"):
             break
+        questions.append(await one_question(he))
         assert await page.locator("html").get_attribute("data-mode") == "elder"
         names = await page.evaluate(
             "[...new Set([...document.querySelectorAll('main form [name]')].filter(e => !/hidden|submit|file/.test(e.type) && e.tagName !== 'BUTTON').map(e => e.name))]"
@@ -156,6 +158,8 @@ async def test_remote_medical_by_keyboard_in_elder_mode(citizen: Make) -> None:
         at = page.url
         await keys.press('main button[name="_act"][value="next"]')
         assert page.url != at, await he.main.inner_text()
+    assert len(questions) >= 7, questions
+    assert len(set(questions)) == len(questions), "no question comes twice"
     words = await he.text()
     assert "人口登记" in words or "居民身份证" in words
     await keys.choose("declared", "true")
@@ -166,6 +170,61 @@ async def test_remote_medical_by_keyboard_in_elder_mode(citizen: Make) -> None:
     assert re.search(r"\d{1,2} 月 \d{1,2} 日", words)
     assert "你" not in await he.page.locator("main h1").inner_text()
     assert keys.unseen == [], f"{len(keys.unseen)} stops cannot be seen: {keys.unseen[:6]}"
+
+
+async def one_question(he: Any) -> str:
+    """This page of the form asks one thing, says how far it is, and has a way back; the question's words."""
+    page = he.page
+    assert await he.main.locator("form[data-one], form[enctype]").count() == 1
+    asked = await page.evaluate(
+        """() => new Set([...document.querySelectorAll('main form :is(input, select, textarea)')]
+             .filter(one => !/hidden|submit/.test(one.type)).map(one => one.name.split('.')[0].replace(/^_reuse/, 'material'))).size"""
+    )
+    assert asked <= 1, f"{asked} questions on one page: {await he.main.inner_text()}"
+    words = await he.main.inner_text()
+    assert re.search(r"第 \d+ 个问题，共 \d+ 个|后面还有 \d+ 个问题", words), words
+    assert "你" not in words, words
+    return str(await he.main.locator("h1").inner_text())
+
+
+@pytest.mark.parametrize("name", ["内资公司设立登记", "居住证签注", "异地就医结算备案"])
+async def test_elder_forms_ask_one_thing_a_page_without_a_script(citizen: Make, name: str) -> None:
+    """R-707: every item that is filled in here, one question a page; back keeps the answer; one change from the check page."""
+    he = await citizen(javascript=False)
+    page = he.page
+    await page.goto(f"{he.home}/search?q={name}")
+    await page.locator('button[form="display"][name="mode"][value="elder"]:visible').first.click()
+    await page.wait_for_load_state()
+    await page.locator('main a[href^="/s/"]').first.click()
+    await page.wait_for_load_state()
+    await he.press("开始办理")
+    await he.sign_in()
+    if "/s/" in page.url:
+        await he.press("开始办理")
+    seen: list[str] = []
+    for _ in range(40):
+        if page.url.endswith("/check"):
+            break
+        heading = await one_question(he)
+        at = page.url
+        await he.fill_page()
+        if len(seen) == 2:  # back and forth: nothing is lost, and it is the same question again
+            await he.press("上一步")
+            assert await he.main.locator("h1").inner_text() == seen[-1]
+            await he.press("继续")
+            assert await he.main.locator("h1").inner_text() == heading
+            await he.fill_page()
+        seen.append(heading)
+        await he.press("继续")
+        assert page.url != at, await he.main.inner_text()
+    assert page.url.endswith("/check"), page.url
+    assert len(set(seen)) == len(seen), seen
+    assert "你" not in await he.main.inner_text()
+    await he.main.locator('a.lk[href*="q="]').last.click()
+    await page.wait_for_load_state()
+    await one_question(he)
+    await he.press("继续")
+    assert page.url.endswith("/check"), "a change leads back to the check page"
 
 
 async def test_skip_link_and_error_summary_by_keyboard(citizen: Make) -> None:
@@ -208,5 +267,8 @@ async def test_switching_keeps_what_is_typed_and_not_saved(citizen: Make) -> Non
     assert page.url == at
     assert await page.locator("html").get_attribute("data-mode") == "elder"
     assert await he.main.locator('[name="company_name"]').input_value() == "成都没存过演示科技有限公司"
-    assert await he.main.locator('[name="company_type"][value="limited"]').is_checked()
     assert await page.evaluate("sessionStorage.length") == 0, "nothing typed stays behind in the browser"
+    await he.press("继续")  # on the way the answers typed for the step's other questions go along
+    while await he.main.locator('[name="company_type"]').count() == 0:
+        await he.press("继续")
+    assert await he.main.locator('[name="company_type"][value="limited"]').is_checked()

@@ -32,7 +32,7 @@ def posted_place(item: catalogue.Item, draft: Draft, node: Node, step: str, ques
     if not question:
         return None
     order = one_by_one.places(item, draft.file, node.clock.today())
-    found = one_by_one.at(order, draft.file, step, question)
+    found = one_by_one.at(item, order, draft.file, step, question)
     return found if found is not None and found.question == question else None
 
 
@@ -57,7 +57,7 @@ def chosen(item: catalogue.Item, draft: Draft, node: Node, step: str, question: 
     bad = next((one.field for one in wrong if one.field), "")
     if bad and not question:
         return one_by_one.of_field(order, step, bad)
-    return one_by_one.at(order, draft.file, step, question, begun=bool(draft.step))
+    return one_by_one.at(item, order, draft.file, step, question, begun=bool(draft.step))
 
 
 def back_path(item: catalogue.Item, draft: Draft, node: Node, place: Place | None) -> str:

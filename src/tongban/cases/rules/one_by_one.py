@@ -37,15 +37,19 @@ def places(item: catalogue.Item, file: DraftFile, today: date) -> tuple[Place, .
     return tuple(found)
 
 
-def at(order: tuple[Place, ...], file: DraftFile, step: str, question: str, *, begun: bool = True) -> Place | None:
+def at(
+    item: catalogue.Item, order: tuple[Place, ...], file: DraftFile, step: str, question: str, *, begun: bool = True
+) -> Place | None:
     """The place that was asked for (找到这一问). None = no such step.
 
-    Without a question: the step's first place of a form that was not begun, else its first that nobody has answered.
+    Without a question: the step's first place, or in a form that was begun its first that has to be answered and is not.
     """
     here = [one for one in order if one.step == step]
     named = next((one for one in here if one.question == question), None)
-    waiting = (one for one in here if not file.answers.get(one.question) and not file.materials.get(one.question))
-    return named or next((one for one in waiting if question == "" and begun and one.question != KNOWN), here[0] if here else None)
+    if named is None and not question and begun:
+        needed = {field.name for field in item.form.fields if field.required or field.required_when}
+        named = next((one for one in here if one.question in needed and one.question not in file.answers), None)
+    return named or (here[0] if here else None)
 
 
 def of_field(order: tuple[Place, ...], step: str, field: str) -> Place | None:

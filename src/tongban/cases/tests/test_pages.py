@@ -200,7 +200,7 @@ async def test_withdrawing_through_the_page(node):
     browser = Browser(node, person("c"))
     done = await browser.post(f"/cases/{mine.id}/withdraw", {}, page=f"/cases/{mine.id}/withdraw")
     assert done.status_code == 303
-    assert "已按您的要求撤回" in (await browser.get(f"/cases/{mine.id}")).text
+    assert "按你说的撤回了" in (await browser.get(f"/cases/{mine.id}")).text
     late = await browser.post(f"/cases/{mine.id}/withdraw", {}, page=f"/cases/{mine.id}/withdraw")
     assert late.status_code in {303, 409}
 
