@@ -18,16 +18,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tongban import consent, identity
+from tongban.identity import tasks
 from tongban.identity.actions import emergency, joining, ledger, proposals, staff, staff_key
 from tongban.identity.actions import sessions as session_verbs
 from tongban.identity.actions.resolve import STAFF_COOKIE
+from tongban.identity.actions.set_up import people
 from tongban.identity.actions.subjects import put_person
 from tongban.identity.model import OpenedSession, Proposal
 from tongban.identity.queries import staff as queries
 from tongban.identity.queries.emergency import glass
+from tongban.identity.queries.persons import number_index
 from tongban.identity.queries.proposals import notices_of, proposal
 from tongban.identity.queries.sessions import by_id
 from tongban.identity.rules.emergency import LIMITS
+from tongban.identity.tests.make import household
 from tongban.identity.tests.test_passkey import Authenticator, b64u
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import SetClock
@@ -383,6 +387,26 @@ async def test_t62_family_is_refused_like_oneself(tx: Any, node: Node) -> None:
     assert await code_of(identity.reading_reason(tx, node, clerk, HER, "case", "c1", fields=("姓名",))) == "identity.reason_needed", "own case read"
     window = msgspec.structs.replace(await officer(tx, node, "YZ-DT-01"), linked_subject=HER)
     assert await code_of(identity.open_visit(tx, node, window, HER_NUMBER, HER_NAME)) == "identity.own_case"
+
+
+async def test_t62_a_clerk_is_known_by_the_register_wherever_they_live(make_node: Callable[..., Awaitable[Node]]) -> None:
+    """The link does not need the clerk's account to be here; the number is forgotten as soon as the register has answered."""
+    known = people().citizens[0]
+    async with household(make_node, "500000") as nodes:
+        here, made = nodes["500000"], []
+        async with here.db.transaction() as tx:
+            for staff_no, name in (("XX-1", known.name), ("XX-2", "演示别人")):
+                made.append(await joining._enter(tx, here, joining.Newcomer(
+                    staff_no=staff_no, name=name, unit="重庆市政务服务局（演示）", org="", division="500000", department="", citizen_number=known.number
+                )))  # fmt: skip
+            assert not await queries.linked_subject(tx, here, made[0])
+        await tasks.link_staff(here)
+        async with nodes["mps"].db.reading() as tx:
+            subject = await tx.fetchval("SELECT subject FROM register_entry WHERE bi_number = $1", number_index(nodes["mps"], known.number))
+        async with here.db.reading() as tx:
+            assert await queries.linked_subject(tx, here, made[0]) == subject, "own case from another province decided"
+            assert not await queries.linked_subject(tx, here, made[1]), "linked with a wrong name"
+            assert not await tx.fetchval("SELECT count(*) FROM staff WHERE citizen_number IS NOT NULL AND staff_no LIKE 'XX-%'")
 
 
 # ---- emergencies ----------------------------------------------------------------------------------------------------
