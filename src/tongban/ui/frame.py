@@ -99,7 +99,8 @@ class Frame(msgspec.Struct):
     @property
     def ending_in(self) -> int:
         """Seconds until the page without JavaScript says that the sign-in ends (0: it does not end soon)."""
-        return max(1, self.session.left - self.session.warn) if self.session.left and self.signed_in and self.channel != "kiosk" else 0
+        asks = bool(self.session.left) and self.signed_in and self.channel != "kiosk" and not self.path.startswith("/session/")
+        return max(1, self.session.left - self.session.warn) if asks else 0
 
     @property
     def ending_href(self) -> str:

@@ -135,8 +135,8 @@ async def unlock(tx: Tx, node: Node, session: Session) -> OpenedSession:
     """The locked session goes on at the level it had, with a new cookie value 解锁. LookupError when it ended meanwhile."""
     now, value = node.clock.now(), secrets.token_urlsafe(32)
     row = await tx.fetchrow(
-        "UPDATE session SET locked_at = NULL, seen_at = $3, idle_until = least($3 + (idle_until - seen_at), ends_at), cookie_hash = $4,"
-        " previous_hash = NULL, previous_until = NULL, rotated_at = $3, acr = least(acr, $5)"
+        "UPDATE session SET locked_at = NULL, seen_at = $3::timestamptz, idle_until = least($3::timestamptz + (idle_until - seen_at), ends_at),"
+        " cookie_hash = $4, previous_hash = NULL, previous_until = NULL, rotated_at = $3::timestamptz, acr = least(acr, $5::smallint)"
         f" WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING {COLUMNS}",
         session.subject, session.id, now, hashed(value),
         levels.decayed(session.acr, raised_at=session.raised_at, seen_at=session.seen_at, now=now),

@@ -284,7 +284,13 @@ async def left(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
         except federation.NotMember:
             places = []
     also = f"从{node.settings.name}跳过去的{'、'.join(places)}也退出了。" if places else ""
-    return ui.page(request, "identity/left.html", LeftPage(text=f"{also}填到一半的都存着，再登录接着办。"))
+    kiosk = request.cookies.get("tb_channel") == "kiosk"
+    gone = "登录、填写的内容和打印的文件都清掉了，这台机器上没有留下你的信息。" if kiosk else ""
+    page = LeftPage(text=f"{gone}{also}填到一半的都存着，再登录接着办。", home="/?channel=kiosk" if kiosk else "/")
+    response = ui.page(request, "identity/left.html", page)
+    if kiosk:  # the next person starts afresh: nothing of this one stays in the browser (identity.md 7)
+        response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
 
 
 ROUTES = [

@@ -66,7 +66,8 @@ async def on_pc(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     if not isinstance(made, str) or stands is None:
         over = scan.OnPc(state="over", pick=0, next=next_path, left=0)
         return _pc(request, node, "", over, made if isinstance(made, tuple) else ())
-    response = _pc(request, node, made, stands)
+    # with `new` the code is drawn once: coming back to this page (it reloads itself) shows the same one
+    response = ui.see_other("/scan?next=" + quote(next_path, safe="")) if "new" in request.query_params else _pc(request, node, made, stands)
     browser.put(response, TX_COOKIE, made, seconds=600)
     return response
 

@@ -127,6 +127,7 @@ class LeftPage(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str = "已经退出"
     text: str
+    home: str = "/"
 
 
 class KeyRow(msgspec.Struct, frozen=True):

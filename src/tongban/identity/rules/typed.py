@@ -14,7 +14,7 @@ from tongban.kernel.ids import BadIdentifier, IdNumber
 _PHONE = re.compile(r"1[3-9]\d{9}")
 _NUMBER = re.compile(r"\d{17}[\dX]")
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-_NOT_BACK_TO = ("/login", "/logout", "/step-up", "/oidc/callback", "/discover", "/staff/login", "/staff/logout")
+_NOT_BACK_TO = ("/login", "/logout", "/step-up", "/oidc/callback", "/discover", "/staff/login", "/staff/logout", "/session", "/unlock")
 
 
 def normal(text: str) -> str:
