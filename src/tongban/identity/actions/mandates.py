@@ -12,7 +12,6 @@ import msgspec
 
 from tongban import federation, notifications
 from tongban.identity.actions import acting, register, subjects
-from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import mandates as queries
@@ -20,11 +19,10 @@ from tongban.identity.rules import mandates as rules
 from tongban.identity.rules import typed
 from tongban.identity.rules.ages import age
 from tongban.identity.rules.mandates import Deed, Mandate, book
-from tongban.identity.rules.roles import holds
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
-from tongban.kernel.errors import NotAllowed, Refusals, SelfOnly
+from tongban.kernel.errors import Refusals, SelfOnly
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
@@ -124,9 +122,9 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     me = await queries.party(tx, node, grantor)
     basis: rules.Basis = "org_agent" if company else "family"
     now = node.clock.now()
-    made = await _put(tx, node, {
+    made = await put(tx, node, {
         "id": uuid7(), "grantor": grantor, "agent": agent.subject, "basis": basis, "items": items, "set_name": wanted.set_name if version else "",
-        "set_version": version, "acts": _ordered(wanted.acts), "from_at": now, "until_at": rules.longest(basis, now, wanted.days),
+        "set_version": version, "acts": ordered(wanted.acts), "from_at": now, "until_at": rules.longest(basis, now, wanted.days),
         "wait_until": rules.waits(basis, now), "granted_acr": actor.acr, "granted_by_subject": actor.subject if company else "",
         "granted_node": node.id, "agent_node": agent.home, "state": "offered", "offered_until": now + timedelta(days=book().limits.accept_days),
         "grantor_name": me.name if me and me.name else actor.name or Personal(""), "agent_name": agent.name,
@@ -141,52 +139,14 @@ def is_granted(found: object) -> bool:
     return isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], tuple) and isinstance(found[1], int)
 
 
-def _ordered(acts: tuple[str, ...]) -> tuple[str, ...]:
+def ordered(acts: tuple[str, ...]) -> tuple[str, ...]:
     """Acts in the book's order; whoever fills in or hands in may look."""
     wanted = {*acts, "view"}
     return tuple(one.code for one in book().act if one.code in wanted)
 
 
-async def grant_at_hall(
-    tx: Tx, node: Node, clerk: Actor, grantor: Agent, agent: Agent, wanted: Wanted, *, names: dict[str, str]
-) -> Mandate | Refusals:
-    """A clerk saw both persons and their documents 大厅当面授权: good at once, no waiting; both readings go to the ledger.
-
-    Raises NotAllowed without `identity.hall_mandate`.
-    """
-    clerk.require_staff()
-    if not holds(clerk, "identity.hall_mandate"):
-        raise NotAllowed
-    found = judge(wanted, kind="person", names=names)
-    if not is_granted(found):
-        return found  # type: ignore[return-value]
-    items, version = found
-    if agent.subject == grantor.subject:
-        return (refusal("identity.agent_self", "number"),)
-    for one in (grantor, agent):
-        if clerk.own_or_family(one.subject):
-            raise failure("identity.own_case")
-        if await tx.fetchval("SELECT true FROM person WHERE subject = $1 AND name IS NOT NULL", one.subject):
-            visit = await open_visit(tx, node, clerk, one.number.reveal(), one.name.reveal())
-            if isinstance(visit, tuple):
-                return visit
-    now = node.clock.now()
-    made = await _put(tx, node, {
-        "id": uuid7(), "grantor": grantor.subject, "agent": agent.subject, "basis": "hall", "items": items,
-        "set_name": wanted.set_name if version else "", "set_version": version, "acts": _ordered(wanted.acts), "from_at": now,
-        "until_at": rules.longest("hall", now, wanted.days), "wait_until": None, "granted_acr": 4, "granted_by_subject": "",
-        "granted_staff": clerk.staff_id, "granted_node": node.id, "agent_node": agent.home, "state": "active", "offered_until": now,
-        "accepted_at": now, "grantor_name": grantor.name, "agent_name": agent.name,
-    })  # fmt: skip
-    if agent.home == node.id:
-        await look_at_agent(tx, node, agent.subject)
-    else:
-        await _letter(tx, node, agent.home, made, "mandate.offered", _body(made, ""))
-    await _tell(tx, node, grantor.subject, made, "mandate.granted", "办好了一份代办", f"{agent.name.reveal()}可以替你办事了。不想让办了，随时停。")
-    return made
-
-
-async def _put(tx: Tx, node: Node, fields: dict[str, Any]) -> Mandate:
+async def put(tx: Tx, node: Node, fields: dict[str, Any]) -> Mandate:
+    """Write a mandate's row, names sealed, and read it back; an id that is there already changes nothing."""
     now = node.clock.now()
     made = fields["id"]
     whole = {"wait_until": None, "granted_staff": "", "accepted_at": None, "news_at": now, "made_at": now, **fields}
@@ -205,10 +165,11 @@ async def _offer(tx: Tx, node: Node, made: Mandate) -> None:
         await _ask_agent(tx, node, made)
         return
     proof = await subjects.statement_of(tx, node, made.granted_by_subject or made.grantor)
-    await _letter(tx, node, made.agent_node, made, "mandate.offered", _body(made, proof or ""))
+    await letter_to(tx, node, made.agent_node, made, "mandate.offered", body_of(made, proof or ""))
 
 
-def _body(made: Mandate, proof: str) -> dict[str, Any]:
+def body_of(made: Mandate, proof: str) -> dict[str, Any]:
+    """The body of `mandate.offered`."""
     return {
         "id": made.id, "grantor": made.grantor, "agent": made.agent, "basis": made.basis, "items": list(made.items),
         "set_name": made.set_name, "set_version": made.set_version, "acts": list(made.acts), "from_at": _ms(made.from_at),
@@ -227,7 +188,8 @@ def _at(ms: Any) -> datetime:
     return datetime.fromtimestamp(int(ms) / 1000, UTC)
 
 
-async def _letter(tx: Tx, node: Node, to: str, made: Mandate, kind: str, body: dict[str, Any]) -> None:
+async def letter_to(tx: Tx, node: Node, to: str, made: Mandate, kind: str, body: dict[str, Any]) -> None:
+    """A letter about a mandate."""
     await federation.send(tx, node, to=to, kind=kind, about=f"mandate:{made.id}", body=body)
 
 
@@ -239,7 +201,7 @@ async def arrived(tx: Tx, node: Node, letter: federation.Letter) -> None:
     if basis not in {"family", "org_agent", "hall"} or not acts or not body["items"]:
         return
     at = node.clock.now()
-    made = await _put(tx, node, {
+    made = await put(tx, node, {
         "id": str(body["id"]), "grantor": str(body["grantor"]), "agent": str(body["agent"]), "basis": basis,
         "items": tuple(str(one) for one in body["items"]), "set_name": str(body["set_name"]), "set_version": int(body["set_version"]),
         "acts": acts, "from_at": _at(body["from_at"]), "until_at": min(_at(body["until_at"]), rules.longest(basis, at, 10**5)),
@@ -289,13 +251,14 @@ async def check_offer(node: Node, payload: dict[str, Any]) -> None:
 
 
 async def _ask_agent(tx: Tx, node: Node, made: Mandate) -> None:
-    await _tell(
+    await tell(
         tx, node, made.agent, made, "mandate.offered", f"{made.grantor_name.reveal()}想请你代办",
         f"看看办什么、到哪天，接不接都行。{acting.moment(made.offered_until)}前没接就作废。",
     )  # fmt: skip
 
 
-async def _tell(tx: Tx, node: Node, subject: str, made: Mandate, kind: str, title: str, text: str, dedupe: str = "") -> None:
+async def tell(tx: Tx, node: Node, subject: str, made: Mandate, kind: str, title: str, text: str, dedupe: str = "") -> None:
+    """A message about a mandate, leading to its page."""
     await notifications.notify(
         tx, node, subject=subject, kind=kind, title=title, text=text, link=f"/me/agents/{made.id}", about=f"mandate:{made.id}", group="代办",
         dedupe=dedupe,
@@ -319,7 +282,7 @@ async def accept(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
         raise failure("identity.mandate_gone")
     await accepted(tx, node, found)
     if found.granted_node != node.id:
-        await _letter(tx, node, found.granted_node, found, "mandate.accepted", {"id": found.id})
+        await letter_to(tx, node, found.granted_node, found, "mandate.accepted", {"id": found.id})
     await look_at_agent(tx, node, found.agent)
     return msgspec.structs.replace(found, state="active", accepted_at=node.clock.now())
 
@@ -331,7 +294,7 @@ async def accepted(tx: Tx, node: Node, found: Mandate) -> None:
     if found.granted_node == node.id:
         to = found.granted_by_subject or found.grantor
         wait = f"{acting.moment(found.wait_until)}前只能看和填，不能提交。" if found.wait_until and found.wait_until > now else ""
-        await _tell(tx, node, to, found, "mandate.accepted", f"{found.agent_name.reveal()}接下了代办", f"{wait}他每办一步，都会告诉你。", "accepted")
+        await tell(tx, node, to, found, "mandate.accepted", f"{found.agent_name.reveal()}接下了代办", f"{wait}他每办一步，都会告诉你。", "accepted")
 
 
 async def refuse(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> None:
@@ -368,7 +331,7 @@ async def _over(tx: Tx, node: Node, found: Mandate, state: str, why: str) -> Non
         return
     other = found.agent_node if found.granted_node == node.id else found.granted_node
     if other != node.id:
-        await _letter(tx, node, other, found, "mandate.over", {"id": found.id, "state": state, "why": why})
+        await letter_to(tx, node, other, found, "mandate.over", {"id": found.id, "state": state, "why": why})
     else:
         await tell_over(tx, node, found, why)
 
@@ -377,9 +340,9 @@ async def tell_over(tx: Tx, node: Node, found: Mandate, why: str) -> None:
     """Tell the other side that it is over 告诉对方停了."""
     if why == "agent":
         to = found.granted_by_subject or found.grantor
-        await _tell(tx, node, to, found, "mandate.over", f"{found.agent_name.reveal()}不代办了", "需要的话，请另外的人。", "over")
+        await tell(tx, node, to, found, "mandate.over", f"{found.agent_name.reveal()}不代办了", "需要的话，请另外的人。", "over")
     else:
-        await _tell(tx, node, found.agent, found, "mandate.over", f"{found.grantor_name.reveal()}的代办停了", "你不能再替对方办事了。", "over")
+        await tell(tx, node, found.agent, found, "mandate.over", f"{found.grantor_name.reveal()}的代办停了", "你不能再替对方办事了。", "over")
 
 
 async def look_at_agent(tx: Tx, node: Node, agent: str) -> None:
@@ -418,7 +381,7 @@ async def tidy(node: Node) -> None:
             await tx.execute("UPDATE mandate SET reminded_at = $2 WHERE id = $1", one.id, now)
             last = acting.moment(one.until_at)
             if one.agent_node == node.id:
-                await _tell(tx, node, one.agent, one, "mandate.ending", f"替{one.grantor_name.reveal()}代办快到期了", f"到 {last} 为止。", "agent")
+                await tell(tx, node, one.agent, one, "mandate.ending", f"替{one.grantor_name.reveal()}代办快到期了", f"到 {last} 为止。", "agent")
             if one.granted_node == node.id:
                 to = one.granted_by_subject or one.grantor
-                await _tell(tx, node, to, one, "mandate.ending", f"{one.agent_name.reveal()}的代办快到期了", f"到 {last} 为止，还要就再授权一次。", "grantor")
+                await tell(tx, node, to, one, "mandate.ending", f"{one.agent_name.reveal()}的代办快到期了", f"到 {last} 为止，还要就再授权一次。", "grantor")

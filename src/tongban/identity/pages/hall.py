@@ -8,7 +8,7 @@ from litestar import get, post
 from litestar.params import FromPath
 
 from tongban import ui
-from tongban.identity.actions import acting, mandates
+from tongban.identity.actions import acting, hall, mandates
 from tongban.identity.pages.agent_views import AlertRow, AlertsPage, HallPage
 from tongban.identity.pages.agents import TERMS
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
@@ -73,7 +73,7 @@ async def make(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
         async with node.db.reading() as tx:
             names = await items_for(tx, node, "person")
         async with node.db.transaction() as tx:
-            made = await mandates.grant_at_hall(tx, node, actor, found["grantor"], found["agent"], wanted, names=names)
+            made = await hall.grant_at_hall(tx, node, actor, found["grantor"], found["agent"], wanted, names=names)
         if not isinstance(made, tuple):
             return ui.see_other("/staff/mandates?made=1")
         wrong += made

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tongban import identity, notifications
-from tongban.identity.actions import acting, guardians, mandates
+from tongban.identity.actions import acting, guardians, hall, mandates
 from tongban.identity.actions.mandates import Agent, Wanted
 from tongban.identity.actions.sessions import Opening, open_session
 from tongban.identity.actions.set_up import people
@@ -180,12 +180,12 @@ async def test_a_hall_with_both_present_begins_at_once_and_reads_are_written_dow
     both = (as_agent(elder, "罗桂兰"), as_agent(helper, "周雨桐"))
     async with node.db.transaction() as tx:
         with pytest.raises(NotAllowed):
-            await mandates.grant_at_hall(tx, node, msgspec.structs.replace(CLERK, assignments=()), *both, WANTED, names=NAMES)
+            await hall.grant_at_hall(tx, node, msgspec.structs.replace(CLERK, assignments=()), *both, WANTED, names=NAMES)
         mine = msgspec.structs.replace(CLERK, linked_subject=elder.subject)
         with pytest.raises(Failure, match="own_case"):
-            await mandates.grant_at_hall(tx, node, mine, *both, WANTED, names=NAMES)
+            await hall.grant_at_hall(tx, node, mine, *both, WANTED, names=NAMES)
     async with node.db.transaction() as tx:
-        made = await mandates.grant_at_hall(tx, node, CLERK, *both, WANTED, names=NAMES)
+        made = await hall.grant_at_hall(tx, node, CLERK, *both, WANTED, names=NAMES)
     assert (made.basis, made.state, made.granted_acr, made.wait_until) == ("hall", "active", 4, None)
     await allowed(node, acting_for(helper, made), SUBMIT)
     assert await told(node, elder.subject, "mandate.granted")
