@@ -49,7 +49,7 @@ async def correct(story: Story) -> None:
     her, case = story.browser("her"), story.kept["case"]
     await story.until(lambda: her.get(f"{story.home}/cases/{case}"), "补", seconds=10)
     page = await her.get(f"{story.home}/cases/{case}/correct")
-    form = next((one for one in page.forms if one.method == "post" and not one.action.endswith("/mode")), None)
+    form = next((one for one in page.forms if one.action.endswith("/correct")), None)
     if form is None:
         raise NotAsExpected(f"nothing to correct at {page.url}: {page.text[:400]}")
     files = {name: ("房产证明（演示）.png", PICTURE, "image/png") for name in form.choices if name.startswith("material-")}
@@ -57,6 +57,7 @@ async def correct(story: Story) -> None:
     page = await her.submit(form, values, files=files or None)
     if page.status == 422:
         raise NotAsExpected(f"her correction was refused: {page.text[:600]}")
+    page.must("补的材料已交上去")
 
 
 async def decide(story: Story) -> None:
