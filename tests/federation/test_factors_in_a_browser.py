@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import axe_playwright_python
 import pytest
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
@@ -19,6 +21,15 @@ from tongban.kernel.node import Node
 
 pytestmark = pytest.mark.browser
 HOME = "500000"
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+async def accessible(page: Page) -> None:
+    """Pages that stand only in the middle of something are looked at here, not in tests/journeys/test_axe.py."""
+    await page.evaluate(AXE)
+    found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +73,9 @@ async def test_a_computer_is_let_in_by_a_phone(nodes: dict[str, Node], chromium:
     await hand.goto(address)
     assert "500000.localhost" in await hand.locator("main").inner_text()
     assert await hand.locator('button[name="pick"]').count() == 3
+    await accessible(hand)
+    if javascript:
+        await accessible(desk)
     await hand.get_by_role("button", name=f"数字 {number}，登录电脑").click()
     assert "电脑可以登录了" in await hand.locator("main").inner_text()
     if not javascript:  # the page comes anew by itself (meta refresh), the person presses one button
@@ -103,6 +117,7 @@ async def test_a_gesture_locks_and_unlocks_this_device_only(nodes: dict[str, Nod
     await page.wait_for_url("**/unlock**")
     await page.goto(base + "/me/access")
     assert "/unlock" in page.url, "a locked session opens nothing"
+    await accessible(page)
     await page.get_by_label("按顺序连的点").fill("95123")
     await page.get_by_role("button", name="解锁").click()
     await page.get_by_text("手势不对，还能试 4 次").first.wait_for()
@@ -162,4 +177,22 @@ async def test_the_line_before_the_end_is_one_tap(nodes: dict[str, Node], chromi
     assert (await answer.value).status == 200
     await line.wait_for(state="hidden")
     assert page.url == base + "/me/access"
+    await context.close()
+
+
+async def test_the_page_of_a_new_number_is_accessible(nodes: dict[str, Node], chromium: Browser) -> None:
+    base = nodes[HOME].settings.base_url
+    context = await phone_context(chromium)
+    page = await context.new_page()
+    await walk_in(page, nodes[HOME], "马志明")
+    await page.goto(base + "/me/phone")
+    await accessible(page)
+    await page.get_by_label("新手机号").fill("13900008801")
+    await page.get_by_role("button", name="发验证码").click()
+    await accessible(page)
+    code = (await page.locator(".notice").inner_text()).split("验证码 ")[1][:6]
+    await page.get_by_label("的验证码").fill(code)
+    await page.get_by_role("button", name="核对").click()
+    await page.get_by_text("新号码核对好了").wait_for()
+    await accessible(page)
     await context.close()
