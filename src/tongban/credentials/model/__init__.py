@@ -1,0 +1,73 @@
+"""Nouns of electronic credentials 电子证照: types, credentials, cards in a wallet, presentations, verifiers, prints."""
+
+from tongban.credentials.model.cards import (
+    Card,
+    Credential,
+    Holder,
+    HomeCard,
+    HomeCards,
+    Issuer,
+    PrintState,
+    StatusList,
+)
+from tongban.credentials.model.printing import (
+    Hall,
+    Pickup,
+    PrintJob,
+    PrintOrder,
+)
+from tongban.credentials.model.showing import (
+    Browser,
+    Line,
+    Presentation,
+    Purpose,
+    Shown,
+    Unreadable,
+    Verdict,
+    Verifier,
+    View,
+)
+from tongban.credentials.model.types import (
+    STATE_CODE,
+    STATE_OF_CODE,
+    STATE_WORD,
+    CredentialType,
+    Disclosure,
+    FieldKind,
+    PrintRule,
+    State,
+    TypeField,
+)
+
+__all__ = [
+    "STATE_CODE",
+    "STATE_OF_CODE",
+    "STATE_WORD",
+    "Browser",
+    "Card",
+    "Credential",
+    "CredentialType",
+    "Disclosure",
+    "FieldKind",
+    "Hall",
+    "Holder",
+    "HomeCard",
+    "HomeCards",
+    "Issuer",
+    "Line",
+    "Pickup",
+    "Presentation",
+    "PrintJob",
+    "PrintOrder",
+    "PrintRule",
+    "PrintState",
+    "Purpose",
+    "Shown",
+    "State",
+    "StatusList",
+    "TypeField",
+    "Unreadable",
+    "Verdict",
+    "Verifier",
+    "View",
+]
