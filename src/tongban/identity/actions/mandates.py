@@ -385,3 +385,16 @@ async def tidy(node: Node) -> None:
             if one.granted_node == node.id:
                 to = one.granted_by_subject or one.grantor
                 await tell(tx, node, to, one, "mandate.ending", f"{one.agent_name.reveal()}的代办快到期了", f"到 {last} 为止，还要就再授权一次。", "grantor")
+
+
+@subjects.follow_subject
+async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
+    """A subject was replaced: mandates, what was done under them and asks to guardians go with the person 授权随人."""
+    for table, column in _SUBJECTS:
+        await tx.execute(f"UPDATE {table} SET {column} = $2 WHERE {column} = $1", old, new)
+
+
+_SUBJECTS = (
+    ("mandate", "grantor"), ("mandate", "agent"), ("mandate", "granted_by_subject"), ("mandate_act", "grantor"), ("mandate_act", "agent"),
+    ("mandate_alert", "agent"), ("guardian_ask", "subject"), ("guardian_ask", "guardian_subject"), ("org_entry", "legal_subject"),
+)  # fmt: skip

@@ -284,3 +284,14 @@ async def test_the_register_tells_a_guardianship_to_the_home_only(node):
         with pytest.raises(federation.CallRefused) as why:
             await call(node, "510000", {"v": 1, "subject": mother.subject})
         assert why.value.problem == "no_grant"
+
+
+async def test_mandates_go_with_a_person_whose_subject_changes(node):
+    """R-301: the row hangs on the subject, so a changed number takes the mandate along (identity.md 1)."""
+    elder, helper = await someone(node, "刘建国"), await someone(node, "罗桂兰")
+    made = await taken(node, elder, helper)
+    async with node.db.transaction() as tx:
+        await mandates.follow(tx, node, helper.subject, "n1" + "z" * 32)
+        moved = await queries.by_id(tx, node, made.id)
+        await mandates.follow(tx, node, "n1" + "z" * 32, helper.subject)
+    assert (moved.agent, moved.agent_name.reveal()) == ("n1" + "z" * 32, "罗桂兰")
