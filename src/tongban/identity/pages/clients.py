@@ -26,7 +26,7 @@ STATUS = {"active": ("在用", "ok"), "suspended": ("停用", "bad"), "ended": (
 WHAT = {"register": "登记新应用", "change": "改登记内容", "add_key": "加公钥", "end_key": "停公钥", "resume": "恢复使用"}
 PROFILES = {"fapi2": "完整方式（FAPI 2）", "plain": "简化方式（外部单位登录用）"}
 WORDS = {
-    "name": "名称", "kind": "种类", "profile": "接入方式", "org": "单位信用代码", "division": "地区代码", "sector": "域名", "redirect_uris": "登录后回跳",
+    "name": "名称", "kind": "种类", "profile": "接入方式", "org": "单位信用代码", "division": "地区", "sector": "域名", "redirect_uris": "登录后回跳",
     "post_logout_uris": "退出后回跳", "backchannel_uri": "退出通知", "scopes": "能要的范围", "required": "必需的信息", "purpose": "用来做什么", "keeps": "留多久",
     "consent_days": "授权天数", "id_alg": "签名算法", "token_aud": "断言可写令牌地址", "grants": "特许", "kid": "公钥编号", "alg": "算法", "jwk": "公钥",
 }  # fmt: skip
@@ -136,8 +136,11 @@ def _text(name: str, value: Any) -> str:
     return str(value) or "没有"
 
 
-def _facts(body: dict[str, Any]) -> dict[str, str]:
-    return {name: _text(name, body[name]) for name in WORDS if name in body}
+def _facts(request: AnyRequest, body: dict[str, Any]) -> dict[str, str]:
+    found = {name: _text(name, body[name]) for name in WORDS if name in body}
+    if place := ui.wiring(request).place_name(str(body.get("division", ""))):
+        found["division"] = place
+    return found
 
 
 @get("/staff/clients")
@@ -177,7 +180,7 @@ async def _one(
     reason = {"": "", verbs.BY_APP: "，它的应用停了"}.get(client.reason, f"，{client.reason}")
     page = ClientPage(
         title=client.name, client=client, status=words + reason, tag=tag,
-        facts=tuple((WORDS[name], value) for name, value in _facts(msgspec.to_builtins(client)).items()), keys=tuple(keys),
+        facts=tuple((WORDS[name], value) for name, value in _facts(request, msgspec.to_builtins(client)).items()), keys=tuple(keys),
         changes=tuple(_change_row(each, client.name) for each in changes), may_propose=actor.may("identity.client_propose", division=client.division),
         may_suspend=actor.may("identity.client_suspend", division=client.division), errors=errors, kid=kid, jwk=jwk,
     )  # fmt: skip
@@ -314,9 +317,9 @@ async def _change(request: AnyRequest, node: Node, actor: Actor, change_id: str,
         client = None if found is None else await queries.registered(tx, found.client)
     if found is None:
         return ui.see_other("/staff/clients")
-    now = _facts(msgspec.to_builtins(client)) if client is not None and found.what == "change" else {}
+    now = _facts(request, msgspec.to_builtins(client)) if client is not None and found.what == "change" else {}
     page = ChangePage(
-        title=WHAT[found.what], change=found, facts=tuple((WORDS[name], value, now.get(name, "")) for name, value in _facts(found.body).items()),
+        title=f"申请：{WHAT[found.what]}", change=found, facts=tuple((WORDS[name], value, now.get(name, "")) for name, value in _facts(request, found.body).items()),
         own=found.proposed_by == actor.staff_id, errors=errors,
         may_decide=actor.may("identity.client_approve", division=client.division if client else str(found.body.get("division", ""))),
         back=f"/staff/clients/{found.client}" if client is not None else "/staff/clients",
