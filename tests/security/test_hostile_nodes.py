@@ -249,3 +249,36 @@ async def test_t77_the_hub_learns_a_home_and_no_person(nodes: dict[str, Node]) -
             for word in (*subjects_seen, citizen().number, citizen().phone, "陈晓雨", "刘建国"):
                 assert word not in dump, f"subject in hub log: {table}"
     assert visits >= 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auth_time": 86_400}, {"sid": ""}, {"sid": "x\x00y"}, {"sid": "x" * 5000}, {"sub": "l" + "a" * 26}, {"sub": "o191510000"}, {"acr": "urn:tongban:acr:9"},
+        {"amr": "face"}, {"proof": True}, {"name_masked": "\x00"},
+    ],
+)  # fmt: skip
+def test_t22_a_token_of_tomorrow_or_out_of_shape_gives_nothing_more(change: dict[str, Any]) -> None:
+    """T-12, T-22: a home dates its sign-in a day ahead so that level 3 never decays, or names what no table takes."""
+    from datetime import UTC, datetime
+
+    from tongban.identity.errors import TokenRefused
+    from tongban.identity.rules import home
+
+    now = datetime(2026, 11, 18, 2, tzinfo=UTC)
+    at = int(now.timestamp())
+    claims = {
+        "iss": "https://a", "aud": "b", "nonce": "n", "iat": at, "exp": at + 300, "sub": "n1" + "a" * 32, "sid": "01900000-0000-7000-8000-000000000001",
+        "acr": "urn:tongban:acr:3", "amr": ["face"], "auth_time": at, "proof": 3, "name_masked": "刘*",
+    }  # fmt: skip
+    told = {**claims, **change, **({"auth_time": at + 86_400} if "auth_time" in change else {})}
+    try:
+        found = home.judge_id_token(told, issuer="https://a", client="b", nonce="n", now=now)
+    except TokenRefused:
+        return
+    assert found.auth_time <= now, "a sign-in of tomorrow"
+    assert found.subject == claims["sub"]
+    assert found.sid == claims["sid"], "a session no table takes"
+    assert 1 <= found.proof <= 4
+    assert type(found.proof) is int
+    assert all(isinstance(one, str) and one.isprintable() for one in (*found.amr, found.name_masked)), "what no table takes"

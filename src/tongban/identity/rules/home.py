@@ -5,6 +5,7 @@ The hub is never asked: keys come from the home by a signed call, the right to s
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -22,6 +23,8 @@ STATEMENT_TYP = "home-statement+jwt"
 RELEASE_TYP = "home-release+jwt"
 ACCEPT_TYP = "home-accept+jwt"
 RELEASE_DAYS = 30
+_SUBJECT = re.compile(r"n[a-z0-9]{8,64}")
+_SID = re.compile(r"[!-~]{1,100}")
 _ENDINGS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市")
 
 
@@ -58,7 +61,7 @@ def judge_id_token(claims: Claims, *, issuer: str, client: str, nonce: str, now:
     if not -30 <= at - number(claims, "iat") <= ID_TOKEN_AGE or number(claims, "exp") <= at:
         raise TokenRefused("not fresh")
     subject, sid, acr = claims.get("sub"), claims.get("sid"), str(claims.get("acr", ""))
-    if not isinstance(subject, str) or not subject.startswith("n") or not isinstance(sid, str):
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or not isinstance(sid, str) or not _SID.fullmatch(sid):
         raise TokenRefused("no nation subject or no session")
     level = acr.removeprefix(ACR_PREFIX)
     if not acr.startswith(ACR_PREFIX) or level not in ("1", "2", "3", "4"):
@@ -68,11 +71,12 @@ def judge_id_token(claims: Claims, *, issuer: str, client: str, nonce: str, now:
     return SignedIn(
         subject=subject,
         acr=int(level),
-        proof=proof if isinstance(proof, int) and 1 <= proof <= 4 else int(level),
-        amr=tuple(str(one) for one in amr) if isinstance(amr, list) else (),
-        auth_time=datetime.fromtimestamp(number(claims, "auth_time"), now.tzinfo),
+        proof=proof if type(proof) is int and 1 <= proof <= 4 else int(level),
+        amr=tuple(one for one in amr if isinstance(one, str) and one.isalnum())[:8] if isinstance(amr, list) else (),
+        # a sign-in dated ahead would never decay (T-12)
+        auth_time=datetime.fromtimestamp(min(number(claims, "auth_time"), at), now.tzinfo),
         sid=sid,
-        name_masked=str(claims.get("name_masked", ""))[:40],
+        name_masked="".join(one for one in str(claims.get("name_masked", "")) if one.isprintable())[:40],
     )
 
 
