@@ -198,12 +198,15 @@ async def test_a_suspended_client_gets_nothing_at_any_door(node: Node, her: Brow
     """T-25: PAR, authorize, token, refresh, userinfo, introspect stop in the moment of the suspension; refresh stays dead after."""
     driver = Driver(node, await register_client(node, scopes=("openid", "profile", "offline_access")))
     told, start, code = await driver.tokens(her), await driver.start(), await driver.code(her)
+    short = await driver.tokens(her, scope="openid profile")
+    assert (await driver.userinfo(short["access_token"]))[0] == 200
     await suspend_client(node, driver.app.id)
     assert (await driver.par())[2]["error"] == "invalid_client"
     assert (await driver.redeem(code))[2]["error"] == "invalid_client"
     assert (await driver.refresh(told["refresh_token"]))[2]["error"] == "invalid_client"
     assert (await driver.post("/oidc/introspect", {"token": told["access_token"]}))[0] == 401
     assert (await driver.userinfo(told["access_token"]))[0] == 401
+    assert (await driver.userinfo(short["access_token"]))[0] == 401, "also one that rests on no refresh token"
     page = await her.get(node, start, follow=False)
     assert page.status == 403
     assert "location" not in page.headers
