@@ -178,3 +178,18 @@ def test_administrators_hold_nothing_on_persons() -> None:
             assert not role.actions & touching, f"{code} acts on persons"
             for other, second in known.items():
                 assert bool(roles.clash([other], code)) is (second.kind == "persons"), (code, other)
+
+
+FINDS_BY_NUMBER = {
+    "identity/queries/persons.py",  # the query itself
+    "identity/actions/reasons.py",  # a counter visit: line and message before any answer
+    "identity/actions/emergency.py",  # a named person of a break-glass: nothing is shown before the line
+    "identity/actions/theft.py",  # a person's own report: answers nothing
+    "identity/actions/phone_change.py",  # a person's own recovery
+}
+
+
+def test_nobody_is_found_by_number_but_through_a_reason() -> None:
+    """T-60: a new place that finds a person by number must say here which line it writes first."""
+    found = {str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if "tests" not in path.parts and "person_by_number(" in path.read_text("utf-8")}
+    assert found <= FINDS_BY_NUMBER, f"a door without a ledger line: {sorted(found - FINDS_BY_NUMBER)}"

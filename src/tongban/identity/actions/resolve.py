@@ -23,6 +23,7 @@ from tongban.identity.queries.sessions import by_cookie
 from tongban.identity.rules import levels, roles
 from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.actor import NOBODY, Actor
+from tongban.kernel.db import Tx
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
@@ -235,7 +236,7 @@ async def _actor(node: Node, session: Session) -> Actor:
             return Actor(
                 kind="staff", subject=session.subject, acr=session.acr, sid=session.id, name=member.name, home=node.id,
                 staff_id=member.staff_no, unit=member.unit, assignments=held, linked_subject=linked,
-                kin=await mandates.family_of(tx, node, linked) if linked else frozenset(),
+                kin=await _kin(tx, node, linked),
             )  # fmt: skip
         person = await persons.person(tx, node, session.subject)
         actor = Actor(
@@ -243,3 +244,11 @@ async def _actor(node: Node, session: Session) -> Actor:
             name=None if person is None else person.name or person.name_masked,
         )  # fmt: skip
         return await mandates.dressed(tx, node, actor, session)
+
+
+async def _kin(tx: Tx, node: Node, linked: str) -> frozenset[str]:
+    """A clerk's family, and whom the clerk may act for: their cases are for colleagues 回避 (T-62)."""
+    if not linked:
+        return frozenset()
+    acts_for = frozenset(one.grantor for one in await mandates.usable(tx, node, linked))
+    return acts_for | await mandates.family_of(tx, node, linked)

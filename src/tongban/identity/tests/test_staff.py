@@ -36,6 +36,7 @@ from tongban.identity.tests.test_passkey import Authenticator, b64u
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import Failure, NotAllowed, NotFound
+from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 HER, HER_NAME, HER_NUMBER = "n1" + "h" * 32, "演示何小雨", "500199199106120024"
@@ -387,6 +388,38 @@ async def test_t62_family_is_refused_like_oneself(tx: Any, node: Node) -> None:
     assert await code_of(identity.reading_reason(tx, node, clerk, HER, "case", "c1", fields=("姓名",))) == "identity.reason_needed", "own case read"
     window = msgspec.structs.replace(await officer(tx, node, "YZ-DT-01"), linked_subject=HER)
     assert await code_of(identity.open_visit(tx, node, window, HER_NUMBER, HER_NAME)) == "identity.own_case"
+
+
+async def test_t62_family_and_represented_companies_are_known_in_a_running_session(node: Node) -> None:
+    """Wards, elders who gave a mandate, and companies the clerk may act for: their cases are for colleagues."""
+    me, mother, company, stranger = "n1" + "m" * 32, "n1" + "e" * 32, "o191500000ma00000001", "n1" + "q" * 32
+    now = node.clock.now()
+    async with node.db.transaction() as tx:
+        opened = await staff.by_certificate(tx, node, "CQ-YB-02", "Chrome")
+        assert isinstance(opened, OpenedSession)
+        clerk = opened.session.subject
+        await tx.execute("UPDATE staff SET linked_subject = $2 WHERE subject = $1", clerk, node.cipher.seal("staff", "staff.linked_subject", clerk, me))
+        for grantor, agent, basis, state in (
+            (mother, me, "family", "active"), (company, me, "org_agent", "active"), (stranger, me, "family", "stopped"),
+        ):  # fmt: skip
+            row = uuid7()
+            await tx.execute(
+                "INSERT INTO mandate (grantor, id, agent, basis, items, acts, from_at, until_at, granted_acr, granted_node, agent_node, state,"
+                " offered_until, accepted_at, news_at, grantor_name, agent_name, made_at)"
+                " VALUES ($1, $2, $3, $4, '{}', '{view}', $5, $6, 3, '500000', '500000', $7, $6, $5, $5, $8, $9, $5)",
+                grantor, row, agent, basis, now, now + timedelta(days=300), state, node.cipher.seal("identity", "mandate.grantor_name", row, "演示"),
+                node.cipher.seal("identity", "mandate.agent_name", row, "演示"),
+            )  # fmt: skip
+    try:
+        actor = await identity.resolve(node, {STAFF_COOKIE: opened.cookie}, path="/desk")
+        assert actor.own_or_family(me)
+        assert actor.own_or_family(mother), "family's case decided"
+        assert actor.own_or_family(company), "own company's case decided"
+        assert not actor.own_or_family(stranger)
+    finally:
+        async with node.db.transaction() as tx:
+            await tx.execute("UPDATE staff SET linked_subject = NULL WHERE subject = $1", clerk)
+            await tx.execute("DELETE FROM mandate WHERE agent = $1", me)
 
 
 async def test_t62_a_clerk_is_known_by_the_register_wherever_they_live(make_node: Callable[..., Awaitable[Node]]) -> None:
