@@ -32,6 +32,7 @@ from tongban.cases.model import (
 )
 from tongban.cases.queries import readings
 from tongban.cases.queries.calendar import calendar
+from tongban.cases.queries.corrected import used_before
 from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
 from tongban.cases.queries.records import held
 from tongban.cases.rules.process import PROCESS, Process, Transition
@@ -70,3 +71,4 @@ credentials.on_handed_over(handed_over)
 identity.follow_subject(follow)
 identity.offer_reason("case", readings.open_case)
 identity.offer_cases(readings.subject_of, readings.listed)
+identity.on_correction(used_before)

@@ -11,6 +11,7 @@ Verdict (what a verifier sees), Verifier, PrintOrder and PrintJob (a paper print
     verdict = await credentials.verify_presentation(node, text, browser)    # what /verify and /api/verify answer
 """
 
+from tongban import identity
 from tongban.credentials.actions import (
     cancel,
     issue,
@@ -48,6 +49,7 @@ from tongban.credentials.model import (
     View,
 )
 from tongban.credentials.queries import credential, halls, of_case, of_holder, print_state, receipt_of, views
+from tongban.credentials.queries.corrected import used_before
 from tongban.credentials.queries.credentials import within
 from tongban.credentials.queries.types import purposes, type_named, type_of, types
 
@@ -97,3 +99,5 @@ __all__ = [
     "views",
     "within",
 ]
+
+identity.on_correction(used_before)

@@ -27,6 +27,7 @@ from tongban.kernel.node import Node
 from tongban.main import rooms
 
 MAX_BODY = 12 * 1024 * 1024
+CORRECTIONS = ui.StaffLink("登记纠错", "/staff/disputes", "flag")
 STAFF_LINKS = (
     ui.StaffLink("办件", "/desk", "list"),
     ui.StaffLink("打印取件", "/desk/prints", "print"),
@@ -203,7 +204,7 @@ def _wiring(node: Node) -> ui.Wiring:
         base_url=settings.base_url,
         organiser=settings.name,
         demo=settings.demo,
-        staff_links=STAFF_LINKS,
+        staff_links=(*STAFF_LINKS, *((CORRECTIONS,) if settings.node == identity.REGISTER_NODE else ())),
         place_name=space.place_name,
         node_name=lambda node_id: federation.name_of(node, node_id),
         form_action=lambda: (*federation.origins(node), *identity.leaving_to(node)),

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tongban import catalogue, exchange
+from tongban import catalogue, exchange, notifications
 from tongban.cases.actions import drafts, prefill
 from tongban.cases.queries import mirrors
 from tongban.cases.tests import make
+from tongban.identity.actions import corrections, subjects
+from tongban.identity.model import Corrected
+from tongban.identity.queries import desk
 from tongban.kernel.gm import Personal
 
 WHEN = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
@@ -142,3 +145,31 @@ async def test_a_disputed_value_is_used_marked_and_open_to_be_typed(node, monkey
     assert saved.file.sources["name"].pending, "typed against the register: still to be checked"
     check = await make.Browser(node, who).get(f"/apply/{draft.id}/check")
     assert "待核验" in check.text
+
+
+async def test_forms_that_used_a_value_before_its_correction_are_listed_once_for_their_owner(node, monkeypatch):
+    """R-304: the register corrected a name; the drafts that carry it are named to the person, and nobody else's."""
+    who, other = make.citizen("n1" + "6" * 32), make.citizen("n1" + "5" * 32)
+
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+        known = {"name": "演示陈小雨", "number": make.NUMBER}
+        values = {name: Personal(known[name]) for name in fields if name in known}
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1")
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    for one in (who, other):
+        draft, item = await begun(node, one)
+        await prefill.fill(node, one, draft, item)
+    corrected = Corrected(
+        subject=who.subject, attribute="name", version=2, effective=WHEN.date(), dispute="01900000-0000-7000-8000-000000000009", value="演示陈晓雨"
+    )
+    async with node.db.transaction() as tx:
+        await subjects.put_visitor(tx, node, who.subject, home="510000", proof=2, name_masked="演****")
+        for _ in range(2):
+            await corrections.apply(tx, node, corrected)
+        mine, others = await desk.used_before(tx, node, who.subject), await desk.used_before(tx, node, other.subject)
+        told = [message.text.reveal() for thread in await notifications.messages(tx, node, who.subject) for message in thread.messages]
+    assert [(one.kind, one.title) for one in mine] == [("draft", item.name)]
+    assert mine[0].link.startswith("/apply/")
+    assert others == []
+    assert any("1 件事用过更正前的姓名" in text for text in told)

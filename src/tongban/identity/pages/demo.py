@@ -12,7 +12,7 @@ from litestar.params import FromQuery
 from litestar.response import Response
 
 from tongban.identity.pages.browser import HereNode
-from tongban.identity.providers.register import NewEntry, enter
+from tongban.identity.providers.register import WAYS, NewEntry, choose_way, enter
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.typed import normal
@@ -83,9 +83,21 @@ async def add(request: Request[Any, Any, Any], node: HereNode) -> Response[Inven
     return Response(Invented(name, number, phone, wanted.sex, born.isoformat(), wanted.address, wanted.division), status_code=201)
 
 
+@post("/demo/register", status_code=200)
+async def register_way(request: Request[Any, Any, Any], node: HereNode) -> Response[Any]:
+    """Let the demo register behave: `{"way": "works" | "slow" | "wrong" | "away"}`; only at the register's node."""
+    _demo(node)
+    way = msgspec.json.decode(await request.body(), type=dict[str, str]).get("way", "")
+    if node.id != REGISTER_NODE or way not in WAYS:
+        raise NotFound
+    async with node.db.transaction() as tx:
+        await choose_way(tx, way)
+    return Response({"way": way})
+
+
 def _demo(node: Node) -> None:
     if not node.settings.demo:
         raise NotFound
 
 
-ROUTES = [messages, add]
+ROUTES = [messages, add, register_way]
