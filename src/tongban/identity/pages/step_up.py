@@ -9,7 +9,7 @@ from litestar import get, post
 from tongban import ui
 from tongban.identity import providers
 from tongban.identity.actions import certificates, passkey, register, sessions, step_up
-from tongban.identity.errors import failure, refusal
+from tongban.identity.errors import SENTENCES, failure, refusal
 from tongban.identity.model import MatchAsked, OpenedSession, Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, HereNode
@@ -57,9 +57,22 @@ async def _page(
         )  # fmt: skip
     ways = step_up.ways(known, level, passkeys=keys if session.proof >= level else 0)
     page = StepUpPage(
+        why=SENTENCES["identity.level_needed"][1].format(item=_what(next_path)),
+        only_hall="" if {"face", "passkey", "register"} & set(ways.ways) else SENTENCES["identity.level_unavailable"][1].format(hall="大厅"),
         level=level, next=next_path, ways=tuple(ways.ways), decline=_decline(next_path), demo=node.settings.demo, name=name, errors=errors
     )
     return ui.page(request, "identity/step_up.html", page, status=status_of(errors) if errors else 200)
+
+
+_WHAT = (
+    ("/apply", "这件事"), ("/wallet", "看证照"), ("/me/phone", "换手机号"), ("/me/devices", "改登录方式"), ("/me/voice", "用声纹"),
+    ("/me/agents", "让别人代办"), ("/cases", "看办件"), ("/me/home", "搬账号"),
+)  # fmt: skip
+
+
+def _what(next_path: str) -> str:
+    """What the person was about to do, in words, for the first line of the page."""
+    return next((words for start, words in _WHAT if next_path.startswith(start)), "这一步")
 
 
 def _decline(next_path: str) -> str:

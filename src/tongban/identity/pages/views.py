@@ -88,6 +88,8 @@ class StepUpPage(msgspec.Struct, frozen=True, kw_only=True):
     ways: tuple[str, ...]
     decline: str
     demo: bool
+    why: str = ""
+    only_hall: str = ""
     name: str = ""
     errors: tuple[Refusal, ...] = ()
 
