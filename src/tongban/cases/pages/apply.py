@@ -285,7 +285,7 @@ async def check_page(
         CheckRow(one.title, f"{len(one.kept)} 份" if one.kept else "", "你这次传的", "", f"/apply/{draft.id}/materials?{_to(one.code, by_question)}from=check")
         for one in page.wanted
     ]
-    materials += [CheckRow(title, how, "免交", "ok", "") for title, how in page.spared]
+    materials += [CheckRow(title, "不用交", how, "ok", "") for title, how in page.spared]
     late = tuple(field for field in item.form.fields if field.name in shown and field.kind in forms.AT_THE_END)
     return CheckPage(
         title=f"看一遍，再提交 - {item.name}", nav_title=item.name, sections=tuple(sections), materials=tuple(materials),
