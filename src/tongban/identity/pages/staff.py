@@ -33,7 +33,7 @@ JOIN_PURSE: throttle_rules.Purse = ((3600, 30),)
 async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Certificate or passkey; never a code by text (identity.md 9)."""
     next_path = typed.own_path(request.query_params.get("next", ""), AFTER)
-    if actor.kind == "staff":
+    if actor.kind == "staff" and "again" not in request.query_params:
         return ui.see_other(next_path)
     return await _page(request, node, next_path)
 

@@ -224,6 +224,10 @@ async def test_a_staff_tool_is_signed_in_with_the_staff_session_only(node: Node,
     claims = claims_of(told["id_token"])
     assert claims["sub"].startswith("s")
     assert set((await driver.userinfo(told["access_token"]))[2]) == {"sub", "name"}
+    async with node.db.transaction() as tx:
+        await tx.execute("UPDATE session SET auth_time = auth_time - interval '481 minutes' WHERE subject = $1", claims["sub"])
+    page = await driver.through(clerk, await driver.start())
+    assert page.path == "/staff/login", "a tool's day has eight hours"
 
 
 async def test_a_published_app_brings_its_client_and_takes_it_along(node: Node, her: Browser) -> None:
