@@ -62,7 +62,7 @@ async def actor_of(node, browser):
 
 
 def acting_words(page):
-    found = re.search(r'<aside class="acting".*?</aside>', page.body, re.DOTALL)
+    found = re.search(r'<aside class="acting.*?</aside>', page.body, re.DOTALL)
     return found[0] if found else ""
 
 
