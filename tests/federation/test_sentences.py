@@ -52,7 +52,7 @@ async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
 
 def words_of(code: str) -> str:
     """The sentence as a pattern without commas (a page may set its halves apart): what is filled in may be anything."""
-    return re.sub(r"\\\{\w+\\\}", ".+?", re.escape(SENTENCES[code][1].replace("，", "")))
+    return re.sub(r"\\\{\w+\\\}", ".+?", re.escape(re.sub(r"[\s，]", "", SENTENCES[code][1])))
 
 
 async def begun(home: Node, phone: str) -> tuple[Browser, Page]:
