@@ -394,6 +394,9 @@ async def test_another_number_is_another_subject_and_everything_follows(nodes: d
     await subjects.rewrite(home, {})
     await subjects.rewrite(home, {})
     assert seen == [(before.subject, after)], "once a person"
+    async with home.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1", before.subject) == 0
+        assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1 AND kind = 't'", after) == 1
     await corrections.ask_successors(away, {})
     there = await me(away, browser)
     assert there.subject == after, "the visited node follows too, on the register's word"

@@ -101,3 +101,7 @@ __all__ = [
 ]
 
 identity.on_correction(used_before)
+identity.follow_rows(
+    "credential", "credential_event", "credential_card", "credential_presentation", "credential_view", "credential_print_order",
+    "credential_pickup", "credential_request",
+)  # fmt: skip

@@ -38,7 +38,7 @@ from tongban.identity.actions.reasons import (
 )
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
-from tongban.identity.actions.subjects import follow_aliases, follow_subject
+from tongban.identity.actions.subjects import follow_aliases, follow_rows, follow_subject
 from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember, UsedBefore, Visit
 from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
 from tongban.identity.queries.desk import disputed
@@ -92,6 +92,7 @@ __all__ = [
     "find_reason",
     "first_administrator",
     "follow_aliases",
+    "follow_rows",
     "follow_subject",
     "freshen",
     "handed_in",

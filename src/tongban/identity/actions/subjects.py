@@ -25,12 +25,23 @@ from tongban.kernel.node import Node
 
 Follower = Callable[[Tx, Node, str, str], Awaitable[None]]
 _followers: list[Follower] = []
+_tables: list[str] = ["message", "consent_ask"]
+"""Tables that follow a changed nation subject; these two belong to rooms below, which cannot register themselves."""
 
 
 def follow_subject(follower: Follower) -> Follower:
     """Register `async (tx, node, old, new)` to rewrite a room's own rows when a subject changes 跟着换标识."""
     _followers.append(follower)
     return follower
+
+
+def follow_rows(*tables: str) -> None:
+    """Register tables of a room above whose `subject` column follows when a document number changed 换号后跟着改的表.
+
+    For rows sealed under their own ids. What only grows (ledger, consents, history of cases) stays as it was written, since
+    receipts name the subject of that day; a room whose rows hang together with such a table does not register them.
+    """
+    _tables.extend(tables)
 
 
 def local_subject() -> str:
@@ -91,6 +102,8 @@ async def rewrite(node: Node, _payload: dict[str, object]) -> None:
             new = await current_subject(tx, node, row["subject"])
             for follower in _followers:
                 await follower(tx, node, old, new)
+            for table in _tables:
+                await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
             await tx.execute(
                 "UPDATE subject_alias SET rewritten_at = $2, old_sealed = NULL, subject = $3 WHERE old = $1",
                 row["old"], node.clock.now(), new,
