@@ -32,6 +32,7 @@ STAFF_LINKS = (
     ui.StaffLink("办件", "/desk", "list"),
     ui.StaffLink("打印取件", "/desk/prints", "print"),
     ui.StaffLink("应用", "/staff/apps", "grid"),
+    ui.StaffLink("登录接入", "/staff/clients", "key"),
     ui.StaffLink("差评处置", "/staff/reviews", "star"),
     ui.StaffLink("证照", "/staff/credentials", "id"),
     ui.StaffLink("查验方", "/staff/verifiers", "scan"),

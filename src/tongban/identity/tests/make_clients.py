@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
+from joserfc import jws
 
 from tongban.identity import tokens
 from tongban.identity.actions import clients as verbs
@@ -101,7 +105,7 @@ async def resume_client(node: Node, client_id: str) -> None:
 
 def grant(*names: str) -> dict[str, Any]:
     """Grants for some claims, good for long."""
-    return {name: Grant("演示 001", "演示依据", msgspec.convert("2099-12-31", type=__import__("datetime").date)) for name in names}
+    return {name: Grant("演示 001", "演示依据", date(2099, 12, 31)) for name in names}
 
 
 class Driver:
@@ -126,11 +130,7 @@ class Driver:
         at = int(self.node.clock.now().timestamp())
         claims: dict[str, Any] = {"htm": method, "htu": self.node.settings.base_url + path, "iat": at, "jti": secrets.token_urlsafe(12)}
         if token is not None:
-            import hashlib
-
             claims["ath"] = tokens.b64u(hashlib.sha256(token.encode()).digest())
-        from joserfc import jws
-
         public = {name: value for name, value in self.proof_key.jwk.items() if name in ("kty", "crv", "x", "y")}
         header = {"alg": self.proof_key.alg, "typ": "dpop+jwt", "jwk": public}
         return jws.serialize_compact(header, msgspec.json.encode({**claims, **change}), self.proof_key.private, algorithms=[self.proof_key.alg])
@@ -178,8 +178,9 @@ class Driver:
         for _ in range(8):
             where = page.headers.get("location", "")
             if page.status == 200 and page.path == "/consent":
-                fields = [*page.fields("/consent").items(), ("choice", choice), *(("claim", one) for one in ticks)]
-                page = await browser.post(self.node, "/consent", [(n, v) for n, v in fields if n != "claim" or (n, v) in [("claim", one) for one in ticks]], follow=False)  # type: ignore[arg-type]
+                kept = [(name, value) for name, value in page.fields("/consent").items() if name != "claim"]
+                answer: Any = [*kept, ("choice", choice), *(("claim", one) for one in ticks)]
+                page = await browser.post(self.node, "/consent", answer, follow=False)
                 continue
             if page.status != 303 or (where.startswith("http") and not where.startswith(self.node.settings.base_url)):
                 return page
@@ -215,7 +216,5 @@ def back_of(page: Page) -> dict[str, str]:
 
 def claims_of(token: str) -> dict[str, Any]:
     """The payload, unverified."""
-    import base64
-
     part = token.split(".")[1]
     return dict(msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
