@@ -79,6 +79,14 @@ async def pinned_keys(tx: Tx, client_id: str) -> list[dict[str, Any]]:
     return [{**row["jwk"], "kid": row["kid"], "alg": row["alg"]} for row in rows]
 
 
+async def change(tx: Tx, change_id: str) -> Change | None:
+    """One proposed change, decided or not."""
+    row = await tx.fetchrow(
+        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision FROM client_change WHERE id = $1", change_id
+    )
+    return None if row is None else msgspec.convert(dict(row), Change)
+
+
 async def changes(tx: Tx, client_id: str | None = None, *, open_only: bool = False) -> list[Change]:
     """Proposed changes, newest first; of one client, or of all."""
     rows = await tx.fetch(
