@@ -16,9 +16,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tongban.identity.actions import passkey, sign_in
+from tongban.identity.actions import passkey, sign_in, step_up, theft
 from tongban.identity.errors import failure
 from tongban.identity.model import OpenedSession
+from tongban.identity.providers.face import FaceResult
 from tongban.identity.queries.sessions import by_id
 from tongban.identity.tests.make import PHONE_AGENT, Browser, MakeNode, citizen, household
 from tongban.identity.tests.make import sign_in as walk_in
@@ -166,3 +167,59 @@ async def test_removed_passkey_signs_in_nowhere(home: Node) -> None:
         await passkey.remove(tx, home, session, row, PHONE_AGENT)
         refused = await passkey.sign_in_by(tx, home, phone.get(passkey.asking_options(home), home.settings.base_url, home.settings.host), BROWSER)
     assert not isinstance(refused, OpenedSession)
+
+
+def answer_of(phone: Authenticator, home: Node) -> str:
+    return phone.get(passkey.asking_options(home), home.settings.base_url, home.settings.host)
+
+
+async def test_a_passkey_rises_when_its_session_passes_a_face_check(home: Node) -> None:
+    """T-95: bound at level 2, it counts as 3 only after a session it opened also proved the living person."""
+    phone, session = await bound(home, "周雨桐")
+    async with home.db.transaction() as tx:
+        opened = await passkey.sign_in_by(tx, home, answer_of(phone, home), BROWSER)
+        assert isinstance(opened, OpenedSession)
+        raised = await step_up.by_face(tx, home, opened.session, FaceResult("same", "高", "演示"), PHONE_AGENT)
+        assert isinstance(raised, OpenedSession)
+        again = await passkey.sign_in_by(tx, home, answer_of(phone, home), BROWSER)
+    assert isinstance(again, OpenedSession)
+    assert again.session.acr == 3
+    assert session.acr == 2
+
+
+async def test_one_tap_of_a_passkey_lifts_a_report_of_theft(home: Node) -> None:
+    """identity.md 8: abuse of a report costs the owner one tap; a code stays at level 1 meanwhile."""
+    phone, session = await bound(home, "何志远")
+    async with home.db.transaction() as tx:
+        await theft.restrict(tx, home, session.subject, "page")
+        by_code = await sign_in.signed_in(tx, home, session.subject, "otp", ("otp", "sms"), BROWSER)
+        assert by_code.session.acr == 1
+        opened = await passkey.sign_in_by(tx, home, answer_of(phone, home), BROWSER)
+        assert isinstance(opened, OpenedSession)
+        assert opened.session.acr == 2
+        assert await tx.fetchval("SELECT status FROM account WHERE subject = $1", session.subject) == "open"
+        assert await tx.fetchval("SELECT lifted_by FROM theft_report WHERE subject = $1", session.subject) == "passkey"
+
+
+async def test_binding_and_removing_are_told_on_every_channel(home: Node) -> None:
+    phone, session = await bound(home, "郑浩然")
+    browser = Browser()
+    texts = await browser.get(home, f"/demo/sms?phone={citizen('郑浩然').phone}")
+    assert "加了一个通行密钥" in texts.body
+    async with home.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1 AND kind = 'identity.passkey_bound'", session.subject) == 1
+
+
+async def test_a_passkey_of_a_visited_node_asks_the_home_first_and_is_level_one_without_it(home: Node) -> None:
+    """identity.md 6.4: the account is elsewhere; while its home cannot be reached the passkey opens level 1, bannered, never more."""
+    phone, session = await bound(home, "罗桂兰")
+    async with home.db.transaction() as tx:  # as at a visited node: the person is known here, the account is not here
+        await tx.execute("UPDATE person SET home = 'nowhere' WHERE subject = $1", session.subject)
+        found = await passkey.sign_in_by(tx, home, answer_of(phone, home), BROWSER)
+    assert isinstance(found, passkey.Visitor)
+    browser = Browser()
+    page = await browser.get(home, "/login?next=/levels")
+    page = await browser.submit(home, page, "/login/passkey", credential=answer_of(phone, home))
+    assert page.path == "/levels"
+    assert "连不上，现在只能看和存草稿，不能提交" in page.body
+    assert "现在是 1 级" in page.body
