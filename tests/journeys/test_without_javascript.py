@@ -65,7 +65,7 @@ async def test_applying_and_showing(citizen: Make, phone: Any, lending: Any) -> 
     await choices.last.check()
     await her.press("按这个出示")
     assert "d=" in page.url
-    refresh = await page.locator('meta[http-equiv="refresh"][content*="/show"]').get_attribute("content")
+    refresh = await page.locator('meta[http-equiv="refresh"][content*="since="]').get_attribute("content")
     assert refresh
     assert re.match(r"\d+;", refresh), "without a script the page itself renews the code"
     await page.goto(story.kept["card"] + "/show?d=least")

@@ -138,6 +138,8 @@ async def _rated(tx: Tx, subject: str) -> set[str]:
 def _due(mirror: Mirror) -> date | None:
     # a notice nobody has opened has no last day yet: its page says the rule, and the day once it is opened
     asked = mirror.view.correction if mirror.view else None
+    if mirror.state in {"finished", "delivered"}:  # the day is the office's, and its part is done
+        return None
     return None if mirror.state == "to_correct" and asked and asked.opened_on is None else mirror.due_on
 
 
