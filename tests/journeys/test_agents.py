@@ -23,7 +23,7 @@ async def test_a_relative_is_asked_acts_under_the_banner_and_is_stopped_from_the
     elder, relative = await citizen(), await citizen(javascript=False)
     await signed_in(relative)
     await signed_in(elder)
-    await elder.page.locator('button[form="display"][value="elder"], #display button[value="elder"]').first.click()
+    await elder.page.locator('button[name="mode"][value="elder"]:visible').first.click()
     await elder.page.wait_for_load_state()
     assert await elder.page.locator("html[data-mode=elder]").count()
 
