@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Tx = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
+    _Connection = asyncpg.Connection[Any]
 else:
-    Tx = asyncpg.Connection
+    Tx = _Connection = asyncpg.Connection
 
 BELL_CHANNEL = "tongban_bell"
 _json = msgspec.json.Encoder()
@@ -28,6 +29,16 @@ async def _prepare(connection: asyncpg.Connection[Any]) -> None:
         "jsonb", encoder=lambda value: _json.encode(value).decode(), decoder=msgspec.json.decode, schema="pg_catalog"
     )
     await connection.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
+
+
+class _Plain(_Connection):
+    """A pooled connection that is given back without a statement: nothing of ours outlives its transaction.
+
+    No verb sets a session variable, takes a session lock or listens on the pool; an open transaction is still rolled back.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 class Database:
@@ -44,7 +55,7 @@ class Database:
     async def open(cls, url: str, *, size: int = 10) -> Database:
         """Connect; raises OSError or asyncpg's errors when the server cannot be reached."""
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, init=_prepare, command_timeout=30, max_inactive_connection_lifetime=120
+            url, min_size=1, max_size=size, init=_prepare, command_timeout=30, max_inactive_connection_lifetime=120, connection_class=_Plain
         )
         return cls(pool, url)
 

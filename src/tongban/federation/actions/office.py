@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -187,7 +188,9 @@ def handlers_of(node: Node) -> Handlers:
     return office(node).handlers or _common
 
 
+@lru_cache(maxsize=4)
 def read_directory(trusted: bytes) -> Directory:
+    """A directory as stored; the same bytes, asked for at every sign-in, are read once."""
     return msgspec.json.decode(trusted, type=Directory)
 
 

@@ -148,3 +148,13 @@ def test_a_set_clock_stands_still(set_clock):
     assert set_clock.now() == before
     set_clock.move(timedelta(days=1))
     assert (set_clock.now() - before).days == 1
+
+async def test_a_connection_given_back_carries_nothing_over(node):
+    """The pool sends no reset: what a transaction sets ends with it, and one left open by an error is rolled back."""
+    async with node.db.transaction() as tx:
+        await tx.execute("SET LOCAL tongban.retention = 'on'")
+        await tx.execute("SELECT pg_advisory_xact_lock(42)")
+    for _ in range(20):
+        async with node.db.reading() as tx:
+            assert await tx.fetchval("SELECT coalesce(current_setting('tongban.retention', true), '')") == ""
+            assert await tx.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == 0
