@@ -20,7 +20,7 @@ SIGN_IN = ("/login", "/staff/login", "/step-up")
 OPEN = (
     "/", "/about", "/accessibility", "/help", "/privacy", "/region", "/services", "/search", "/s/", "/info/", "/login", "/logout", "/discover",
     "/verify", "/api/", "/transparency", "/static/", "/mode", "/dev/components", "/demo/", "/federation/", "/oidc/", "/.well-known/", "/health",
-    "/metrics", "/manifest", "/reviews", "/staff/login", "/step-up", "/staff/logout", "/sw", "/me/display",
+    "/metrics", "/manifest", "/reviews", "/staff/login", "/staff/join", "/step-up", "/staff/logout", "/sw", "/me/display",
 )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ async def test_t41_logs_and_addresses_name_nobody(house: Any, capfd: pytest.Capt
                 continue
             answer = await browser.get(path)
             addresses += [answer.headers.get("location", ""), *re.findall(r'(?:href|action)="([^"]+)"', answer.text)]
-    begun = await window.post("/desk/receive", {"task_code": cases.PERMIT, "number": HER_NUMBER}, page="/desk/receive")
+    begun = await window.post("/desk/receive", {"task_code": cases.PERMIT, "number": HER_NUMBER, "name": HER_NAME}, page="/desk/receive")
     assert begun.status_code == 303
     addresses += [begun.headers["location"], *re.findall(r'(?:href|action)="([^"]+)"', (await window.get(begun.headers["location"])).text)]
     await _signed_in(house, house.browser(), HER_PHONE, "500103199003079999")
