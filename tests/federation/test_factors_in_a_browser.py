@@ -196,3 +196,21 @@ async def test_the_page_of_a_new_number_is_accessible(nodes: dict[str, Node], ch
     await page.get_by_text("新号码核对好了").wait_for()
     await accessible(page)
     await context.close()
+
+
+@pytest.mark.parametrize("elder", [False, True])
+async def test_the_pages_of_devices_and_recovery_are_accessible(nodes: dict[str, Node], chromium: Browser, elder: bool) -> None:
+    base = nodes[HOME].settings.base_url
+    context = await phone_context(chromium)
+    page = await context.new_page()
+    await walk_in(page, nodes[HOME], "吴思涵" if elder else "马志明")
+    if elder:
+        await page.get_by_role("button", name="换成长辈版").click()
+    for path in ("/me/devices", "/me/lock", "/me/voice", "/me/phone", "/me/sign-ins", "/levels", "/step-up?level=3&next=/me/access", "/session/ending"):
+        await page.goto(base + path)
+        await accessible(page)
+    await context.clear_cookies()
+    for path in ("/login?again=1", "/scan", "/recover", "/recover/wait", "/recover/hall", "/theft", "/login/voice", "/login/certificate"):
+        await page.goto(base + path)
+        await accessible(page)
+    await context.close()
