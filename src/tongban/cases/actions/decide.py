@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 import msgspec
@@ -152,11 +151,11 @@ async def _issue(
         previous=previous.id if previous and previous.issuer == node.id else None,
     )  # fmt: skip
     if kind.holder == "legal" and previous is None:
-        await _registered(tx, node, case, code, name, data)
+        await _registered(tx, node, case, code, name)
     return issued.id
 
 
-async def _registered(tx: Tx, node: Node, case: Case, code: str, name: str, data: Mapping[str, str]) -> None:
+async def _registered(tx: Tx, node: Node, case: Case, code: str, name: str) -> None:
     """A licence of an organisation: the register of organisations hears of it in this commit (报送法人登记), R-301.
 
     Who represents it is what the form calls `legal_name` and `legal_number`; a form without them registers nothing.
