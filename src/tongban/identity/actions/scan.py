@@ -172,7 +172,7 @@ async def _tell(tx: Tx, node: Node, session: Session, words: str) -> None:
         )
 
 
-def must_be_home(node: Node, session: Session) -> None:
+def must_be_home(session: Session) -> None:
     """Scanning is agreed to where the account is. Raises `identity.not_home` for a visitor's session."""
     if session.home is not None:
         raise failure("identity.not_home")

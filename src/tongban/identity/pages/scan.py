@@ -111,7 +111,7 @@ async def _phone(request: AnyRequest, node: Node, actor: Actor) -> Session:
     session = await browser.citizen_session(request, node)
     if session is None:
         raise SignInNeeded
-    scan.must_be_home(node, session)
+    scan.must_be_home(session)
     return session
 
 

@@ -6,7 +6,7 @@ A hint for the person, never a control: the provider may not know. It learns an 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 UNKNOWN = ""
 
@@ -22,7 +22,7 @@ class City(Protocol):
 class DemoCity:
     """The demo's twin 演示地址库: the own machine is where the node is; documentation blocks (RFC 5737) are elsewhere."""
 
-    BLOCKS = {"203.0.113.": "北京市（演示）", "198.51.100.": "广州市（演示）", "192.0.2.": "成都市（演示）"}
+    BLOCKS: ClassVar[dict[str, str]] = {"203.0.113.": "北京市（演示）", "198.51.100.": "广州市（演示）", "192.0.2.": "成都市（演示）"}
 
     def __init__(self, here: str, way: str = "works") -> None:
         self.here = here

@@ -69,7 +69,7 @@ class DemoCoSigner:
         return Signed(key.sign(challenge), leaf, revoked)
 
 
-async def ask(provider: CoSigner, holder: str, challenge: bytes, *, seconds: float) -> Signed | None | TimeoutError:
+async def ask(provider: CoSigner, holder: str, challenge: bytes, *, seconds: float) -> Signed | TimeoutError | None:
     """Ask with a deadline; the TimeoutError itself as a value when no answer comes in time."""
     try:
         async with asyncio.timeout(seconds):

@@ -202,7 +202,7 @@ async def test_one_tap_of_a_passkey_lifts_a_report_of_theft(home: Node) -> None:
 
 
 async def test_binding_and_removing_are_told_on_every_channel(home: Node) -> None:
-    phone, session = await bound(home, "郑浩然")
+    _, session = await bound(home, "郑浩然")
     browser = Browser()
     texts = await browser.get(home, f"/demo/sms?phone={citizen('郑浩然').phone}")
     assert "加了一个通行密钥" in texts.body
