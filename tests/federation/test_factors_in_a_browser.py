@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from pyzbar.pyzbar import decode
-
 from tests.federation.test_roaming_in_a_browser import walk_in
+
 from tongban.identity.tests.make import MakeNode, household
 from tongban.kernel.node import Node
 

@@ -67,7 +67,8 @@ async def start(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
 @post("/desk/receive")
 async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     """Number and name from the card at the counter open a visit of half an hour, which the person is told of; a stranger is
-    registered first. Nothing about a person is answered before the ledger has the line (T-60)."""
+    registered first. Nothing about a person is answered before the ledger has the line (T-60).
+    """
     form = await ui.form(request)
     _must(actor)
     number, name = form["number"].replace(" ", "").upper(), form["name"]

@@ -48,7 +48,7 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
 
 async def invite(tx: Tx, node: Node, actor: Actor, who: Newcomer) -> Proposal | Refusals:
     """Propose to invite somebody 邀请: another administrator confirms, then a code is shown once."""
-    if wrong := await _wrong(tx, node, who):
+    if wrong := await _wrong(tx, who):
         return wrong
     return await proposals.propose(
         tx, node, actor, "staff.join", division=who.division, org=who.org, words=f"{who.unit}，工号 {who.staff_no}", body=msgspec.json.encode(who)
@@ -92,7 +92,7 @@ async def first_administrator(tx: Tx, node: Node, who: Newcomer, role: str = "no
     )
     if held >= ENOUGH_ADMINISTRATORS:
         raise failure("identity.four_eyes")
-    if wrong := await _wrong(tx, node, who):
+    if wrong := await _wrong(tx, who):
         return wrong
     subject = await _enter(tx, node, who)
     await put_assignment(tx, Proposed(subject=subject, role=role, division=who.division, proposed_by="setup"), "setup")
@@ -165,7 +165,7 @@ async def _out(tx: Tx, node: Node, actor: Actor, member: StaffMember, kind: str,
     )  # fmt: skip
 
 
-async def _wrong(tx: Tx, node: Node, who: Newcomer) -> Refusals:
+async def _wrong(tx: Tx, who: Newcomer) -> Refusals:
     found: list[Refusal] = []
     if not 3 <= len(who.staff_no) <= 30 or not who.staff_no.replace("-", "").isalnum():
         found.append(Refusal("identity.staff_no", "工号用 3 到 30 位字母、数字和横线", "staff_no"))
@@ -221,7 +221,7 @@ async def _member(tx: Tx, node: Node, subject: str) -> StaffMember:
 
 async def _joined(tx: Tx, node: Node, approver: Actor, found: Proposal, body: bytes) -> str:
     who = msgspec.json.decode(body, type=Newcomer)
-    if wrong := await _wrong(tx, node, who):
+    if wrong := await _wrong(tx, who):
         raise Failure(wrong[0].code, status=409, sentence=wrong[0].sentence, todo="请提议人重新提")
     code = await _code(tx, node, await _enter(tx, node, who), found.proposed_by, approver.subject)
     return f"加入码 {code[:4]} {code[4:8]} {code[8:]}，工号 {who.staff_no}，3 天内用一次。请当面交给本人。"

@@ -64,7 +64,7 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
         raise failure("identity.passkey_limit")
     return options_to_json(generate_registration_options(
         rp_id=node.settings.host, rp_name=node.settings.name, user_name=shown_name, user_id=session.id.encode(),
-        challenge=_challenge(node, f"bind:{session.id}"),
+        challenge=challenge(node, f"bind:{session.id}"),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
@@ -74,7 +74,7 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
 
 async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, agent: str) -> Refusals:
     """Keep a new passkey 绑定通行密钥; its ceiling is the level of this session, at most 3."""
-    challenge = await _taken(tx, node, answer, f"bind:{session.id}")
+    challenge = await taken(tx, node, answer, f"bind:{session.id}")
     if challenge is None:
         return (refusal("identity.passkey_failed"),)
     try:
@@ -111,13 +111,13 @@ async def tell_everywhere(tx: Tx, node: Node, subject: str, kind: str, about: st
 def asking_options(node: Node) -> str:
     """The JSON for `navigator.credentials.get()`: any discoverable passkey of this host, user verified."""
     return options_to_json(generate_authentication_options(
-        rp_id=node.settings.host, challenge=_challenge(node, "get"), user_verification=UserVerificationRequirement.REQUIRED
+        rp_id=node.settings.host, challenge=challenge(node, "get"), user_verification=UserVerificationRequirement.REQUIRED
     ))  # fmt: skip
 
 
 async def answered(tx: Tx, node: Node, answer: str) -> Found | None:
     """Whose passkey answered 认出通行密钥; None when it does not hold. A copied counter warns and does not block."""
-    challenge = await _taken(tx, node, answer, "get")
+    challenge = await taken(tx, node, answer, "get")
     if challenge is None:
         return None
     raw = msgspec.json.decode(answer)
@@ -224,12 +224,12 @@ async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent
     await tell_everywhere(tx, node, session.subject, "passkey_removed", authenticator, "你的账号删了一个通行密钥", "不是你删的，就退出所有设备。")
 
 
-def _challenge(node: Node, whom: str) -> bytes:
+def challenge(node: Node, whom: str) -> bytes:
     body = secrets.token_bytes(16) + int(node.clock.now().timestamp() + LIFE_SECONDS).to_bytes(8, "big")
     return body + hmac_sm3(node.keys.secret("passkey"), body + whom.encode())
 
 
-async def _taken(tx: Tx, node: Node, answer: str, whom: str) -> bytes | None:
+async def taken(tx: Tx, node: Node, answer: str, whom: str) -> bytes | None:
     """The challenge inside an answer, if we made it for `whom`, it has not run out and nobody used it."""
     try:
         raw: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])

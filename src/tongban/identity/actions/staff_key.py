@@ -72,7 +72,7 @@ async def options(tx: Tx, node: Node, session: Session, staff_no: str) -> str:
         raise failure("identity.passkey_limit")
     return options_to_json(generate_registration_options(
         rp_id=node.settings.host, rp_name=node.settings.name, user_name=staff_no, user_id=session.subject.encode(),
-        challenge=passkey._challenge(node, f"staff:{session.id}"), attestation=AttestationConveyancePreference.DIRECT,
+        challenge=passkey.challenge(node, f"staff:{session.id}"), attestation=AttestationConveyancePreference.DIRECT,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
@@ -81,7 +81,7 @@ async def options(tx: Tx, node: Node, session: Session, staff_no: str) -> str:
 
 async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, agent: str) -> Refusals:
     """Keep a staff key 绑定工作密钥: only a listed model, proved by its attestation; its ceiling is level 3."""
-    challenge = await passkey._taken(tx, node, answer, f"staff:{session.id}")
+    challenge = await passkey.taken(tx, node, answer, f"staff:{session.id}")
     if challenge is None or session.kind != "staff":
         return (refusal("identity.passkey_failed", "key"),)
     made = None
