@@ -151,7 +151,7 @@ async def _one(
         sealed: bytes = await tx.fetchval("SELECT said FROM break_glass WHERE id = $1", glass_id)
     other = actor.subject not in (found.staff, found.told)
     page = GlassPage(
-        title="紧急访问", row=row, running=found.staff == actor.subject and found.ended_at is None and found.until > node.clock.now(),
+        title="一次紧急访问", row=row, running=found.staff == actor.subject and found.ended_at is None and found.until > node.clock.now(),
         named=tuple(NamedRow(each.place, "办件编号" if each.way == "case" else "证件号", each.named_at) for each in named)
         if found.staff == actor.subject else (),
         said=node.cipher.open("staff", "break_glass.said", glass_id, sealed).reveal(),
