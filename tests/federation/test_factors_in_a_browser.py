@@ -206,7 +206,7 @@ async def test_the_pages_of_devices_and_recovery_are_accessible(nodes: dict[str,
     await walk_in(page, nodes[HOME], "吴思涵" if elder else "马志明")
     if elder:
         await page.get_by_role("button", name="换成长辈版").click()
-    for path in ("/me/devices", "/me/lock", "/me/voice", "/me/phone", "/me/sign-ins", "/levels", "/step-up?level=3&next=/me/access", "/session/ending"):
+    for path in ("/me/devices", "/me/lock", "/me/voice", "/me/phone", "/me/access", "/levels", "/step-up?level=3&next=/me/access", "/session/ending"):
         await page.goto(base + path)
         await accessible(page)
     await context.clear_cookies()

@@ -63,7 +63,7 @@ GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming
 
 
 NODE_ID = r"(?<![\d.:/])(?:500000|510000|\bmps\b|\bsamr\b)(?![\d.:])"
-SHOWS_IDS = {"/staff/people/{member:str}", "/staff/proposals", "/staff/proposals/{proposal_id:uuid}", "/staff/nodes", "/staff/nodes/letters/{letter_id:str}", "/staff/reference", "/staff/login"}  # operators, and code lists
+SHOWS_IDS = {"/staff/people/{member:str}", "/staff/proposals", "/staff/proposals/{proposal_id:uuid}", "/staff/nodes", "/staff/nodes/letters/{letter_id:str}", "/staff/reference", "/staff/login", "/staff/seals/{seal_id:uuid}"}  # operators, code lists, and the identifiers of seals
 NOBODY, HER, BANK = "nobody@500000", "her@500000", "bank@500000"
 PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which address; {names} are found by World
     "/": ((NOBODY, "/"), (HER, "/")),
@@ -112,7 +112,6 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/theft": ((NOBODY, "/theft"),),
     "/me/lock": ((HER, "/me/lock"),),
     "/me/phone": ((HER, "/me/phone"),),
-    "/me/sign-ins": ((HER, "/me/sign-ins"),),
     "/me/voice": ((HER, "/me/voice"),),
     "/me/access": ((HER, "/me/access"),),
     "/me/consents": ((HER, "/me/consents"),),

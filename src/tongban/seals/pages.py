@@ -134,7 +134,10 @@ async def _one(
 ) -> Response[Any]:
     async with node.db.reading() as tx:
         found = await queries.seal(tx, seal_id)
-        used = await queries.uses(tx, seal_id)
+        used = tuple(
+            msgspec.structs.replace(one, officer=one.officer.partition("@")[0])  # they are of this node: its id says nothing more
+            for one in await queries.uses(tx, seal_id)
+        )
     if found is None or not _may(node, actor, "seals.see", found.org_code):
         raise NotFound("没有这枚印章")
     may_revoke = found.state == "active" and _may(node, actor, "seals.revoke", found.org_code)

@@ -160,7 +160,7 @@ async def leave_all(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
     return browser.leave(ui.see_other("/logout"))
 
 
-@get(["/me/sign-ins", "/me/access"])
+@get("/me/access")
 async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Where and when I signed in, what level, and which nodes I went to."""
     session = await own(request, node, actor)

@@ -17,7 +17,6 @@ LISTED: tuple[ui.Route, ...] = (
     ui.Route("/me/voice", "/me/voice", ("citizen",)),
     ui.Route("/login/voice", "/login/voice"),
     ui.Route("/login/certificate", "/login/certificate"),
-    ui.Route("/me/sign-ins", "/me/sign-ins", ("citizen",)),
     ui.Route("/me/phone", "/me/phone", ("citizen",)),
     ui.Route("/recover", "/recover"),
     ui.Route("/recover/wait", "/recover/wait"),
