@@ -218,7 +218,7 @@ async def test_the_letter_ends_the_visit_when_no_push_arrives(nodes: dict[str, N
         await ending.sessions.end(tx, actor.sid, "logout", home.clock.now())
         await ending._tell_all(tx, home, msgspec_without_visits(session), "logout")
     await deliver(nodes)
-    assert not await alive(away, browser)
+    await until((away, browser))
 
 
 def msgspec_without_visits(session: Any) -> Any:
@@ -393,7 +393,7 @@ async def test_code_used_twice_ends_what_it_gave(nodes: dict[str, Node]) -> None
         again = await provider_tokens.redeem(tx, home, provider.ClientProof(AWAY, jkt), {"grant_type": "authorization_code", "code": code})
     assert again.error == "invalid_grant"
     await deliver(nodes)
-    assert not await alive(away, browser)
+    await until((away, browser))
 
 
 async def test_discovery_and_keys_are_public(nodes: dict[str, Node]) -> None:

@@ -107,6 +107,6 @@ async def test_t21_a_challenge_nobody_here_made_is_refused(strict: Any) -> None:
 
     async with strict.node.db.transaction() as tx:
         made = base64.urlsafe_b64encode(os.urandom(16) + future + os.urandom(32)).decode().rstrip("=")
-        assert await passkey._taken(tx, strict.node, answer(made), "get") is None, "a made-up challenge was taken"
-        assert await passkey._taken(tx, strict.node, answer(true), "bind:somebody") is None, "a challenge for signing in was taken for binding"
-        assert await passkey._taken(tx, strict.node, answer(true), "get") is not None
+        assert await passkey.taken(tx, strict.node, answer(made), "get") is None, "a made-up challenge was taken"
+        assert await passkey.taken(tx, strict.node, answer(true), "bind:somebody") is None, "a challenge for signing in was taken for binding"
+        assert await passkey.taken(tx, strict.node, answer(true), "get") is not None

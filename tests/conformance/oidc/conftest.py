@@ -22,6 +22,7 @@ from tongban import federation
 from tongban.federation.tests.make import enrol, free_port, make_member
 from tongban.federation.tests.make import serving as serving_node
 from tongban.identity.actions import keys
+from tongban.identity.rules import clients as client_rules
 from tongban.identity.rules import home as home_rules
 from tongban.identity.tests.make import MakeNode, household
 from tongban.identity.tests.make_hostile import Liar
@@ -31,6 +32,12 @@ from tongban.kernel.settings import Settings
 
 HOME, AWAY, LYING = "500000", "510000", "440000"
 NAMES = {"cn": ("国家节点（演示）", "hub", ()), "mps": ("公安部（演示）", "ministry", ())}
+
+
+@pytest.fixture(autouse=True)
+def faster_than_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of modules share a few clients and come faster than one may; that limit has a test of its own."""
+    monkeypatch.setattr(client_rules, "per_second", lambda: 10_000)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +98,7 @@ async def liars(nodes: dict[str, Node], make_one: MakeNode) -> AsyncIterator[dic
     (away.settings.data_dir / "outside-issuers.toml").write_text(
         f'[x-liar]\nname = "演示外部登录"\nurl = "{outside.url}"\nclient_id = "tongban-demo"\nalg = "ES256"\n', "utf-8"
     )
-    async with serving_node(member, routes=node.routes()), serving(Litestar(outside.routes(), openapi_config=None), port):
+    async with serving_node(member, routes=node.routes()), serving(Litestar(outside.routes(), openapi_config=None, logging_config=None), port):
         await enrol(nodes["cn"], member)
         await federation.refresh(away)
         yield {"node": node, "outside": outside}
@@ -126,7 +133,7 @@ async def door() -> AsyncIterator[Door]:
     """The address of every client in this folder."""
     port = free_port()
     made = Door(port)
-    async with serving(Litestar(made.routes(), openapi_config=None), port):
+    async with serving(Litestar(made.routes(), openapi_config=None, logging_config=None), port):
         yield made
 
 

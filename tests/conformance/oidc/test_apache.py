@@ -109,7 +109,7 @@ def sidecar(wire_of: Any, own: str) -> Litestar:
         _, _, body = await wire.node.http.request("GET", wire.base + "/.well-known/openid-configuration")
         return {**json.loads(body), "token_endpoint": own + "/token"}
 
-    return Litestar([token, metadata], openapi_config=None)
+    return Litestar([token, metadata], openapi_config=None, logging_config=None)
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_a_company_is_found_first_however_it_is_typed(whole, query) -> None:
     found = find_in(whole, query, division="500000")
     assert found.best is not None
     assert found.best.shown.service == COMPANY
-    assert found.best.shown.how_long == "3 天"
+    assert found.best.shown.how_long == "3 个"
     assert not found.best.here, "it is 成都's, found from 重庆 because it is open across provinces"
 
 

@@ -30,7 +30,7 @@ async def ask_correction(story: Story) -> None:
     clerk = await story.staff("acceptor", "510000", ACCEPTOR)
     page = await clerk.get(f"{story.owner}/desk?view=open")
     page.must("内资公司设立登记")
-    page = await clerk.get(f"{story.owner}/desk/{story.kept['case']}")
+    page = await _wait_for_act(story, "acceptor", f"{story.owner}/desk/{story.kept['case']}", "correct")
     form = act(page, "correct")
     materials = [value for value in form.choices.get("defect", []) if value.startswith("material:")]
     chosen = next((one for one in materials if "premises" in one), materials[0] if materials else form.choices["defect"][0])
