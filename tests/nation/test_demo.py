@@ -50,15 +50,15 @@ async def ready(process):
 
 
 def left(folder):
-    """Pids of all living processes that name the folder in their command line or write into it."""
+    """Command lines of all living processes that name the folder."""
     found = []
-    for one in Path("/proc").glob("[0-9]*"):
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = (one / "cmdline").read_bytes().decode(errors="replace") + str((one / "fd" / "2").readlink())
+            words = one.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(folder) in words:
-            found.append(one.name)
+            found.append(words)
     return found
 
 

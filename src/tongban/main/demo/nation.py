@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import select
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from tongban.kernel.settings import CODE_ROOT, Settings
 from tongban.main import migrate
 from tongban.main.demo import control, shelves
 from tongban.main.demo.admission import admit, prepare_hub
-from tongban.main.demo.nursery import Nursery, Process
 from tongban.main.postgres import Postgres
 
 ORDER = ("cn", "mps", "samr", "500000", "510000")
@@ -38,7 +39,7 @@ class Member(msgspec.Struct):
     """One node of the demo as a process (一个节点进程)."""
 
     settings: Settings
-    process: Process | None = None
+    process: asyncio.subprocess.Process | None = None
     wanted: bool = True
     watcher: asyncio.Task[None] | None = None
 
@@ -61,7 +62,6 @@ class Nation:
         self._server: asyncio.Server | None = None
         self._closing = False
         self._lock: int | None = None
-        self._nursery = Nursery()
 
     def _settings(self, node: str, port_base: int | None) -> Settings:
         read = node_settings.load(CODE_ROOT / "deploy" / "nodes" / f"{node}.toml")
@@ -101,7 +101,6 @@ class Nation:
     async def start(self) -> None:
         """Database, migrations, all nodes at once, admission of the others to the hub. Raises NationError, PostgresError."""
         self.claim()
-        await self._nursery.open()
         self.say("starting PostgreSQL …")
         self.postgres.start()
         await self.postgres.ready()
@@ -147,12 +146,22 @@ class Nation:
         member = self.members[node]
         member.wanted = True
         folder = member.settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "node.json"
+        config.write_bytes(msgspec.json.encode(_plain(member.settings)))
+        log_file = (folder / "node.log").open("ab")
         try:
-            member.process = await self._nursery.fork(member.settings)
-        except ChildProcessError as error:
-            raise NationError(f"{node}: {error}") from error
+            member.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tongban.main.cli", "node", "--settings-json", str(config),
+                stdout=asyncio.subprocess.PIPE, stderr=log_file, stdin=asyncio.subprocess.DEVNULL,
+                preexec_fn=_end_with_parent, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            log_file.close()
         out = member.process.stdout
-        (folder / "node.pid").write_text(f"{member.process.pid} {_birth(member.process.pid)}")
+        if out is None:
+            raise NationError(f"{node}: no standard output")
+        (folder / "node.pid").write_text(str(member.process.pid))
         try:
             async with asyncio.timeout(_START_SECONDS):
                 line = b""
@@ -166,7 +175,7 @@ class Nation:
             raise NationError(f"{node} was not ready in {_START_SECONDS} s; its log is {folder / 'node.log'}") from None
         member.watcher = asyncio.create_task(self._watch(node, member.process))
 
-    async def _watch(self, node: str, process: Process) -> None:
+    async def _watch(self, node: str, process: asyncio.subprocess.Process) -> None:
         """A node that dies is started again, as a service manager would; one that was stopped stays so."""
         status = await process.wait()
         member = self.members[node]
@@ -243,7 +252,6 @@ class Nation:
             self._server.close()
             self.socket.unlink(missing_ok=True)
         await asyncio.gather(*(self.stop(node) for node in reversed(self.members)), return_exceptions=True)
-        await self._nursery.close()
         await asyncio.to_thread(self.postgres.stop)
         if self._lock is not None:
             os.close(self._lock)
@@ -261,29 +269,32 @@ class Nation:
                 one.unlink(missing_ok=True)
 
 
+def _plain(settings: Settings) -> dict[str, object]:
+    return {
+        field.name: str(value) if isinstance(value := getattr(settings, field.name), Path) else value
+        for field in msgspec.structs.fields(Settings)
+    }
+
+
 def _last_words(log_file: Path) -> str:
     """The last line of a node's log, which says why it ended."""
     lines = log_file.read_text("utf-8", "replace").strip().splitlines()
     return lines[-1][:300] if lines else "it wrote nothing"
 
 
-def _birth(pid: int) -> str:
-    """When a process began, in clock ticks since boot: tells it from a later one of the same number; empty if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _end_leftover(folder: Path) -> None:
     """End a node whose launcher was killed: it ends by itself, so this mostly waits for it; after ten seconds it is killed."""
     try:
-        pid, birth = (int(one) for one in (folder / "node.pid").read_text().split())
+        pid = int((folder / "node.pid").read_text())
         gone = os.pidfd_open(pid)
     except (OSError, ValueError):
         return
     try:
-        if _birth(pid) != str(birth):
+        if str(folder / "node.json").encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
             signal.pidfd_send_signal(gone, number)
