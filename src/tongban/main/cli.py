@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 import uvloop
 
@@ -95,12 +96,15 @@ def _control(context: typer.Context, verb: str, node: str) -> None:
 @app.command()
 def node(
     settings: Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file, TOML.")] = None,
+    settings_json: Annotated[Path | None, typer.Option("--settings-json", hidden=True)] = None,
     migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database to the newest revision first.")] = False,
 ) -> None:
     """Run one node until Ctrl-C or SIGTERM."""
     from tongban.main import serve
 
-    if settings is not None:
+    if settings_json is not None:
+        chosen = msgspec.json.decode(settings_json.read_bytes(), type=Settings, dec_hook=lambda _kind, value: Path(value))
+    elif settings is not None:
         chosen = _load(settings)
     else:
         typer.echo("Give the node's settings: tongban node --settings deploy/nodes/510000.toml", err=True)
