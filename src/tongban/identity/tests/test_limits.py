@@ -199,6 +199,8 @@ async def test_a_report_of_theft_ends_sessions_lowers_the_level_and_tells_nobody
         await tx.execute("UPDATE account SET restricted_until = now() - interval '1 second' WHERE status = 'restricted'")
     await tasks.recovery_due(home)
     assert not await restricted(home, "周雨桐")
+    await phone.submit(home, await phone.get(home, "/me/devices"), "/me/devices/leave-all")
+    assert "核验级别是 2 级" in (await sign_in(phone, home, who)).body, "signed in again as before"
     for _ in range(5):
         await anybody.submit(home, await anybody.get(home, "/theft"), "/theft", name=who.name, number=who.number)
     async with home.db.reading() as tx:
