@@ -1,0 +1,2 @@
+-- 0019_sign_in_speed
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0020_identity_reach
+SELECT 1;

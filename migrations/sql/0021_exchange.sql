@@ -1,0 +1,2 @@
+-- 0021_exchange
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0022_licences
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0023_showing
+SELECT 1;

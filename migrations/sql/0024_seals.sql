@@ -1,0 +1,2 @@
+-- 0024_seals
+SELECT 1;

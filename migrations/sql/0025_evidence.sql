@@ -1,0 +1,2 @@
+-- 0025_evidence
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0026_federation
+SELECT 1;
