@@ -21,11 +21,14 @@ from tongban.identity.actions.clients import app_published, app_stopped
 from tongban.identity.actions.corrections import on_correction
 from tongban.identity.actions.emergency import names as emergency_naming
 from tongban.identity.actions.emergency import offer_cases
+from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
+from tongban.identity.actions.following import listed as followed
 from tongban.identity.actions.guardians import confirmed
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.joining import Newcomer, first_administrator
 from tongban.identity.actions.keys import rotate as rotate_keys
 from tongban.identity.actions.ledger import propose_deletion
+from tongban.identity.actions.notices import tell_holders
 from tongban.identity.actions.organisations import NewOrganisation, company_registered
 from tongban.identity.actions.proposals import approve, carries_out, propose
 from tongban.identity.actions.reasons import (
@@ -38,7 +41,7 @@ from tongban.identity.actions.reasons import (
 )
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
-from tongban.identity.actions.subjects import follow_aliases, follow_rows, follow_subject
+from tongban.identity.actions.subjects import follow_aliases
 from tongban.identity.model import Account, Person, PopulationAttributes, Session, StaffMember, UsedBefore, Visit
 from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
 from tongban.identity.queries.desk import disputed
@@ -49,6 +52,8 @@ from tongban.identity.queries.persons import account, accounts, home_of, person,
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
+from tongban.identity.queries.working_days import working_days
+from tongban.identity.rules.disputes import due as working_day_after
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.mandates import Deed, Mandate
 from tongban.identity.rules.roles import allowed, require_staff, scopes
@@ -94,6 +99,7 @@ __all__ = [
     "follow_aliases",
     "follow_rows",
     "follow_subject",
+    "followed",
     "freshen",
     "handed_in",
     "home_of",
@@ -123,14 +129,19 @@ __all__ = [
     "resolve",
     "role_names",
     "rotate_keys",
+    "rows_followed",
+    "rows_stay",
     "scopes",
     "set_up",
     "staff_member",
     "staff_of_role",
+    "tell_holders",
     "tell_visited",
     "told_for",
     "usable",
     "use_evidence",
     "visit_now",
     "visits",
+    "working_day_after",
+    "working_days",
 ]
