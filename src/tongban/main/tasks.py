@@ -1,16 +1,16 @@
-"""Clocks that belong to no single room 总装的定时: log heads out, log certificates in."""
+"""Clocks that belong to no single room 总装的定时: log heads out, what was witnessed, forks named, log certificates in."""
 
 from __future__ import annotations
 
-import msgspec
-
-from tongban import federation, transparency
+from tongban import federation, identity, transparency
 from tongban.kernel import jobs
-from tongban.kernel.gm import unb64
+from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 _HEAD_SECONDS = 10
+_WITNESSED_SECONDS = 60
+_FORK_SECONDS = 20
 _CERTIFICATE_SECONDS = 30
 
 
@@ -42,26 +42,56 @@ async def keep_certificate(node: Node) -> None:
 
 
 async def close_log_gap(node: Node, payload: jobs.Payload) -> None:
-    """Fetch the proof between the head we hold and the one announced, and witness again (补证)."""
-    origin, kid = str(payload["origin"]), str(payload["kid"])
-    async with node.db.reading() as tx:
-        found = await federation.directory(tx)
-        key = await federation.signing_key(tx, kid)
-    listed = found.node(origin)
-    if listed is None or key is None:
-        return
-    url = f"{listed.base_url.rstrip('/')}/api/transparency/consistency?from={payload['held']}&to={payload['size']}"
-    status, _, content = await node.http.request("GET", url, seconds=10)
-    if status != 200:
-        raise federation.CallFailed("transport")
-    body = {**payload["body"], "since": payload["held"], "proof": msgspec.json.decode(content)["proof"]}
+    """Ask a node to join two sizes of its log by a signed call, and judge its answer (补证). A silent node is asked again."""
+    gap = transparency.Gap(
+        node=str(payload["node"]), size=int(payload["size"]), root=transparency.unnamed(str(payload["root"])), held=int(payload["held"]),
+        told_by=str(payload["told_by"]),
+    )  # fmt: skip
+    first, second = gap.sizes
+    answer = await federation.call(node, gap.node, "log.proof", {"from": first, "to": second}, budget_ms=10_000)
     async with node.db.transaction() as tx:
-        seen = await transparency.witness(tx, node, origin=origin, key=key, body=body)
-    log("main.log_gap_closed", origin=origin, state=seen.state)
+        seen = await transparency.settle(tx, node, gap, _proof(answer.get("proof")))
+    log("main.log_gap_closed", origin=gap.node, state=seen.state)
+
+
+async def send_witnessed(node: Node) -> None:
+    """Tell all nodes which heads of others this node has been shown and signed (互相对照): how two histories meet."""
+    async with node.db.transaction() as tx:
+        if await federation.own_status(tx, node.id) != "active":
+            return
+        good, _ = await transparency.witness_statements(tx)
+        if good:
+            await federation.send(
+                tx, node, to="*", kind="log.witnessed", about=f"witness:{node.id}", body={"v": 1, "witnessed": list(good)}, open=True
+            )
+
+
+async def tell_forks(node: Node) -> None:
+    """Show every other node, the hub among them, both heads of a log with two histories, and tell the officers here (通告)."""
+    async with node.db.transaction() as tx:
+        for fork in await transparency.fork_list(tx, untold=True):
+            if await federation.own_status(tx, node.id) == "active":
+                await federation.send(tx, node, to="*", kind="log.fork", about=f"log:{fork.node}", body=fork.to_json(), open=True)
+            await transparency.fork_told(tx, node, fork.node, fork.mark)
+            division = (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+            await identity.tell_holders(
+                tx, node, action="transparency.see", division=division, kind="alert.log_fork",
+                words=f"{federation.name_of(node, fork.node)}的存证有两份不一样的历史", link="/staff/log",
+            )  # fmt: skip
+
+
+def _proof(told: object) -> tuple[bytes, ...]:
+    """The hashes of a proof; what is none of them proves nothing, and is then no proof."""
+    try:
+        return tuple(transparency.unnamed(str(one)) for one in told) if isinstance(told, list) else ()
+    except BadEncoding:
+        return ()
 
 
 CLOCKS = [
     jobs.Clockwork("main.log_heads", _HEAD_SECONDS, send_head),
+    jobs.Clockwork("main.log_witnessed", _WITNESSED_SECONDS, send_witnessed),
+    jobs.Clockwork("main.log_forks", _FORK_SECONDS, tell_forks),
     jobs.Clockwork("main.log_certificate", _CERTIFICATE_SECONDS, keep_certificate, bell="federation.directory"),
 ]
 JOBS = {"main.close_log_gap": close_log_gap}

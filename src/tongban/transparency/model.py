@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -44,8 +45,15 @@ def commit(salt: bytes, fact: bytes) -> bytes:
 
 
 def entry(leaf_id: str, kind: str, at_ms: int, commitment: bytes) -> bytes:
-    """The canonical bytes of a leaf."""
-    return jcs({"v": 1, "id": leaf_id, "kind": kind, "at": at_ms, "commitment": named(commitment)})
+    """The canonical bytes of a leaf: the JCS form of `{v, id, kind, at, commitment}`.
+
+    Written out, since a log is a great many of them: every value is ASCII without a sign that JSON escapes (the table
+    refuses any other kind), and the names stand in JCS order.
+
+    >>> entry("a", "b.c", 1, bytes(32)) == jcs({"v": 1, "id": "a", "kind": "b.c", "at": 1, "commitment": named(bytes(32))})
+    True
+    """
+    return f'{{"at":{at_ms},"commitment":"{named(commitment)}","id":"{leaf_id}","kind":"{kind}","v":1}}'.encode()
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -83,6 +91,43 @@ class Head(msgspec.Struct, frozen=True):
         return digest(jcs(self.signed))
 
 
+class CoSignature(msgspec.Struct, frozen=True):
+    """Another node's signature under a head of this one (联署): it has checked that nothing before was changed."""
+
+    witness: str
+    kid: str
+    key: bytes
+    certificate: bytes
+    signature: bytes
+
+    def to_json(self) -> dict[str, object]:
+        """As it stands in a receipt."""
+        return {
+            "witness": self.witness, "kid": self.kid, "alg": "sm2-sm3", "value": b64(self.signature), "key": b64(self.key),
+            "certificate": b64(self.certificate),
+        }  # fmt: skip
+
+
+class CoSigned(msgspec.Struct, frozen=True):
+    """A head with the nodes that signed it too, and the way from it to a newer head (联署树头)."""
+
+    head: Head
+    signatures: tuple[CoSignature, ...]
+    proof: tuple[bytes, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """As it stands in a receipt."""
+        return {
+            "signed_head": self.head.to_json(), "proof": [named(one) for one in self.proof],
+            "signatures": [one.to_json() for one in self.signatures],
+        }  # fmt: skip
+
+
+def witness_statement(witness: str, head: Head) -> bytes:
+    """What a witness signs (见证声明): its name and the head, in JCS form."""
+    return jcs({"type": WITNESS_TYPE, "v": 1, "witness": witness, "head": head.signed})
+
+
 class Receipt(msgspec.Struct, frozen=True):
     """A receipt (存证回执): everything that is needed to check, years later, that a fact stood in the log.
 
@@ -99,6 +144,8 @@ class Receipt(msgspec.Struct, frozen=True):
     certificate: bytes | None
     anchor: bytes | None
     statement: bytes | None = None
+    witnessed: CoSigned | None = None
+    """The newest head that other nodes have signed too, and the proof that the head above continues it."""
 
     def to_json(self) -> dict[str, object]:
         """The self-contained JSON form; `docs/check_receipt.py` reads it."""
@@ -114,6 +161,7 @@ class Receipt(msgspec.Struct, frozen=True):
             "key": b64(self.head.key),
             "certificate": b64(self.certificate) if self.certificate is not None else None,
             "anchor": b64(self.anchor) if self.anchor is not None else None,
+            "witnessed": self.witnessed.to_json() if self.witnessed is not None else None,
         }
 
     def to_bytes(self) -> bytes:
@@ -146,6 +194,47 @@ class Witnessed(msgspec.Struct, frozen=True):
     root: bytes
     held: int
     """The size this node had witnessed before; 0 for none."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A head of another log that still has to be joined to the one held here (待证): ask `node` for the proof between the two sizes."""
+
+    node: str
+    size: int
+    root: bytes
+    held: int
+    told_by: str
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """From and to, the smaller first."""
+        return min(self.size, self.held), max(self.size, self.held)
+
+
+ForkWay = Literal["same_size", "no_proof"]
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Two heads that one node signed and that cannot both be true (两份历史). `told_at`: when everybody was told.
+
+    `same_size`: two roots for one size, which anybody can check from the two alone; `no_proof`: asked by a signed call to
+    join the two, the node answered with a proof that does not.
+    """
+
+    node: str
+    mark: str
+    way: ForkWay
+    first: Head
+    second: Head
+    first_from: str
+    second_from: str
+    found_at: datetime
+    told_at: datetime | None = None
+    seen_by: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """The body of a `log.fork` letter: both heads, so that the reader believes nobody."""
+        return {"v": 1, "node": self.node, "way": self.way, "heads": [self.first.to_json(), self.second.to_json()]}
 
 
 class Finding(msgspec.Struct, frozen=True):

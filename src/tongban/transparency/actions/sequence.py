@@ -12,7 +12,7 @@ from tongban.transparency.queries import head as newest_head
 from tongban.transparency.queries import prove, signing_name
 from tongban.transparency.rules import fold, frontier, grow, leaf_hash
 
-BATCH: Final = 2000
+BATCH: Final = 10_000
 
 
 async def sequence(tx: Tx, *, limit: int = BATCH) -> int:
@@ -22,15 +22,15 @@ async def sequence(tx: Tx, *, limit: int = BATCH) -> int:
     """
     size: int = await tx.fetchval("SELECT size FROM log_tree FOR UPDATE")
     rows = await tx.fetch(
-        "SELECT l.id, l.kind, l.at_ms, l.commitment FROM log_pending p JOIN log_leaf l ON l.id = p.leaf_id"
-        " ORDER BY l.id LIMIT $1",
+        "WITH taken AS (DELETE FROM log_pending WHERE leaf_id IN (SELECT leaf_id FROM log_pending ORDER BY leaf_id LIMIT $1)"
+        " RETURNING leaf_id) SELECT l.id, l.kind, l.at_ms, l.commitment FROM taken t JOIN log_leaf l ON l.id = t.leaf_id ORDER BY l.id",
         limit,
     )
     if not rows:
         return 0
     places = frontier(size)
     edge = dict(zip([level for level, _ in places], await prove(tx, [_leaves(place) for place in places]), strict=True))
-    leaves = [leaf_hash(entry(row["id"], row["kind"], row["at_ms"], row["commitment"])) for row in rows]
+    leaves = [leaf_hash(entry(*row)) for row in rows]  # id, kind, at_ms, commitment
     made = list(grow(size, edge, leaves))
     ids = [row["id"] for row in rows]
     await tx.copy_records_to_table("log_node", columns=("level", "index", "hash"), records=made)
@@ -39,7 +39,6 @@ async def sequence(tx: Tx, *, limit: int = BATCH) -> int:
         size,
         ids,
     )
-    await tx.execute("DELETE FROM log_pending WHERE leaf_id = ANY($1::uuid[])", ids)
     await tx.execute("UPDATE log_tree SET size = $1", size + len(rows))
     return len(rows)
 

@@ -6,10 +6,18 @@ import msgspec
 
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, jcs, unb64
-from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.transparency.errors import HeadRefused
-from tongban.transparency.model import HEAD_TYPE, WITNESS_TYPE, Announcement, Head, Witnessed, WitnessState, unnamed
+from tongban.transparency.model import (
+    HEAD_TYPE,
+    Announcement,
+    ForkWay,
+    Head,
+    Witnessed,
+    WitnessState,
+    unnamed,
+    witness_statement,
+)
 from tongban.transparency.queries import consistency, signing_name
 from tongban.transparency.queries import head as newest_head
 from tongban.transparency.rules import consistent
@@ -39,7 +47,7 @@ async def witness(tx: Tx, node: Node, *, origin: str, key: Sm2PublicKey, body: d
     Raises HeadRefused for a head that is malformed, not of `origin` or not signed by `key`.
     """
     told = _read(body)
-    _check_signature(told.head, origin, key)
+    check_signature(told.head, origin, key)
     row = await tx.fetchrow(
         "SELECT size, root FROM log_witnessed WHERE node = $1 AND state IN ('first', 'consistent') ORDER BY size DESC LIMIT 1"
         " FOR UPDATE",
@@ -49,7 +57,7 @@ async def witness(tx: Tx, node: Node, *, origin: str, key: Sm2PublicKey, body: d
     state = await _judge(tx, origin, told, held, held_root)
     await _keep(tx, node, told.head, state)
     if state == "fork":
-        log("transparency.fork", origin=origin, count=told.head.size)
+        await _name(tx, node, told.head, held)
     return Witnessed(origin, state, told.head.size, told.head.root, held)
 
 
@@ -71,12 +79,30 @@ async def _judge(tx: Tx, origin: str, told: Announcement, held: int, held_root: 
     return "gap"
 
 
+async def _name(tx: Tx, node: Node, head: Head, held: int) -> None:
+    """Both heads of a fork: the one told now, and the one of its size held here, or else the newest (点名)."""
+    from tongban.transparency.actions.forks import record_fork
+
+    row = await tx.fetchrow(
+        "SELECT head, size FROM log_witnessed WHERE node = $1 AND state IN ('first', 'consistent') AND root <> $2"
+        " ORDER BY (size = $3) DESC, (size = $4) DESC LIMIT 1",
+        head.log, head.root, head.size, held,
+    )  # fmt: skip
+    if row is not None:
+        way: ForkWay = "same_size" if row["size"] == head.size else "no_proof"
+        await record_fork(tx, node, read_head(row["head"]), node.keys.node, head, head.log, way)
+
+
+async def countersign(tx: Tx, node: Node, head: Head) -> tuple[str, bytes]:
+    """This node's signature under another's head (联署): (key id, 64 bytes)."""
+    signer = node.keys.signer(await signing_name(tx))
+    return signer.kid, signer.sign(witness_statement(node.keys.node, head))
+
+
 async def _keep(tx: Tx, node: Node, head: Head, state: WitnessState) -> None:
     kid = countersignature = None
     if state in {"first", "consistent"}:
-        signer = node.keys.signer(await signing_name(tx))
-        statement = {"type": WITNESS_TYPE, "v": 1, "witness": node.keys.node, "head": head.signed}
-        kid, countersignature = signer.kid, signer.sign(jcs(statement))
+        kid, countersignature = await countersign(tx, node, head)
     await tx.execute(
         "INSERT INTO log_witnessed (node, size, at_ms, root, state, head, seen_at, kid, countersignature)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (node, size, root) DO UPDATE"
@@ -93,7 +119,8 @@ async def _keep(tx: Tx, node: Node, head: Head, state: WitnessState) -> None:
     )
 
 
-def _check_signature(head: Head, origin: str, key: Sm2PublicKey) -> None:
+def check_signature(head: Head, origin: str, key: Sm2PublicKey) -> None:
+    """HeadRefused unless the head is of `origin` and signed by that key."""
     if head.log != origin or head.kid.partition("/")[0] != origin:
         raise HeadRefused("the head is another node's")
     if not key.verify(jcs(head.signed), head.signature):
@@ -120,6 +147,11 @@ class _Body(msgspec.Struct, frozen=True):
     sig: _Signature
     since: int = 0
     proof: tuple[str, ...] = ()
+
+
+def read_head(body: dict[str, object]) -> Head:
+    """The signed head in a JSON body, whatever else stands there. Raises HeadRefused."""
+    return _read({"head": body.get("head"), "sig": body.get("sig")}).head
 
 
 def _read(body: dict[str, object]) -> Announcement:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import b64
-from tongban.transparency.model import Head, Witnessed
+from tongban.kernel.gm import b64, unb64
+from tongban.transparency.model import CoSignature, Fork, Head, Witnessed, unnamed
 
 
 async def head(tx: Tx, *, covering: int = 0) -> Head | None:
@@ -41,6 +42,63 @@ async def forks(tx: Tx) -> tuple[Witnessed, ...]:
         "SELECT node, state, size, root FROM log_witnessed WHERE state = 'fork' ORDER BY seen_at DESC"
     )
     return tuple(Witnessed(row["node"], row["state"], row["size"], row["root"], row["size"]) for row in rows)
+
+
+async def fork_list(tx: Tx, *, untold: bool = False) -> tuple[Fork, ...]:
+    """Every log known to have two histories, with both heads, newest first (点名); `untold`: those nobody was told of yet."""
+    rows = await tx.fetch(
+        "SELECT * FROM log_fork WHERE NOT $1 OR told_at IS NULL ORDER BY found_at DESC, mark LIMIT 100", untold
+    )
+    return tuple(
+        Fork(
+            row["node"], row["mark"], row["way"], _head_of(row["first"]), _head_of(row["second"]), row["first_from"], row["second_from"],
+            row["found_at"], row["told_at"], row["seen_by"],
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+async def unproved(tx: Tx, *, since: datetime) -> tuple[Witnessed, ...]:
+    """Heads that their node has not joined to what is held here for long (一直没给证明): wanted before `since`, still open."""
+    rows = await tx.fetch(
+        "SELECT node, state, size, root FROM log_witnessed WHERE state = 'gap' AND seen_at < $1 ORDER BY node, size DESC LIMIT 100", since
+    )
+    return tuple(Witnessed(row["node"], row["state"], row["size"], row["root"], row["size"]) for row in rows)
+
+
+async def cosigners(tx: Tx) -> tuple[tuple[str, int, int], ...]:
+    """Who has co-signed this node's heads (联署方): (node, largest size, when that head was signed, Unix ms)."""
+    rows = await tx.fetch("SELECT DISTINCT ON (witness) witness, size, at_ms FROM log_cosignature ORDER BY witness, size DESC")
+    return tuple((row["witness"], row["size"], row["at_ms"]) for row in rows)
+
+
+async def cosigned(tx: Tx, *, covering: int) -> tuple[Head, tuple[CoSignature, ...]] | None:
+    """Of the newest co-signed heads that cover so many leaves the one most nodes have signed (联署树头), or None."""
+    size = await tx.fetchval(
+        "SELECT size FROM (SELECT size, witness FROM log_cosignature WHERE size >= $1 ORDER BY size DESC LIMIT 200) AS newest"
+        " GROUP BY size ORDER BY count(*) DESC, size DESC LIMIT 1",
+        covering,
+    )
+    if size is None:
+        return None
+    rows = await tx.fetch(
+        "SELECT c.witness, c.kid, c.key, c.certificate, c.signature, h.at_ms FROM log_cosignature c"
+        " JOIN log_head h ON h.size = c.size AND h.at_ms = c.at_ms AND h.root = c.root WHERE c.size = $1 ORDER BY h.at_ms DESC, c.witness",
+        size,
+    )
+    if not rows:
+        return None
+    head = await tx.fetchrow("SELECT size, at_ms, root, kid, key, signature FROM log_head WHERE size = $1 AND at_ms = $2", size, rows[0]["at_ms"])
+    found = (
+        CoSignature(row["witness"], row["kid"], row["key"], row["certificate"], row["signature"])
+        for row in rows if row["at_ms"] == rows[0]["at_ms"]
+    )  # fmt: skip
+    return as_head(head), tuple(found)
+
+
+def _head_of(body: dict[str, Any]) -> Head:
+    signed, sig = body["head"], body["sig"]
+    return Head(signed["log"], signed["size"], signed["at"], unnamed(signed["root"]), sig["kid"], unb64(sig["value"]))
 
 
 async def signing_name(tx: Tx) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import sm3
 from tongban.transparency.errors import NoSuchLeaf, NoSuchProof, ReceiptNotReady
-from tongban.transparency.model import Leaf, Receipt
+from tongban.transparency.model import CoSigned, Leaf, Receipt
+from tongban.transparency.queries.heads import cosigned
 from tongban.transparency.queries.heads import head as newest_head
 from tongban.transparency.rules import Range, consistency_ranges, cover, fold, inclusion_ranges
 
@@ -77,4 +78,13 @@ async def receipt(tx: Tx, leaf_id: str, *, statement: bytes | None = None) -> Re
         certificate=certificate["certificate"] if certificate else None,
         anchor=certificate["anchor"] if certificate else None,
         statement=statement,
+        witnessed=await _witnessed(tx, row["index"] + 1, head.size),
     )
+
+
+async def _witnessed(tx: Tx, covering: int, size: int) -> CoSigned | None:
+    """The co-signed head over the leaf and the proof that the newest head continues it; None before anybody co-signed one."""
+    found = await cosigned(tx, covering=covering)
+    if found is None or found[0].size > size:
+        return None
+    return CoSigned(found[0], found[1], await consistency(tx, found[0].size, size))
