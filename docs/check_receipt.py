@@ -6,10 +6,12 @@
 A receipt says: this fact was in the log of that node, at that place, when the node signed its tree. Steps, as in
 RFC 6962 and RFC 9162: (1) salt and fact open the leaf's commitment; (2) the leaf and the proof lead to the root in the
 signed head; (3) the head's SM2 signature holds; (4) the key is the one you trust: its fingerprint (printed on the node's
-page /transparency), or a certificate of that node signed by the root you have. The arithmetic of SM2 (GB/T 32918) and of
+page /transparency), or a certificate of that node signed by the root you have; (5) where other nodes have signed a head
+too: their signatures hold, and the head of step 2 continues the one they signed. With --root their certificates are
+checked as well, so that the receipt stands even against the node that gave it. The arithmetic of SM2 (GB/T 32918) and of
 SM3 (GB/T 32905) is below in plain Python, so that you can read all of it.
 
-Exit code: 0 all four steps hold; 1 something does not; 2 cannot be read; 3 steps 1 to 3 hold but you gave no key to
+Exit code: 0 all steps hold; 1 something does not; 2 cannot be read; 3 steps 1 to 3 hold but you gave no key to
 compare with.
 """
 
@@ -154,8 +156,65 @@ def root_of(index, size, leaf, proof):
     return found
 
 
+def consistent(first, second, old_root, new_root, proof):
+    """Whether the tree of `second` continues that of `first`: RFC 9162 section 2.1.4.2."""
+    if first == second:
+        return old_root == new_root and not proof
+    if not 0 < first < second:
+        return False
+    path = ([old_root] if first & (first - 1) == 0 else []) + proof
+    if not path:
+        return False
+    place, last = first - 1, second - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    old = new = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            old, new = sm3(b"\x01" + sibling + old), sm3(b"\x01" + sibling + new)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            new = sm3(b"\x01" + new + sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and old == old_root and new == new_root
+
+
+def check_head(told, spki):
+    """The signed part of a head whose SM2 signature holds under that key."""
+    signed, sig = told["head"], told["sig"]
+    need((signed["type"], signed["v"], sig["alg"]) == ("tongban-log-head-1", 1, "sm2-sm3"), "树头的格式不对")
+    need(sm2_holds(spki, jcs(signed), sig["value"]), "树头的签名不对")
+    return signed
+
+
+def sm2_holds(spki, data, value):
+    value = unb64(value)
+    return len(value) == 64 and sm2_verify(spki, data, int.from_bytes(value[:32], "big"), int.from_bytes(value[32:], "big"))
+
+
+def check_witnesses(told, index, head, spki, root):
+    """Step 5: the nodes that signed an earlier or the same head too; their names."""
+    earlier = check_head(told["signed_head"], spki)
+    need(index < earlier["size"] and earlier["log"] == head["log"], "联署的树头里没有这条记录")
+    proof = [unnamed(one) for one in told["proof"]]
+    need(consistent(earlier["size"], head["size"], unnamed(earlier["root"]), unnamed(head["root"]), proof), "树头接不上别的节点签过的那个：历史被改过")
+    names = []
+    for one in told["signatures"]:
+        key = unb64(one["key"])
+        statement = {"type": "tongban-log-witness-1", "v": 1, "witness": one["witness"], "head": earlier}
+        need(one["witness"] != head["log"] and sm2_holds(key, jcs(statement), one["value"]), f"节点 {one['witness']} 的联署不对")
+        if root:
+            check_certificate(unb64(one["certificate"]), root, key, one["witness"], earlier["at"])
+        names.append(one["witness"])
+    need(len(set(names)) == len(names), "同一个节点联署了两次")
+    return names
+
+
 def check(receipt, *, key, root, fact):
-    """Steps 1 to 4; the lines to print, and whether the key was compared."""
+    """Steps 1 to 5; the lines to print, and whether the key was compared."""
     need(receipt["type"] == "tongban-receipt-1", "不是存证回执")
     digest = unnamed(receipt["fact"])
     for content, what in ((receipt.get("statement") and unb64(receipt["statement"]), "回执里的原文"), (fact, "文件")):
@@ -163,14 +222,11 @@ def check(receipt, *, key, root, fact):
     leaf = receipt["leaf"]
     commitment = sm3(unb64(receipt["salt"]) + digest)
     entry = {"v": 1, "id": leaf["id"], "kind": leaf["kind"], "at": leaf["at"], "commitment": named(commitment)}
-    signed, sig = receipt["signed_head"]["head"], receipt["signed_head"]["sig"]
-    need((signed["type"], signed["v"], sig["alg"]) == ("tongban-log-head-1", 1, "sm2-sm3"), "树头的格式不对")
+    spki = unb64(receipt["key"])
+    signed, sig = check_head(receipt["signed_head"], spki), receipt["signed_head"]["sig"]
     proof = [unnamed(one) for one in receipt["proof"]]
     found = root_of(receipt["index"], signed["size"], sm3(b"\x00" + jcs(entry)), proof)
     need(found == unnamed(signed["root"]), "这条记录不在签名的树里：回执或记录被改过")
-    spki, value = unb64(receipt["key"]), unb64(sig["value"])
-    numbers = int.from_bytes(value[:32], "big"), int.from_bytes(value[32:], "big")
-    need(len(value) == 64 and sm2_verify(spki, jcs(signed), *numbers), "树头的签名不对")
     fingerprint = sm3(spki).hex()
     lines = [
         f"事项      {leaf['kind']}",
@@ -189,6 +245,11 @@ def check(receipt, *, key, root, fact):
         check_certificate(unb64(receipt["certificate"]), root, spki, signed["log"], signed["at"])
         lines.append(f"证书      由你给的根证书签发，属于节点 {signed['log']}")
         compared = True
+    if receipt.get("witnessed"):
+        names = check_witnesses(receipt["witnessed"], receipt["index"], signed, spki, root)
+        lines.append(f"联署      {'、'.join(names)}" + ("，证书都由你给的根签发" if root else "，给 --root 可以连证书一起核对"))
+    else:
+        lines.append("联署      还没有别的节点联署，过几分钟再下载一次就有")
     return lines, compared
 
 
