@@ -26,11 +26,22 @@ from tongban.federation.actions.call import call
 from tongban.federation.actions.directory import issue, refresh, set_status, trust
 from tongban.federation.actions.enrol import approve, invite, refuse
 from tongban.federation.actions.join import join
-from tongban.federation.actions.office import hang_up, register
+from tongban.federation.actions.office import hang_up, recovering, register
+from tongban.federation.actions.recover import restored
 from tongban.federation.actions.root import make_hub
 from tongban.federation.actions.sealed import open_part, seal_part
 from tongban.federation.actions.send import send
-from tongban.federation.errors import CallFailed, CallRefused, EnrolmentRefused, LetterTooLarge, NotMember, UnknownNode
+from tongban.federation.errors import (
+    CallFailed,
+    CallRefused,
+    Contradicts,
+    EnrolmentRefused,
+    LetterTooLarge,
+    NotMember,
+    NotYet,
+    Recovering,
+    UnknownNode,
+)
 from tongban.federation.model import (
     CallHandler,
     Directory,
@@ -52,6 +63,7 @@ __all__ = [
     "CallFailed",
     "CallHandler",
     "CallRefused",
+    "Contradicts",
     "Directory",
     "Enrolment",
     "EnrolmentRefused",
@@ -64,6 +76,8 @@ __all__ = [
     "ListedNode",
     "NodeKey",
     "NotMember",
+    "NotYet",
+    "Recovering",
     "UnknownNode",
     "approve",
     "call",
@@ -85,10 +99,12 @@ __all__ = [
     "own_status",
     "parked",
     "present",
+    "recovering",
     "refresh",
     "refuse",
     "register",
     "remember",
+    "restored",
     "seal_part",
     "send",
     "set_status",

@@ -319,8 +319,10 @@ async def chain(request: _Ask, node: NamedDependency[Node]) -> Response[bytes]:
     async def work(asked: Asked, incoming: Incoming) -> Reply:
         asked_for = dict(parse_qsl(incoming.query))
         epoch, before = (_number(asked_for.get(name, "")) for name in ("epoch", "before"))
+        reader = (await office(node).need(node)).node(asked.caller)
+        assert reader is not None
         async with node.db.reading() as tx:
-            links = await chain_of(tx, node.id, asked.caller, asked_for.get("from", ""), epoch, before)
+            links = await chain_of(tx, node.id, reader, asked_for.get("from", ""), epoch, before)
         return Reply(200, jcs({"v": 1, "chain": links}))
 
     return await _answered(request, node, work)
@@ -341,8 +343,7 @@ async def diverged(request: _Ask, node: NamedDependency[Node]) -> Response[bytes
     """Somebody holds letters of ours that we do not (断点报告)."""
 
     async def work(asked: Asked, incoming: Incoming) -> Reply:
-        async with node.db.transaction() as tx:
-            return Reply(200, jcs(await report.take_report(tx, node, asked.caller, _message(incoming.body))))
+        return Reply(200, jcs(await report.take_report(node, asked.caller, _message(incoming.body))))
 
     return await _answered(request, node, work)
 
@@ -352,8 +353,7 @@ async def returned(request: _Ask, node: NamedDependency[Node]) -> Response[bytes
     """Letters of ours that another node set aside (退信)."""
 
     async def work(asked: Asked, incoming: Incoming) -> Reply:
-        async with node.db.transaction() as tx:
-            return Reply(200, jcs(await report.take_returned(tx, node, asked.caller, _message(incoming.body))))
+        return Reply(200, jcs(await report.take_returned(node, asked.caller, _message(incoming.body))))
 
     return await _answered(request, node, work)
 

@@ -137,6 +137,18 @@ class UnknownNode(Failure):
         super().__init__(sentence="节点目录里没有这个地方", todo="请确认地区选对了")
 
 
+class Recovering(Failure):
+    """This node's database was put back and its letters are on their way home: nothing of legal effect is done (恢复中)."""
+
+    code = "federation.recovering"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="系统正在恢复数据，现在只能查看", todo="过几分钟再办，已经交上去的都在", ask="急办请打 12345", retry_after=30
+        )
+
+
 class LetterTooLarge(Failure):
     """A letter over 256 KiB; larger content goes by digest and call (federation.md 8)."""
 
@@ -162,3 +174,19 @@ class EnrolmentRefused(Failure):
 
     def __str__(self) -> str:
         return f"federation.enrolment_refused:{self.reason}"
+
+
+class NotYet(Exception):
+    """Raised by a REINSTATE handler: the fact can be put back when another letter has come (还要等). Tried again by the clock."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Contradicts(Exception):
+    """Raised by a REINSTATE handler: the fact contradicts what was decided since (对不上). It waits for a person."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code

@@ -51,6 +51,8 @@ class Handlers(msgspec.Struct, frozen=True):
 
     letters: Mapping[tuple[str, int], LetterHandler] = {}
     calls: Mapping[str, CallHandler] = {}
+    reinstate: Mapping[tuple[str, int], LetterHandler | None] = {}
+    replaces: frozenset[str] = frozenset()
 
 
 # ---- the directory (federation.md 3) -------------------------------------------------------------------------
@@ -259,6 +261,48 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True):
     unstamped: int
     oldest_unstamped_ms: int | None
     stopped: str | None
+
+
+class ComeHome(msgspec.Struct, frozen=True, kw_only=True):
+    """An own letter that others held and this node had lost 回来的信, and what became of its fact."""
+
+    id: str
+    epoch: int
+    seq: int
+    to: str
+    kind: str
+    about: str
+    by: str
+    state: str
+    error: str | None
+    at_ms: int
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore of this node 恢复: who has answered, what came home, and until when there is doubt."""
+
+    id: str
+    why: str
+    begun_ms: int
+    epoch: int
+    seq: int
+    last_at: int | None
+    answered: dict[str, int]
+    opened: int | None
+    ended_ms: int | None
+    states: dict[str, int]
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one officer asks and another must decide 两人决定的事项."""
+
+    id: str
+    kind: str
+    about: str
+    value: str
+    reason: str
+    asked_by: str
+    asked_ms: int
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import time
 
-from tongban.federation.actions import answer, directory, enrol, figures, park, passing, pull, stamp
-from tongban.federation.actions.office import BEHIND_BELL, ENROLMENT_BELL, STAMPER_BELL, office
+from tongban.federation.actions import (
+    answer,
+    directory,
+    enrol,
+    figures,
+    go_back,
+    park,
+    passing,
+    pull,
+    recover,
+    report,
+    stamp,
+)
+from tongban.federation.actions.office import BEHIND_BELL, ENROLMENT_BELL, RECOVERY_BELL, STAMPER_BELL, office
 from tongban.kernel.jobs import Clockwork
 from tongban.kernel.node import Node
 
@@ -29,6 +41,12 @@ async def replay(node: Node) -> None:
     await park.replay(node)
 
 
+async def mend(node: Node) -> None:
+    """Tell origins whose history does not fit, and give back what theirs lost (断点与退信)."""
+    await report.report_again(node)
+    await go_back.send_back(node)
+
+
 CLOCKS = [
     Clockwork("federation.stamper", 5, stamper, STAMPER_BELL),
     Clockwork("federation.head_statement", 1, head_statement),
@@ -36,6 +54,8 @@ CLOCKS = [
     Clockwork("federation.directory", 60, directory.catch_up, BEHIND_BELL),
     Clockwork("federation.joining", 5, enrol.activate_joining, ENROLMENT_BELL),
     Clockwork("federation.replay", 5, replay),
+    Clockwork("federation.recovery", 2, recover.recover, RECOVERY_BELL),
+    Clockwork("federation.mend", 5, mend),
     Clockwork("federation.figures", 15, figures.update),
     Clockwork("federation.tidy", 60, answer.forget_old),
 ]

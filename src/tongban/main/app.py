@@ -24,7 +24,7 @@ from tongban.kernel.db import BELL_CHANNEL
 from tongban.kernel.errors import NotFound
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.main import rooms
+from tongban.main import resting, rooms
 
 MAX_BODY = 12 * 1024 * 1024
 CORRECTIONS = ui.StaffLink("登记纠错", "/staff/disputes", "flag")
@@ -145,8 +145,8 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     stop = asyncio.Event()
     tasks = [
         asyncio.create_task(node.db.listen(BELL_CHANNEL, node.bell.ring, stop)),
-        asyncio.create_task(jobs.work(node, rooms.job_handlers(), stop)),
-        *(asyncio.create_task(jobs.turn(node, clock, stop)) for clock in rooms.clocks()),
+        asyncio.create_task(jobs.work(node, {name: resting.job(one) for name, one in rooms.job_handlers().items()}, stop)),
+        *(asyncio.create_task(jobs.turn(node, resting.clock(one), stop)) for one in rooms.clocks()),
     ]
     log("main.started", node=node.id, port=node.settings.bind_port)
     try:
@@ -165,12 +165,15 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
 
 def build_app(node: Node, *, clocks: bool = True) -> Litestar:
     """The node as an ASGI application (应用). `clocks=False` leaves out everything that runs by itself, for tests."""
-    federation.register(identity.follow_aliases(rooms.letters()), rooms.calls())
+    federation.register(
+        identity.follow_aliases(rooms.letters()), rooms.calls(), reinstate=rooms.reinstate(), replaces=rooms.replaces()
+    )
     app = Litestar(
         route_handlers=[health, metrics, *_doors(node)],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
         state=State({"node": node}),
         exception_handlers=cast("Any", ui.exception_handlers),
+        before_request=resting.gate,
         before_send=[ui.before_send],
         middleware=[counted(node)],
         lifespan=[_running] if clocks else [],

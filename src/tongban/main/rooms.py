@@ -43,6 +43,19 @@ def calls() -> dict[str, Any]:
     return _merged("letters", "CALLS")
 
 
+def reinstate() -> dict[tuple[str, int], Any]:
+    """How the facts of own letters are put back after a restore, by (kind, version); None where there is none (补回)."""
+    return _merged("letters", "REINSTATE")
+
+
+def replaces() -> tuple[str, ...]:
+    """The kinds to everybody of which only the newest about a thing counts (可压缩的信)."""
+    found: list[str] = []
+    for room in (*ROOMS, "main"):
+        found += getattr(door(room, "letters"), "REPLACES", ())
+    return tuple(found)
+
+
 def job_handlers() -> dict[str, jobs.Handler]:
     """Every job handler by name (任务处理)."""
     return _merged("tasks", "JOBS")

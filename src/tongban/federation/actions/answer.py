@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 
 from tongban.federation.actions.measure import SIGNATURE_FAILURES
-from tongban.federation.actions.office import BEHIND_BELL, budget_left, handlers_of, note_word, office, public_key
+from tongban.federation.actions.office import (
+    BEHIND_BELL,
+    budget_left,
+    handlers_of,
+    note_word,
+    office,
+    public_key,
+    recovering,
+)
 from tongban.federation.errors import CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
@@ -235,6 +243,8 @@ async def answer_call(node: Node, asked: Asked, service: str, content: bytes) ->
         raise Problem("malformed") from error
     if asked.idempotency_key is None:
         return Reply(200, await _handle(handler, node, asked, body))
+    if await recovering(node):
+        raise Problem("recovering", retry_after=5)  # a call with effect: this node does not know what it did (6.2)
     return await _once(node, asked, service, content, lambda: _handle(handler, node, asked, body))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from weakref import WeakKeyDictionary
@@ -25,9 +25,13 @@ BEHIND_BELL = "federation.behind"
 LETTERS_BELL = "letters"
 STAMPER_BELL = "stamper"
 ENROLMENT_BELL = "federation.enrolment"
+RECOVERY_BELL = "federation.recovery"
 _HEARD_BELL = "federation.heard."
 _LOOK_AGAIN_SECONDS = 5.0
 _SAME_HINT_SECONDS = 30.0
+_RECOVERING_SECONDS = 1.0
+RECOVERS = frozenset({"restored", "diverged"})
+"""Values of outbox_head.stopped that mean: this node's database went back in time (federation.md 6.2)."""
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -57,6 +61,9 @@ class Office:
         self.hint: Hint | None = None
         self.suspects: dict[str, float] = {}
         self.unknown_keys: Counter[str] = Counter()
+        self.rolled_back: dict[str, float] = {}
+        self.recovering: bool | None = None
+        self._recovering_seen = (-1, float("-inf"))
         self._hinted: dict[tuple[str, int], float] = {}
         self.started = time.monotonic()
         self.hub_away = False
@@ -65,7 +72,7 @@ class Office:
         self.directory: Directory | None = None
         self._seen_generation = -1
         self._seen_at = float("-inf")
-        self._own: tuple[int, str | None] = (-1, None)
+        self._own: tuple[tuple[int, int], str | None] = ((-1, -1), None)
 
     async def look(self, node: Node) -> Directory | None:
         """The directory this node trusts now, or None before it is enrolled; asked again when the bell has rung."""
@@ -89,15 +96,28 @@ class Office:
         return found
 
     def signer(self, node: Node, directory: Directory) -> Signer:
-        """The newest signing key that the directory lists for this node and that its store holds."""
-        if self._own[0] != directory.version:
+        """The newest signing key that the directory lists for this node, that its store holds and that is not revoked."""
+        mark = (directory.version, len(directory.revoked))
+        if self._own[0] != mark:
             me = directory.node(node.id)
-            names = [key.kid.split("/", 1)[1] for key in (me.keys if me else ()) if key.use == "sign"]
-            self._own = (directory.version, next((name for name in names if node.keys.has(name)), None))
+            kids = [key.kid for key in (me.keys if me else ()) if key.use == "sign" and directory.revoked_since(key.kid) is None]
+            names = [kid.split("/", 1)[1] for kid in kids]
+            self._own = (mark, next((name for name in names if node.keys.has(name)), None))
         name = self._own[1]
         if name is None:
             raise NotMember
         return node.keys.signer(name)
+
+    async def look_recovering(self, node: Node) -> bool:
+        """Whether this node's log is being mended after a restore; looked up again when its bell has rung, and each second."""
+        generation, now = node.bell.generation(RECOVERY_BELL), time.monotonic()
+        seen, at = self._recovering_seen
+        if self.recovering is None or generation != seen or now > at + _RECOVERING_SECONDS:
+            async with node.db.reading() as tx:
+                stopped = await tx.fetchval("SELECT stopped FROM outbox_head")
+            self.recovering = stopped in RECOVERS
+            self._recovering_seen = (generation, now)
+        return self.recovering
 
     def note_answer(self, peer: str, *, offset_seconds: float, version: int) -> None:
         """A signed answer came from `peer`: it is there, and its clock and directory are known again."""
@@ -145,18 +165,30 @@ def office(node: Node) -> Office:
 
 
 def register(
-    letters: Mapping[tuple[str, int], LetterHandler], calls: Mapping[str, CallHandler], *, node: Node | None = None
+    letters: Mapping[tuple[str, int], LetterHandler],
+    calls: Mapping[str, CallHandler],
+    *,
+    reinstate: Mapping[tuple[str, int], LetterHandler | None] | None = None,
+    replaces: Iterable[str] = (),
+    node: Node | None = None,
 ) -> None:
     """Say once what this program can apply and answer (登记收件与应答): every room's LETTERS and CALLS.
 
-    With `node`, only that node of this process knows them: an old release beside a new one, in tests.
+    `reinstate`: how the fact of an own letter that came home after a restore is put back, None where there is none to put
+    back; `replaces`: kinds to everybody of which only the newest about a thing counts. With `node`, only that node of
+    this process knows them: an old release beside a new one, in tests.
     """
     global _common  # noqa: PLW0603  the handlers are code, the same for every node of the process
-    handlers = Handlers(dict(letters), dict(calls))
+    handlers = Handlers(dict(letters), dict(calls), dict(reinstate or {}), frozenset(replaces))
     if node is not None:
         office(node).handlers = handlers
     else:
         _common = handlers
+
+
+async def recovering(node: Node) -> bool:
+    """Whether this node is *recovering* 恢复中: reads go on, no act with legal effect until its own letters are home."""
+    return await office(node).look_recovering(node)
 
 
 def heard_bell(peer: str) -> str:

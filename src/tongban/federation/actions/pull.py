@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
+from tongban.federation.actions.go_back import SAYS_SO, go_back, keep_epoch_letter, pass_epoch
 from tongban.federation.actions.measure import PULL_PATH
-from tongban.federation.actions.office import DIRECTORY_BELL, heard_bell, office
-from tongban.federation.actions.receive import Batch, Received, keep_epoch_letter, receive, receive_statement
+from tongban.federation.actions.office import DIRECTORY_BELL, heard_bell, office, recovering
+from tongban.federation.actions.receive import Batch, Received, receive, receive_statement
 from tongban.federation.actions.report import report_diverged
 from tongban.federation.actions.way import Answer, NoAnswer, exchange
 from tongban.federation.model import Directory, ListedNode
@@ -26,6 +27,7 @@ ORIGINS_A_POLL = 200
 DIRECT_AGAIN_SECONDS = 60.0
 OLD_HEAD_MS = 300_000
 SUSPECT_SECONDS = 120.0
+ROLLED_BACK_SECONDS = 5.0
 _SUPERVISE_SECONDS = 1.0
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -61,6 +63,7 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
     if answer is None:
         return Pulled([], more=False, stuck=False)
     if answer.status == 409:
+        memory.rolled_back[server] = time.monotonic()
         await _diverged(node, server)
         return Pulled([], more=False, stuck=True)
     if answer.status != 200:
@@ -69,8 +72,11 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
 
 
 async def _held(node: Node, found: Directory, origins: list[str] | None) -> list[Cursor]:
+    rolled, now = office(node).rolled_back, time.monotonic()
     async with node.db.reading() as tx:
-        return [one for one in await cursors(tx) if _wanted(found, one, origins)][:ORIGINS_A_POLL]
+        held = [one for one in await cursors(tx) if _wanted(found, one, origins)]
+    # a server that does not know its own letters any more says nothing at all while it is asked for them
+    return [one for one in held if now - rolled.get(one.origin, float("-inf")) > ROLLED_BACK_SECONDS][:ORIGINS_A_POLL]
 
 
 async def _unless_others_are_wanted(
@@ -101,8 +107,10 @@ async def _unless_others_are_wanted(
 def _wanted(found: Directory, cursor: Cursor, origins: list[str] | None) -> bool:
     """A suspended node's new letters wait; a stopped origin waits for a person."""
     listed = found.node(cursor.origin)
-    if listed is None or listed.status == "suspended" or cursor.stopped or cursor.origin in found.emergency.isolate:
+    if listed is None or listed.status == "suspended" or cursor.origin in found.emergency.isolate:
         return False
+    if cursor.stopped and cursor.stopped not in SAYS_SO:
+        return False  # a person looks first; a history that does not fit is asked on for the epoch letter that mends it
     return origins is None or cursor.origin in origins
 
 
@@ -110,18 +118,43 @@ async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[st
     letters = _by_origin(body.get("letters"), held)
     through = body.get("through")
     received: list[Received] = []
+    closed, turned = await _epochs(node, server, body, held)
     for origin, cursor in held.items():
         looked = _through(through, origin)
         mail = letters.get(origin, [])
+        if origin in turned or (cursor.closed_at is not None and (origin, cursor.epoch) not in closed):
+            continue  # fetched under the old view; or from a server that does not know yet that this epoch is closed [M]
         if not mail and (looked is None or looked <= (cursor.epoch, cursor.seq)):
             continue
         done = await receive(node, Batch(origin, cursor.view, mail, looked, server))
         received.append(done)
         if done.ended == "gap":
             await _gap(node, server, origin)
+        elif done.ended == "fork":
+            await report_diverged(node, origin)
+        if cursor.closed_at is not None:
+            await pass_epoch(node, origin)
     await _keep_words(node, body)
     stuck = any(one.ended not in ("all", "old_view") and not one.moved for one in received)
     return Pulled(received, more=body.get("more") is True, stuck=stuck)
+
+
+async def _epochs(
+    node: Node, server: str, body: dict[str, Any], held: dict[str, Cursor]
+) -> tuple[set[tuple[str, int]], set[str]]:
+    """The epoch letters beside the letters: (origin, epoch) that this server names as closed, and origins that turned just now."""
+    closed: set[tuple[str, int]] = set()
+    turned: set[str] = set()
+    for one in body.get("epochs") or []:
+        told = await keep_epoch_letter(node, one)
+        if told is not None:
+            closed.add((told.letter.origin, told.letter.previous))
+    for origin, cursor in held.items():
+        if (origin, cursor.epoch) not in closed:
+            continue
+        if await go_back(node, origin, server) | await pass_epoch(node, origin):
+            turned.add(origin)
+    return closed, turned
 
 
 async def _gap(node: Node, server: str, origin: str) -> None:
@@ -162,7 +195,7 @@ def _through(value: object, origin: str) -> tuple[int, int] | None:
 
 
 async def _keep_words(node: Node, body: dict[str, Any]) -> None:
-    """Head statements and epoch letters that came beside the letters."""
+    """Head statements that came beside the letters; one that contradicts what is held is reported to its origin."""
     for one in body.get("head_statements") or []:
         try:
             signed = parse_statement(one)
@@ -170,10 +203,11 @@ async def _keep_words(node: Node, body: dict[str, Any]) -> None:
             continue
         async with node.db.reading() as tx:
             known = any(held.at == signed.statement.at for held in await statements(tx, signed.statement.origin))
-        if not known:
-            await receive_statement(node, signed)
-    for one in body.get("epochs") or []:
-        await keep_epoch_letter(node, one)
+        if known:
+            continue
+        finding = await receive_statement(node, signed)
+        if finding.kind in ("fork", "rolled_back"):
+            await report_diverged(node, signed.statement.origin)
 
 
 async def _diverged(node: Node, server: str) -> None:
@@ -186,13 +220,13 @@ async def _diverged(node: Node, server: str) -> None:
 
 
 async def routes(node: Node, found: Directory) -> dict[str, list[str] | None]:
-    """Server → origins to ask it for (None: all) 取信路线.
+    """Server → origins to ask it for (None: all) 取信路线; nobody while this node recovers: it makes no transition then.
 
     The hub asks every node for its own letters. Others ask the hub, and, when it has been silent too long or its head
     statements of an origin are old, that origin as well: the same cursor row, so both at once is harmless.
     """
     me = found.node(node.id)
-    if me is None:
+    if me is None or await recovering(node):
         return {}
     others = [one for one in found.nodes if one.id != node.id and one.status in ("active", "leaving") and one.base_urls]
     if me.relay:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import Any, Literal
 
 import asyncpg
@@ -79,7 +80,7 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
     cursor = cursor_from(row)
     if cursor.stopped:
         return Received("stopped")
-    run = chain.follow(cursor, batch.letters, node.clock.ms())
+    run = chain.follow(cursor, _of_this_life(cursor, batch.letters), node.clock.ms())
     me = found.node(node.id)
     relays = me is not None and me.relay
     fault = await _fault(node, found, batch.origin, run.letters, everyone=relays)
@@ -111,6 +112,13 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
     return Received(ended_here, counts["applied"], counts["known"], counts["parked"], seq != cursor.seq)
 
 
+def _of_this_life(cursor: chain.Cursor, letters: list[Sealed]) -> list[Sealed]:
+    """Of a closed epoch nothing beyond the end that its origin declared."""
+    if cursor.closed_at is None:
+        return letters
+    return [one for one in letters if one.head.epoch != cursor.epoch or one.head.seq <= cursor.closed_at]
+
+
 def _streams_after(cursor: chain.Cursor, taken: list[Sealed]) -> dict[str, wire.Place]:
     streams = dict(cursor.streams)
     for letter in taken:
@@ -119,10 +127,10 @@ def _streams_after(cursor: chain.Cursor, taken: list[Sealed]) -> dict[str, wire.
 
 
 def _cursor_after(cursor: chain.Cursor, taken: list[Sealed], ended: str, through: tuple[int, int] | None) -> int:
-    """The cursor also moves over letters meant for others, but never past one that was not taken."""
+    """The cursor also moves over letters meant for others, but never past one not taken, nor past the end of a closed epoch."""
     seq = taken[-1].head.seq if taken else cursor.seq
     if ended == "all" and through is not None and through[0] == cursor.epoch:
-        seq = max(seq, through[1])
+        seq = max(seq, through[1] if cursor.closed_at is None else min(through[1], cursor.closed_at))
     return seq
 
 
@@ -190,6 +198,8 @@ async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str)
     if code == "unknown_key" and office(node).unknown_keys[letter.kid] < UNKNOWN_KEY_TRIES:
         return
     if code in ("unknown_key", "revoked_key"):
+        if code == "revoked_key":
+            office(node).suspects[batch.origin] = time.monotonic()  # only the origin can bring it signed by a good key
         await raise_alarm(
             tx, f"letter_{code}", batch.origin, where, "签名的密钥目录里没有或已撤销，这个节点的信先等着", evidence
         )
@@ -237,9 +247,11 @@ async def _effects(tx: Tx, node: Node, origin: str, letters: list[Sealed]) -> di
     waiting = await parking.lock_threads(tx, origin, sorted({one.head.about for one in letters}))
     said = await statements(tx, origin)
     done: list[tuple[Sealed, str]] = []
+    again: list[Sealed] = []
     for letter in letters:
         head = letter.head
         if head.id in known:
+            again.append(letter)
             counts["known"] += 1
             LETTERS.labels(origin, head.kind, "known").inc()
             continue
@@ -254,7 +266,20 @@ async def _effects(tx: Tx, node: Node, origin: str, letters: list[Sealed]) -> di
         counts["parked" if tried.trouble else "applied"] += 1
         LETTERS.labels(origin, head.kind, "parked" if tried.trouble else "applied").inc()
     await _remember(tx, done)
+    await _met_again(tx, again)
     return counts
+
+
+async def _met_again(tx: Tx, letters: list[Sealed]) -> None:
+    """A letter stamped again in a later life of its origin's log stands at its new place; its effect stays one."""
+    await tx.executemany(
+        "UPDATE letter_applied SET epoch = $3, seq = $4, head = $5, kid = $6, sig = $7, body = coalesce(body, $8)"
+        " WHERE id = $1 AND origin = $2 AND (epoch, seq) <> ($3, $4)",
+        [
+            (one.head.id, one.head.origin, one.head.epoch, one.head.seq, one.head_bytes, one.kid, one.signature, one.body)
+            for one in letters
+        ],
+    )  # fmt: skip
 
 
 async def _one(tx: Tx, node: Node, letter: Sealed, said: list[Statement], *, behind: bool) -> Attempt:
@@ -334,40 +359,6 @@ async def receive_statement(node: Node, signed: SignedStatement) -> chain.Findin
                 signed.whole,
             )
     return finding
-
-
-async def keep_epoch_letter(node: Node, value: object) -> None:
-    """Keep an epoch letter that its origin signed (存新纪元声明). Acting on it (6.2) is a person's matter in this release."""
-    found = await office(node).need(node)
-    if (
-        not isinstance(value, dict)
-        or not isinstance(value.get("epoch_letter"), dict)
-        or not isinstance(value.get("sig"), dict)
-    ):
-        return
-    told, sig = value["epoch_letter"], value["sig"]
-    origin, kid, signature = told.get("origin"), sig.get("kid"), sig.get("value")
-    listed = found.listed_key(kid) if isinstance(kid, str) else None
-    if listed is None or listed[0].id != origin or listed[1].use != "sign" or not isinstance(signature, str):
-        return
-    key = public_key(found, kid)
-    numbers = told.get("epoch"), told.get("previous")
-    if key is None or not all(isinstance(one, int) for one in numbers) or not wire.verify(key, jcs(told), signature):
-        return
-    async with node.db.transaction() as tx:
-        fresh = await tx.fetchval(
-            "INSERT INTO epoch_letter (origin, epoch, previous, signed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1",
-            origin, *numbers, jcs(value),
-        )  # fmt: skip
-        if fresh is not None:
-            await raise_alarm(
-                tx,
-                "epoch",
-                str(origin),
-                str(numbers[0]),
-                "对方恢复过数据库并开了新纪元，需要人工处理后才能续收",
-                jcs(value),
-            )
 
 
 async def resume(tx: Tx, node: Node, origin: str) -> None:

@@ -1,153 +1,186 @@
 """Diverged and returned 断点与退信: what a node says when another's log went back in time (federation.md 6.2).
 
-This release keeps and answers these messages and stops what would do harm: a stamper that is proved to have been put back,
-a cursor before a fork. Opening an epoch, reinstating and going back are done by a person with the operator's guide.
+A report counts only with the origin's own signature over a place that it does not hold, so nobody forces an epoch with words.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from tongban.federation.actions import come_home
 from tongban.federation.actions.alarm import raise_alarm
-from tongban.federation.actions.measure import RETURNED
-from tongban.federation.actions.office import office, public_key
+from tongban.federation.actions.office import RECOVERY_BELL, office, public_key
 from tongban.federation.actions.stamp import stop_stamping
 from tongban.federation.actions.way import NoAnswer, exchange
 from tongban.federation.errors import Problem
-from tongban.federation.rules import wire
-from tongban.kernel.db import Tx
-from tongban.kernel.gm import jcs
+from tongban.federation.model import Directory, ListedNode
+from tongban.federation.rules import epochs, wire
+from tongban.kernel.db import Tx, ring
+from tongban.kernel.gm import jcs, parse_json
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+_EVIDENCE = 64
+
 
 async def report_diverged(node: Node, origin: str) -> bool:
-    """Tell `origin` that it has been put back, with its own signature over a place it does not hold (报告断点)."""
+    """Tell `origin`, directly or by way of the hub, what we hold of it with its own signature (报告断点); True when it agrees."""
     found = await office(node).need(node)
-    peer = found.node(origin)
     async with node.db.transaction() as tx:
-        row = await tx.fetchrow(
-            "SELECT epoch, seq, head, kid, sig FROM letter_applied WHERE origin = $1 ORDER BY epoch DESC, seq DESC LIMIT 1",
-            origin,
-        )
-        statement = await tx.fetchrow(
-            "SELECT epoch, signed FROM head_statement WHERE origin = $1 ORDER BY at DESC LIMIT 1", origin
-        )
-        await tx.execute(
-            "UPDATE letter_cursor SET stopped = 'rolled_back' WHERE origin = $1 AND stopped IS NULL", origin
-        )
+        evidence = await _evidence(tx, origin)
+        await tx.execute("UPDATE letter_cursor SET stopped = 'rolled_back' WHERE origin = $1 AND stopped IS NULL", origin)
         await raise_alarm(
-            tx,
-            "origin_rolled_back",
-            origin,
-            str(row["epoch"] if row else 0),
-            "对方的信件记录退回了，已停收并报告对方",
-            b"",
+            tx, "origin_rolled_back", origin, str(evidence["epoch"]), "对方的信件记录退回了，已停收并报告对方；它恢复完会自动续收", b""
         )
-    if peer is None or (row is None and statement is None):
+    if not evidence["letters"] and not evidence["head_statements"]:
         return False
-    evidence: dict[str, Any] = {"letters": [], "head_statements": []}
-    if row is not None:
-        evidence["letters"].append(wire.write_letter(row["head"], row["kid"], row["sig"], None).decode())
-    if statement is not None:
-        evidence["head_statements"].append(statement["signed"].decode())
-    epoch = (row or statement or {"epoch": 0})["epoch"]
-    told = {"v": 1, "origin": origin, "epoch": epoch, "evidence": _as_values(evidence)}
+    told = {"v": 1, "origin": origin, "epoch": evidence.pop("epoch"), "evidence": evidence}
+    for name in dict.fromkeys((origin, found.hub)):
+        peer = found.node(name)
+        if peer is None or name == node.id:
+            continue
+        holds = await _tell(node, found, peer, told)
+        if holds is not None:
+            return holds
+    return False
+
+
+async def _tell(node: Node, found: Directory, peer: ListedNode, told: dict[str, Any]) -> bool | None:
     try:
         answer = await exchange(
             node, found, peer, "POST", "/federation/diverged", body=jcs(told), budget_ms=2500, seconds=3
         )
     except NoAnswer as error:
-        log("federation.report_not_answered", peer=origin, code=error.code)
-        return False
-    return answer.status == 200
+        log("federation.report_not_answered", peer=peer.id, origin=told["origin"], code=error.code)
+        return None
+    return answer.body.get("holds") is True if answer.status == 200 else None
 
 
-def _as_values(evidence: dict[str, list[str]]) -> dict[str, Any]:
-    from tongban.kernel.gm import parse_json
+async def _evidence(tx: Tx, origin: str) -> dict[str, Any]:
+    """The last letter of each stream held here, and the head statements: all signed by the origin itself."""
+    letters = await tx.fetch(
+        'SELECT DISTINCT ON ("to") epoch, head, kid, sig FROM ('
+        ' SELECT "to", epoch, seq, head, kid, sig FROM letter_applied WHERE origin = $1'
+        ' UNION ALL SELECT "to", epoch, seq, head, kid, sig FROM relay WHERE origin = $1) held'
+        ' ORDER BY "to", epoch DESC, seq DESC LIMIT $2',
+        origin, _EVIDENCE,
+    )  # fmt: skip
+    said = await tx.fetch("SELECT epoch, signed FROM head_statement WHERE origin = $1 ORDER BY at DESC LIMIT 2", origin)
+    return {
+        "epoch": max([row["epoch"] for row in (*letters, *said)], default=0),
+        "letters": [parse_json(wire.write_letter(row["head"], row["kid"], row["sig"], None)) for row in letters],
+        "head_statements": [parse_json(row["signed"]) for row in said],
+    }
 
-    return {name: [parse_json(one) for one in found] for name, found in evidence.items()}
+
+async def report_again(node: Node) -> None:
+    """Origins whose history did not fit hear of it again until their epoch letter comes (再报一次)."""
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT origin FROM letter_cursor WHERE stopped IN ('fork', 'rolled_back')")
+    for row in rows:
+        await report_diverged(node, row["origin"])
 
 
-async def take_report(tx: Tx, node: Node, reporter: str, body: dict[str, Any]) -> dict[str, Any]:
-    """A report about this node's own log (收断点报告). Only our own signature over a place we do not hold counts.
+async def take_report(node: Node, reporter: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A report about this node's own log (收断点报告), or at the hub about another's, which is passed on. Raises Problem.
 
-    If it holds, nothing more is stamped until a person has looked. One report of each reporter and epoch. Raises Problem.
+    Only our own signature over a place we do not hold counts; then the recovery begins. One report of each reporter and epoch.
     """
     origin, epoch, evidence = body.get("origin"), body.get("epoch"), body.get("evidence")
     if not isinstance(origin, str) or not isinstance(epoch, int) or not isinstance(evidence, dict):
         raise Problem("malformed")
     if origin != node.id:
-        raise Problem("not_found")
-    holds = await _proved(tx, node, evidence)
-    await tx.execute(
-        "INSERT INTO diverged_report (reporter, origin, epoch, evidence, holds) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        reporter, origin, epoch, jcs(evidence), holds,
-    )  # fmt: skip
+        return await _pass_on(node, origin, epoch, evidence)
+    async with node.db.transaction() as tx:
+        holds = await _proved(tx, node, evidence)
+        await tx.execute(
+            "INSERT INTO diverged_report (reporter, origin, epoch, evidence, holds) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (reporter, origin, epoch) DO UPDATE SET holds = diverged_report.holds OR excluded.holds",
+            reporter, origin, epoch, jcs(evidence), holds,
+        )  # fmt: skip
+        if holds:
+            await stop_stamping(
+                tx, node, "diverged", "别的节点持有本节点签过、本节点却没有的信：数据库像是退回过，正在把信要回来"
+            )
     if holds:
-        await stop_stamping(
-            tx, node, "diverged", "别的节点持有本节点签过、本节点却没有的信：数据库像是退回过，已停止发信"
-        )
+        node.bell.ring(RECOVERY_BELL)
+    return {"v": 1, "holds": holds}
+
+
+async def _pass_on(node: Node, origin: str, epoch: int, evidence: dict[str, Any]) -> dict[str, Any]:
+    """A relay carries the report to its origin: the evidence proves itself, whoever brings it."""
+    found = await office(node).need(node)
+    me, peer = found.node(node.id), found.node(origin)
+    if me is None or not me.relay or peer is None:
+        raise Problem("not_found")
+    holds = await _tell(node, found, peer, {"v": 1, "origin": origin, "epoch": epoch, "evidence": evidence})
+    if holds is None:
+        raise Problem("upstream", retry_after=5)
     return {"v": 1, "holds": holds}
 
 
 async def _proved(tx: Tx, node: Node, evidence: dict[str, Any]) -> bool:
-    found = await office(node).need(node)
-    for one in evidence.get("letters") or []:
-        try:
-            letter = wire.parse_letter(one)
-        except wire.Malformed:
-            continue
-        key = public_key(found, letter.kid)
-        ours = letter.head.origin == node.id and letter.kid.startswith(f"{node.id}/")
-        if not ours or key is None or not wire.signed_by(letter, key):
-            continue
-        held = await tx.fetchval(
-            "SELECT digest FROM outbox WHERE epoch = $1 AND seq = $2", letter.head.epoch, letter.head.seq
-        )
-        if held != letter.digest:
+    """Whether something in it is ours by signature and not in our log. What a closed epoch orphaned is returned, not reported."""
+    head = await tx.fetchrow("SELECT epoch, seq FROM outbox_head")
+    if head is None:
+        return False
+    letters = evidence.get("letters")
+    for one in letters[:_EVIDENCE] if isinstance(letters, list) else []:
+        if await _letter_proves(tx, node, one, head["epoch"]):
             return True
-    for one in evidence.get("head_statements") or []:
-        try:
-            signed = wire.parse_statement(one)
-        except wire.Malformed:
-            continue
-        key = public_key(found, signed.kid)
-        said = signed.statement
-        if said.origin != node.id or key is None or not wire.verify(key, signed.canonical, signed.signature):
-            continue
-        row = await tx.fetchrow("SELECT epoch, seq FROM outbox_head")
-        if row is None or (said.epoch, said.seq) > (row["epoch"], row["seq"]):
+    said = evidence.get("head_statements")
+    for one in said[:2] if isinstance(said, list) else []:
+        if await _statement_proves(tx, node, one, (head["epoch"], head["seq"])):
             return True
     return False
 
 
-async def take_returned(tx: Tx, node: Node, reporter: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Letters of ours that somebody set aside come home (收退信): kept whole, then acknowledged by id. Raises Problem.
-
-    Putting their facts back (`reinstate`) is a person's matter in this release; the back office lists them.
-    """
+async def _letter_proves(tx: Tx, node: Node, value: object, epoch: int) -> bool:
     found = await office(node).need(node)
-    taken: list[str] = []
-    for one in body.get("letters") or []:
-        try:
-            letter = wire.parse_letter(one)
-        except wire.Malformed as error:
-            raise Problem("malformed") from error
-        key = public_key(found, letter.kid)
-        if (
-            letter.head.origin != node.id
-            or key is None
-            or not wire.signed_by(letter, key)
-            or not wire.body_fits(letter)
-        ):
-            continue
-        await tx.execute(
-            "INSERT INTO letter_returned (id, epoch, seq, returned_by, letter) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            letter.head.id, letter.head.epoch, letter.head.seq, reporter, jcs(one),
-        )  # fmt: skip
-        taken.append(letter.head.id)
-        RETURNED.labels(node.id).inc()
+    try:
+        letter = wire.parse_letter(value)
+    except wire.Malformed:
+        return False
+    key = public_key(found, letter.kid)
+    ours = letter.head.origin == node.id and letter.kid.startswith(f"{node.id}/")
+    if not ours or key is None or letter.head.epoch < epoch or not wire.signed_by(letter, key):
+        return False
+    held = await tx.fetchval("SELECT digest FROM outbox WHERE epoch = $1 AND seq = $2", letter.head.epoch, letter.head.seq)
+    return bool(held != letter.digest)
+
+
+async def _statement_proves(tx: Tx, node: Node, value: object, end: tuple[int, int]) -> bool:
+    found = await office(node).need(node)
+    try:
+        signed = wire.parse_statement(value)
+    except wire.Malformed:
+        return False
+    key, said = public_key(found, signed.kid), signed.statement
+    if said.origin != node.id or key is None or said.epoch < end[0] or not wire.verify(key, signed.canonical, signed.signature):
+        return False
+    if (said.epoch, said.seq) > end:
+        return True
+    rows = await tx.fetch(
+        'SELECT "to", seq, digest FROM outbox WHERE epoch = $1 AND seq = ANY($2::bigint[])',
+        said.epoch, [place.seq for place in said.streams.values()],
+    )  # fmt: skip
+    return epochs.place_differs(said.streams, {(row["to"], row["seq"]): row["digest"] for row in rows})
+
+
+async def take_returned(node: Node, reporter: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Letters of ours that somebody set aside come home (收退信): kept whole, acknowledged by id, put back. Raises Problem."""
+    found = await office(node).need(node)
+    letters = body.get("letters")
+    if not isinstance(letters, list):
+        raise Problem("malformed")
+    try:
+        async with node.db.transaction() as tx:
+            taken, _ = await come_home.keep_home(tx, node, found, letters, reporter)
+            if taken:
+                await ring(tx, RECOVERY_BELL)
+    except wire.Malformed as error:
+        raise Problem("malformed") from error
     if taken:
-        await raise_alarm(tx, "returned", reporter, taken[0], "有退回的信，需要人工核对后补办", b"")
+        node.bell.ring(RECOVERY_BELL)
+        log("federation.letters_returned", peer=reporter, count=len(taken))
     return {"v": 1, "acknowledged": taken}

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
-from tongban.federation.actions.office import LETTERS_BELL, office
+from tongban.federation.actions.office import LETTERS_BELL, RECOVERY_BELL, office
 from tongban.federation.model import Directory
 from tongban.federation.rules.wire import Head, Place, head_bytes
 from tongban.kernel.db import Tx, ring
@@ -113,10 +113,10 @@ async def _write(
 async def lock_head(tx: Tx, node: Node, found: Directory) -> OutboxHead | None:
     """The end of this node's log, locked: one stamper at a time. Opened with the directory's epoch at first.
 
-    When the database is not the one the epoch was opened on (restore, failover), nothing is stamped any more and an
-    alarm rises: acting on it (federation.md 6.2) is a person's matter in this release.
+    When the database is not the one the epoch was opened on (restore, failover), nothing is stamped any more, an alarm
+    rises, and the recovery begins (actions/recover.py, federation.md 6.2).
     """
-    system, timeline = await _database_life(tx)
+    system, timeline = await database_life(tx)
     row = await tx.fetchrow("SELECT epoch, seq, system_identifier, timeline, stopped FROM outbox_head FOR UPDATE")
     if row is None:
         me = found.node(node.id)
@@ -129,18 +129,20 @@ async def lock_head(tx: Tx, node: Node, found: Directory) -> OutboxHead | None:
         row = await tx.fetchrow("SELECT epoch, seq, system_identifier, timeline, stopped FROM outbox_head FOR UPDATE")
         assert row is not None
     if row["stopped"] is None and (row["system_identifier"], row["timeline"]) != (system, timeline):
-        await stop_stamping(tx, node, "restored", "数据库像是恢复过或切换过，已停止发信；请先确认没有丢失的办件")
+        await stop_stamping(tx, node, "restored", "数据库像是恢复过或切换过：正在把发出去的信要回来，完成前不办有法律效力的事")
         return OutboxHead(row["epoch"], row["seq"], "restored")
     return OutboxHead(row["epoch"], row["seq"], row["stopped"])
 
 
 async def stop_stamping(tx: Tx, node: Node, why: str, sentence: str) -> None:
-    """Nothing more is stamped until a person has looked (停止发信)."""
+    """Nothing more is stamped until the recovery is over (停止发信)."""
     await tx.execute("UPDATE outbox_head SET stopped = $1 WHERE stopped IS NULL", why)
     await raise_alarm(tx, f"stamper_{why}", node.id, "", sentence, b"")
+    await ring(tx, RECOVERY_BELL)
 
 
-async def _database_life(tx: Tx) -> tuple[str, int]:
+async def database_life(tx: Tx) -> tuple[str, int]:
+    """System identifier and timeline of the database: another pair means a restore or a failover."""
     try:
         row = await tx.fetchrow(
             "SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,"

@@ -6,9 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from tongban.federation.actions.office import RECOVERS
 from tongban.federation.model import ListedNode
+from tongban.federation.rules.epochs import parse_epoch_letter
 from tongban.federation.rules.wire import write_letter
 from tongban.kernel.db import Tx
+from tongban.kernel.gm import parse_json
 
 MOST_LETTERS: Final = 500
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -75,24 +78,38 @@ async def serve_letters(
         "SELECT DISTINCT ON (origin) signed FROM head_statement WHERE origin = ANY($1::text[]) ORDER BY origin, at DESC",
         origins,
     )
-    epochs = await tx.fetch("SELECT signed FROM epoch_letter WHERE origin = ANY($1::text[])", origins)
-    return Served(letters, through, [row["signed"] for row in statements], [row["signed"] for row in epochs], cut)
+    return Served(letters, through, [row["signed"] for row in statements], await _epochs(tx, node_id, reader, origins), cut)
+
+
+async def _epochs(tx: Tx, node_id: str, reader: ListedNode, origins: list[str]) -> list[bytes]:
+    """The epoch letters this server names: of another origin only those whose history it has gone back to itself [M]."""
+    rows = await tx.fetch(
+        "SELECT e.signed FROM epoch_letter e LEFT JOIN letter_cursor c ON c.origin = e.origin WHERE e.origin = ANY($1::text[])"
+        " AND (e.origin IN ($2, $3) OR e.previous < c.epoch OR (e.previous = c.epoch AND c.closed_at IS NOT NULL))"
+        " ORDER BY e.origin, e.epoch",
+        origins, node_id, reader.id,
+    )  # fmt: skip
+    return [row["signed"] for row in rows]
 
 
 async def _stream(tx: Tx, node_id: str, reader: ListedNode, at: Position, limit: int, relays: bool) -> _Stream | None:
     """What there is of one origin beyond `at`; None when this node has less than that, or nothing to do with it."""
+    if at.origin == reader.id:
+        return await _home(tx, at, limit)
     own = at.origin == node_id
     if own:
-        end = await tx.fetchrow("SELECT epoch, seq FROM outbox_head")
+        end = await tx.fetchrow("SELECT epoch, seq, stopped FROM outbox_head")
     else:
         end = await tx.fetchrow("SELECT epoch, seq FROM letter_cursor WHERE origin = $1", at.origin) if relays else None
     if end is None:
         return None
-    if (at.epoch, at.seq) > (end["epoch"], end["seq"]):
-        if own:
-            raise RolledBack
-        return None
-    if at.epoch != end["epoch"]:
+    if at.epoch < end["epoch"]:
+        end = await _closed(tx, at)
+        if end is None or at.seq > end["seq"]:
+            return None
+    elif (at.epoch, at.seq) > (end["epoch"], end["seq"]):
+        if own and end["stopped"] not in RECOVERS:
+            raise RolledBack  # the reader tells us with our own signature; while we recover it need not
         return None
     rows = await tx.fetch(
         f"SELECT seq, head, kid, sig, body FROM {'outbox' if own else 'relay'}"
@@ -101,6 +118,28 @@ async def _stream(tx: Tx, node_id: str, reader: ListedNode, at: Position, limit:
         end["epoch"], at.seq, end["seq"], reader.id, reader.relay, limit, *([] if own else [at.origin]),
     )  # fmt: skip
     return _Stream(at.origin, Through(end["epoch"], end["seq"]), list(rows), len(rows) == limit)
+
+
+async def _closed(tx: Tx, at: Position) -> Any:
+    """Where an earlier epoch ended, as its origin declared it, or None when nobody has said that it ended."""
+    signed = await tx.fetchval("SELECT signed FROM epoch_letter WHERE origin = $1 AND previous = $2 ORDER BY epoch DESC LIMIT 1", at.origin, at.epoch)
+    if signed is None:
+        return None
+    return {"epoch": at.epoch, "seq": parse_epoch_letter(parse_json(signed)).letter.ends.seq}
+
+
+async def _home(tx: Tx, at: Position, limit: int) -> _Stream:
+    """The reader's own letters that are held here, whomever they are for (自家的信): it has been restored (6.2 step 2)."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT ON (epoch, seq, id) epoch, seq, head, kid, sig, body FROM ("
+        " SELECT epoch, seq, id, head, kid, sig, body FROM relay WHERE origin = $1 AND (epoch, seq) > ($2, $3)"
+        " UNION ALL SELECT epoch, seq, id, head, kid, sig, body FROM letter_applied WHERE origin = $1 AND (epoch, seq) > ($2, $3)"
+        " UNION ALL SELECT epoch, seq, id, head, kid, sig, body FROM letter_to_return WHERE origin = $1 AND (epoch, seq) > ($2, $3)"
+        ") held ORDER BY epoch, seq, id, body NULLS LAST LIMIT $4",
+        at.origin, at.epoch, at.seq, limit,
+    )  # fmt: skip
+    last = (rows[-1]["epoch"], rows[-1]["seq"]) if rows else (at.epoch, at.seq)
+    return _Stream(at.origin, Through(*last), list(rows), len(rows) == limit)
 
 
 def _by_turns(streams: list[_Stream], limit: int) -> tuple[list[bytes], bool]:
@@ -134,18 +173,17 @@ def write_served(served: Served) -> bytes:
     )  # fmt: skip
 
 
-async def chain_of(tx: Tx, node_id: str, reader: str, origin: str, epoch: int, before: int) -> list[dict[str, Any]]:
-    """(seq, digest) pairs of the streams that `reader` reads, below `before`, newest first, at most 500 (信件链)."""
-    if origin == node_id:
-        rows = await tx.fetch(
-            'SELECT seq, "to", digest FROM outbox WHERE epoch = $1 AND seq < $2 AND ("to" = $3 OR "to" = \'*\')'
-            " ORDER BY seq DESC LIMIT 500",
-            epoch, before, reader,
-        )  # fmt: skip
-    else:
-        rows = await tx.fetch(
-            'SELECT seq, "to", digest FROM relay WHERE origin = $4 AND epoch = $1 AND seq < $2 AND ("to" = $3 OR "to" = \'*\')'
-            " ORDER BY seq DESC LIMIT 500",
-            epoch, before, reader, origin,
-        )  # fmt: skip
-    return [{"seq": row["seq"], "to": row["to"], "digest": row["digest"]} for row in rows]
+async def chain_of(
+    tx: Tx, node_id: str, reader: ListedNode, origin: str, epoch: int, before: int
+) -> list[dict[str, Any]]:
+    """(seq, digest) of the streams that `reader` reads, below `before`, newest first, at most 500 (信件链).
+
+    Each with its head: its digest is named by the head above, so the walk from signed ends proves itself.
+    """
+    table, whose = ("outbox", "$5 = $5") if origin == node_id else ("relay", "origin = $5")
+    rows = await tx.fetch(
+        f'SELECT seq, "to", digest, head FROM {table} WHERE epoch = $1 AND seq < $2 AND ("to" = $3 OR "to" = \'*\' OR $4)'
+        f" AND {whose} ORDER BY seq DESC LIMIT 500",
+        epoch, before, reader.id, reader.relay, origin,
+    )  # fmt: skip
+    return [{"seq": row["seq"], "to": row["to"], "digest": row["digest"], "head": parse_json(row["head"])} for row in rows]

@@ -1,0 +1,234 @@
+"""Going back 退到共同处: what a reader does when an origin says that it was restored (federation.md 6.2).
+
+The origin's own log is the history. In one transaction the reader sets aside what lies beyond the last common place, moves
+its cursor back there and adds one to `view`, so that what was fetched before dies in memory [M]. Effects are never undone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tongban.federation.actions.alarm import raise_alarm
+from tongban.federation.actions.measure import STOPPED
+from tongban.federation.actions.office import LETTERS_BELL, office, public_key
+from tongban.federation.actions.way import NoAnswer, exchange
+from tongban.federation.model import Directory, ListedNode
+from tongban.federation.queries.mail import cursor_from
+from tongban.federation.rules import chain, epochs, wire
+from tongban.federation.rules import directory as directory_rules
+from tongban.kernel.db import Tx, ring
+from tongban.kernel.gm import digest, jcs, parse_json
+from tongban.kernel.log import log
+from tongban.kernel.node import Node
+
+SAYS_SO = frozenset({"fork", "rolled_back"})
+"""Why an origin is stopped that only its own epoch letter can mend: it is asked on."""
+_PAGES = 2000
+
+
+async def keep_epoch_letter(node: Node, value: object) -> epochs.SignedEpochLetter | None:
+    """Keep an epoch letter that its origin signed (存新纪元声明); None for anything else."""
+    found = await office(node).need(node)
+    try:
+        told = epochs.parse_epoch_letter(value)
+    except wire.Malformed:
+        return None
+    said, key = told.letter, public_key(found, told.kid)
+    fault = directory_rules.letter_key_fault(found, told.kid, said.origin, said.at)
+    if key is None or fault or said.origin == node.id or not wire.verify(key, told.canonical, told.signature):
+        return None
+    async with node.db.transaction() as tx:
+        fresh = await tx.fetchval(
+            "INSERT INTO epoch_letter (origin, epoch, previous, signed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1",
+            said.origin, said.epoch, said.previous, told.whole,
+        )  # fmt: skip
+        if fresh is not None:
+            log("federation.epoch_heard", origin=said.origin, epoch=said.epoch)
+            await raise_alarm(
+                tx, "epoch", said.origin, str(said.epoch), "这个节点恢复过数据库，开了新纪元；信已自动对齐，请留意它退回来的事项", told.whole
+            )
+    return told
+
+
+async def closing(tx: Tx, origin: str, epoch: int) -> epochs.EpochLetter | None:
+    """The epoch letter that closes that epoch of the origin, if one is held; of two, what the origin said last."""
+    signed = await tx.fetchval(
+        "SELECT signed FROM epoch_letter WHERE origin = $1 AND previous = $2 ORDER BY epoch DESC LIMIT 1", origin, epoch
+    )
+    return epochs.parse_epoch_letter(parse_json(signed)).letter if signed is not None else None
+
+
+async def go_back(node: Node, origin: str, server: str) -> bool:
+    """Find the last common place with the restored origin and move there (退到共同处); True when the cursor moved or closed.
+
+    `server` named the epoch letter: the walk down the origin's log asks it, then the origin. Nothing moves until the walk
+    is proved down to common ground.
+    """
+    found = await office(node).need(node)
+    me = found.node(node.id)
+    relays = me is not None and me.relay
+    async with node.db.reading() as tx:
+        row = await tx.fetchrow("SELECT * FROM letter_cursor WHERE origin = $1", origin)
+        letter = await closing(tx, origin, row["epoch"]) if row is not None else None
+        if row is None or letter is None or row["closed_at"] == letter.ends.seq:
+            return False
+        cursor = cursor_from(row)
+        held = await _held(tx, cursor, relays=relays)
+    streams = {one.to for one in held} | set(letter.ends.streams) if relays else {node.id, "*"}
+    walk = epochs.Walk(letter.ends, held, streams)
+    if not await _walk(node, found, walk, origin, cursor.epoch, (server, origin)):
+        log("federation.no_common_ground", origin=origin, peer=server)
+        return False
+    ground = walk.last_common(cursor.seq)
+    async with node.db.transaction() as tx:
+        return await _move(tx, cursor, letter, held, ground, relays=relays)
+
+
+async def _held(tx: Tx, cursor: chain.Cursor, *, relays: bool) -> list[epochs.Held]:
+    """What this node has read of the origin in this epoch, up to its cursor."""
+    table = "relay" if relays else "letter_applied"
+    rows = await tx.fetch(
+        f'SELECT h.seq, h."to", h.head FROM {table} h WHERE h.origin = $1 AND h.epoch = $2 AND h.seq <= $3'
+        " AND NOT EXISTS (SELECT FROM letter_to_return r WHERE r.origin = h.origin AND r.epoch = h.epoch AND r.seq = h.seq AND r.id = h.id)"
+        " ORDER BY h.seq",
+        cursor.origin, cursor.epoch, cursor.seq,
+    )  # fmt: skip
+    return [epochs.Held(row["to"], row["seq"], digest(row["head"])) for row in rows]
+
+
+async def _walk(
+    node: Node, found: Directory, walk: epochs.Walk, origin: str, epoch: int, servers: tuple[str, ...]
+) -> bool:
+    """Down the origin's log until every stream has met common ground; each server is asked until it brings nothing new."""
+    for name in dict.fromkeys(servers):
+        peer = found.node(name)
+        for _ in range(_PAGES):
+            before = walk.before
+            if before is None:
+                return True
+            if peer is None or not walk.take(await _page(node, found, peer, origin, epoch, before)):
+                break
+    return walk.before is None
+
+
+async def _page(
+    node: Node, found: Directory, peer: ListedNode, origin: str, epoch: int, before: int
+) -> list[tuple[epochs.Link, dict[str, Any]]]:
+    try:
+        answer = await exchange(
+            node, found, peer, "GET", "/federation/chain", query=f"from={origin}&epoch={epoch}&before={before}",
+            budget_ms=5000, seconds=6,
+        )  # fmt: skip
+        return epochs.read_links(answer.body.get("chain")) if answer.status == 200 else []
+    except (NoAnswer, wire.Malformed) as error:
+        log("federation.chain_not_answered", peer=peer.id, origin=origin, code=error.code)
+        return []
+
+
+async def _move(
+    tx: Tx, before: chain.Cursor, letter: epochs.EpochLetter, held: list[epochs.Held], ground: int, *, relays: bool
+) -> bool:
+    """(b) set aside what lies beyond, (c) cursor back, (d) `view` + 1, (e) `closed_at`: one commit, or another time."""
+    row = await tx.fetchrow("SELECT view, seq, epoch FROM letter_cursor WHERE origin = $1 FOR UPDATE", before.origin)
+    if row is None or (row["view"], row["seq"], row["epoch"]) != (before.view, before.seq, before.epoch):
+        return False  # it moved while we walked: the next look begins anew
+    table = "relay" if relays else "letter_applied"
+    aside = await tx.execute(
+        'INSERT INTO letter_to_return (origin, epoch, seq, id, "to", head, kid, sig, body)'
+        f' SELECT origin, epoch, seq, id, "to", head, kid, sig, body FROM {table} WHERE origin = $1 AND epoch = $2 AND seq > $3'
+        " ON CONFLICT DO NOTHING",
+        before.origin, before.epoch, ground,
+    )  # fmt: skip
+    if relays:
+        await tx.execute("DELETE FROM relay WHERE origin = $1 AND epoch = $2 AND seq > $3", before.origin, before.epoch, ground)
+    await tx.execute(
+        "UPDATE letter_cursor SET seq = $2, streams = $3, view = view + 1, closed_at = $4, stopped = NULL, moved_at = now()"
+        " WHERE origin = $1",
+        before.origin, ground, msgspec.to_builtins(epochs.streams_at(held, ground)), letter.ends.seq,
+    )  # fmt: skip
+    if before.stopped:
+        STOPPED.labels(before.origin, before.stopped).set(0)
+    await ring(tx, LETTERS_BELL)
+    log("federation.went_back", origin=before.origin, epoch=before.epoch, seq=ground, count=int(aside.split()[-1]))
+    return True
+
+
+async def pass_epoch(node: Node, origin: str) -> bool:
+    """Begin the next epoch when all of the closed one has been read (进入新纪元); True when it was begun."""
+    async with node.db.transaction() as tx:
+        row = await tx.fetchrow("SELECT * FROM letter_cursor WHERE origin = $1 FOR UPDATE", origin)
+        if row is None or row["closed_at"] is None or row["seq"] < row["closed_at"]:
+            return False
+        letter = await closing(tx, origin, row["epoch"])
+        if letter is None:
+            return False
+        await tx.execute(
+            "UPDATE letter_cursor SET epoch = $2, seq = 0, streams = '{}', closed_at = NULL, view = view + 1, moved_at = now()"
+            " WHERE origin = $1",
+            origin, letter.epoch,
+        )  # fmt: skip
+        await ring(tx, LETTERS_BELL)
+    log("federation.epoch_begun", origin=origin, epoch=letter.epoch)
+    return True
+
+
+# ---- sending back ------------------------------------------------------------------------------------------------
+
+_AT_ONCE = 100
+_BYTES = 700_000
+
+
+async def send_back(node: Node) -> int:
+    """Give restored origins the letters that their logs lost, until they say that they have them (退信); how many were taken."""
+    memory = office(node)
+    found = await memory.look(node)
+    if found is None:
+        return 0
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT DISTINCT origin FROM letter_to_return WHERE acknowledged_at IS NULL")
+    total = 0
+    for row in rows:
+        peer = found.node(row["origin"])
+        while peer is not None:
+            taken = await _send_back(node, found, peer)
+            total += taken
+            if not taken:
+                break
+    return total
+
+
+async def _send_back(node: Node, found: Directory, peer: ListedNode) -> int:
+    async with node.db.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT id, head, kid, sig, body FROM letter_to_return WHERE origin = $1 AND acknowledged_at IS NULL"
+            " ORDER BY epoch, seq LIMIT $2",
+            peer.id, _AT_ONCE,
+        )  # fmt: skip
+    letters: list[Any] = []
+    size = 0
+    for row in rows:
+        written = wire.write_letter(row["head"], row["kid"], row["sig"], row["body"])
+        if letters and size + len(written) > _BYTES:
+            break
+        letters.append(parse_json(written))
+        size += len(written)
+    if not letters:
+        return 0
+    try:
+        answer = await exchange(
+            node, found, peer, "POST", "/federation/returned", body=jcs({"v": 1, "letters": letters}), budget_ms=10_000, seconds=12
+        )
+    except NoAnswer as error:
+        log("federation.not_returned", peer=peer.id, code=error.code)
+        return 0
+    taken = answer.body.get("acknowledged")
+    if answer.status != 200 or not isinstance(taken, list):
+        return 0
+    async with node.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE letter_to_return SET acknowledged_at = now(), sent_at = now() WHERE origin = $1 AND id::text = ANY($2::text[])",
+            peer.id, [one for one in taken if isinstance(one, str)],
+        )  # fmt: skip
+    return len(taken)
