@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head_statement_seconds: Annotated[int, Doc(ge=1, description="Time between head statements (federation.md 5.2).")] = 30
     unsigned_per_second: Annotated[int, Doc(ge=1, description="Unsigned or badly signed node requests a second from one address (federation.md 8).")] = 20
     open_door_per_second: Annotated[int, Doc(ge=1, description="Directory, enrolment, chain and snapshot requests a second from one address (federation.md 8).")] = 5
+    evidence_store: Annotated[str, Doc(description="Where files lie: empty for a folder of data_dir, or s3://bucket/prefix?endpoint=…&region=… with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")] = ""
+    scanner: Annotated[str, Doc(description="Who looks into files handed in: clamd://host:port or clamd:///socket; empty for nobody (a demo node has a twin).")] = ""
     log_json: Annotated[bool, Doc(description="Log as JSON lines; false for a person at a terminal.")] = True
 
     @property
