@@ -69,6 +69,11 @@ __all__ = [
 # the floors below call these when something of theirs happens to a case or a draft
 credentials.on_handed_over(handed_over)
 identity.follow_subject(follow)
+identity.rows_followed("draft", columns=("subject", "actor_subject"))
+identity.follow_rows(
+    "case_record", "case_history", "case_clock", "case_material", "case_document", "case_standing", "case_offer", "case_mirror",
+    "case_claim", "case_request", "case_opened",
+)  # fmt: skip
 identity.offer_reason("case", readings.open_case)
 identity.offer_cases(readings.subject_of, readings.listed)
 identity.on_correction(used_before)

@@ -102,6 +102,7 @@ class Line(msgspec.Struct, frozen=True):
     """One line of the ledger (台账的一行). `digest` is the same at both ends; `leaf` proves it was not edited.
 
     `shown_from` and `delay_basis` are set when the line was held back for a time (紧急访问), and say so when it appears.
+    `written_subject` is the pseudonym it was written under when another follows that one now: digest and leaf name it.
     """
 
     id: str
@@ -122,3 +123,4 @@ class Line(msgspec.Struct, frozen=True):
     count: int = 1
     shown_from: datetime | None = None
     delay_basis: str = ""
+    written_subject: str = ""

@@ -61,6 +61,18 @@ async def allows(
     return next((_consent(row) for row in rows if set(fields) <= set(row["fields"])), None)
 
 
+def standing(subject: str, purpose: str, receiver: str, at: str) -> str:
+    """The SQL expression for the id of the newest consent that stands, for a statement that is on its way anyway (仍有效的授权).
+
+    The arguments are SQL: parameters or columns. It says what `allows` says, and NULL where that says None.
+    """
+    return (
+        f"(SELECT c.id FROM consent c WHERE c.subject = {subject} AND c.purpose = {purpose} AND c.receiver = {receiver}"
+        f" AND c.given_at <= {at} AND c.until > {at} AND NOT EXISTS (SELECT FROM consent_withdrawal w"
+        " WHERE w.subject = c.subject AND w.consent_id = c.id) ORDER BY c.given_at DESC LIMIT 1)"
+    )
+
+
 async def consent_of(tx: Tx, subject: str, consent_id: str) -> Consent | None:
     """One consent of this person, also when withdrawn."""
     row = await tx.fetchrow(_CONSENT + " WHERE c.subject = $1 AND c.id = $2", subject, consent_id)
@@ -108,10 +120,13 @@ async def lines_everyone(tx: Tx, node_id: str, *, about: str = "", limit: int = 
 
 
 def fact_of(subject: str, found: Line) -> bytes:
-    """The canonical bytes whose salted hash is the line's leaf (凭证原文), for the receipt a person downloads."""
+    """The canonical bytes whose salted hash is the line's leaf (凭证原文), for the receipt a person downloads.
+
+    A line that followed its person to another number names the pseudonym of its day, as its leaf does.
+    """
     return access_fact(
         Access(
-            subject=subject,
+            subject=found.written_subject or subject,
             who=found.who,
             fields=found.fields,
             purpose=found.purpose,
@@ -167,4 +182,5 @@ def _line(row: Any, node_id: str) -> Line:
         count=row["count"],
         shown_from=row["until"],
         delay_basis=row["delay_basis"] or "",
+        written_subject=row["written_subject"] or "",
     )

@@ -46,4 +46,5 @@ __all__ = [
 ]
 
 identity.follow_subject(follow)
+identity.rows_followed("material", "material_use")
 identity.use_evidence(DisputeMaterials())

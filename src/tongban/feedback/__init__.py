@@ -7,9 +7,12 @@ sealed from the unit: its letter names no author, the desk sees no case and only
     await feedback.submit(tx, node, actor, case_id, token, Written(level=2, indicators=("efficiency",), text="…"))
 """
 
+from tongban import identity
 from tongban.feedback.actions import answer_review, apply_review, check_review, fix_review, open_review, submit
 from tongban.feedback.model import LEVELS, Figures, Handling, Review, Reviewable, Written
 from tongban.feedback.queries import figures, handlings, review_of_case, reviewable
+
+identity.follow_rows("review_given")
 
 __all__ = [
     "LEVELS",

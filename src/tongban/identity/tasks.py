@@ -13,6 +13,7 @@ from tongban.identity.actions import (
     first_time,
     guardians,
     keys,
+    mandate_word,
     mandates,
     move,
     notices,
@@ -224,6 +225,8 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.rewrite_subjects": subjects.rewrite,
     "identity.ask_successors": corrections.ask_successors,
     "identity.check_offer": mandates.check_offer,
+    "identity.mandate_gone": mandate_word.push_gone,
+    "identity.check_guardian_acted": guardians.check_acted,
     "identity.ask_guardians": guardians.ask_guardians,
 }
 CLOCKS: list[jobs.Clockwork] = [
@@ -241,4 +244,5 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.staff_duties", 60, staff_duties),
     jobs.Clockwork("identity.representatives", 60, organisations.find_representatives, organisations.BELL),
     jobs.Clockwork("identity.mandates", 600, mandates.tidy),
+    jobs.Clockwork("identity.follow_late", 300, subjects.rewrite_late),
 ]

@@ -7,8 +7,12 @@ below through their front doors and says what is missing when one of them cannot
     space.place_name("500103")                        # "渝中区", for the frame of every page
 """
 
-from tongban.space.actions import remember_display
+from tongban import identity
+from tongban.space.actions import follow, remember_display
 from tongban.space.model import Display, Todo
 from tongban.space.queries.places import load_places, place_name, set_up
+
+identity.follow_subject(follow)
+identity.rows_followed("display_preference")
 
 __all__ = ["Display", "Todo", "load_places", "place_name", "remember_display", "set_up"]

@@ -31,3 +31,15 @@ async def display_of(tx: Tx, node: Node, subject: str) -> Display | None:
     if sealed is None:
         return None
     return msgspec.json.decode(node.cipher.open(GROUP, COLUMN, subject, sealed).reveal(), type=Display)
+
+
+async def follow(tx: Tx, node: Node, old: str, new: str) -> None:
+    """Another subject follows this one (identity.md 1): the habit is sealed anew under it, unless the new one has its own (习惯随人)."""
+    sealed = await tx.fetchval("DELETE FROM display_preference WHERE subject = $1 RETURNING chosen", old)
+    if sealed is None:
+        return
+    plain = node.cipher.open(GROUP, COLUMN, old, sealed).reveal()
+    await tx.execute(
+        "INSERT INTO display_preference (subject, chosen, changed_at) VALUES ($1, $2, $3) ON CONFLICT (subject) DO NOTHING",
+        new, node.cipher.seal(GROUP, COLUMN, new, plain), node.clock.now(),
+    )

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from tongban import consent, federation, notifications
-from tongban.identity.actions import guardians, organisations, sessions
+from tongban.identity.actions import guardians, mandate_word, organisations, sessions
 from tongban.identity.errors import failure
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import REGISTER
 from tongban.identity.rules import mandates as rules
 from tongban.identity.rules.home import REGISTER_NODE
-from tongban.identity.rules.mandates import Deed, Mandate, book
+from tongban.identity.rules.mandates import ACT_WORDS, Deed, Mandate, book
 from tongban.kernel.actor import BY_LAW, Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx, ring
@@ -37,6 +37,7 @@ class ByLaw(msgspec.Struct, frozen=True, kw_only=True):
     grantor: str
     name: Personal
     until: datetime
+    home: str = ""
 
 
 async def powers_by_law(node: Node, actor: Actor) -> bool:
@@ -55,7 +56,7 @@ async def powers_by_law(node: Node, actor: Actor) -> bool:
             found = [ByLaw(grantor=one.subject, name=Personal(one.name), until=year) for one in companies]
             await _put(tx, node, actor.subject, name, "legal_rep", REGISTER, found)
         if wards is not None:
-            found = [ByLaw(grantor=one.subject, name=Personal(one.name), until=one.grown_up_at) for one in wards]
+            found = [ByLaw(grantor=one.subject, name=Personal(one.name), until=one.grown_up_at, home=one.home) for one in wards]
             await _put(tx, node, actor.subject, name, "guardian", REGISTER_NODE, [one for one in found if one.until > now])
     return companies is not None and wards is not None
 
@@ -72,24 +73,28 @@ async def _put(tx: Tx, node: Node, agent: str, agent_name: Personal, basis: str,
         made = uuid7()
         await tx.execute(
             "INSERT INTO mandate (grantor, id, agent, basis, acts, from_at, until_at, granted_acr, granted_node, agent_node, state,"
-            " offered_until, accepted_at, news_at, grantor_name, agent_name, made_at)"
-            " VALUES ($1,$2,$3,$4,$5,$6,$7,3,$8,$9,'active',$6,$6,$6,$10,$11,$6)"
+            " offered_until, accepted_at, news_at, grantor_name, agent_name, made_at, grantor_node)"
+            " VALUES ($1,$2,$3,$4,$5,$6,$7,3,$8,$9,'active',$6,$6,$6,$10,$11,$6,$12)"
             " ON CONFLICT (grantor, agent, basis) WHERE basis IN ('legal_rep','guardian') AND state = 'active'"
-            " DO UPDATE SET news_at = excluded.news_at, until_at = excluded.until_at",
+            " DO UPDATE SET news_at = excluded.news_at, until_at = excluded.until_at, grantor_node = excluded.grantor_node,"
+            " agent_node = excluded.agent_node, told_by = ''",
             one.grantor, made, agent, basis, list(LAW_ACTS), now, one.until, source, node.id,
             node.cipher.seal("identity", "mandate.grantor_name", made, one.name),
-            node.cipher.seal("identity", "mandate.agent_name", made, agent_name),
+            node.cipher.seal("identity", "mandate.agent_name", made, agent_name), one.home,
         )  # fmt: skip
 
 
 async def end(tx: Tx, node: Node, mandate_id: str, state: str, why: str) -> bool:
-    """Write that a mandate is over 授权结束; browsers that act under it fall back at their next request. False when it was."""
-    changed = await tx.fetchval(
-        "UPDATE mandate SET state = $2, over_at = $3, over_why = $4 WHERE id = $1 AND state IN ('arriving','offered','active') RETURNING true",
+    """Write that a mandate is over 授权结束; browsers that act under it fall back at their next request, here and wherever it
+    was shown. False when it was.
+    """
+    shown = await tx.fetchval(
+        "UPDATE mandate SET state = $2, over_at = $3, over_why = $4 WHERE id = $1 AND state IN ('arriving','offered','active') RETURNING shown",
         mandate_id, state, node.clock.now(), why,
     )  # fmt: skip
+    await mandate_word.tell_gone(tx, node, mandate_id, shown or ())
     await ring(tx, sessions.BELL)
-    return bool(changed)
+    return shown is not None
 
 
 async def freshen(node: Node, actor: Actor, *, level: int) -> None:
@@ -119,7 +124,9 @@ async def freshen(node: Node, actor: Actor, *, level: int) -> None:
 
 
 async def _word(node: Node, found: Mandate, level: int) -> bool | None:
-    """Whether it still holds; None when nobody could be asked."""
+    """Whether it still holds; None when nobody could be asked. Of a copy the node whose word it is is asked, not who showed it."""
+    if found.copy:
+        return await mandate_word.prove(node, found)
     if found.basis == "guardian":
         wards = await guardians.ask_wards(node, found.agent)
         return None if wards is None else any(one.subject == found.grantor for one in wards)
@@ -138,17 +145,22 @@ async def _word(node: Node, found: Mandate, level: int) -> bool | None:
     return answer.get("alive") is True
 
 
-async def begin(tx: Tx, node: Node, actor: Actor, session: Session, mandate_id: str, *, guardian_consents: bool = False) -> OpenedSession:
+async def begin(
+    tx: Tx, node: Node, actor: Actor, session: Session, mandate_id: str, *, guardian_consents: bool = False, carried: bool = False
+) -> OpenedSession:
     """The session acts for another from now on, under a new cookie value 切换身份.
 
-    Raises LevelNeeded; Failure `identity.mandate_ended`, `identity.act_at_home`, `identity.guardian_consent`.
+    A visitor acts under what the home showed and was proven, or under what was granted here. `carried`: the session at home
+    acts so already, and was at the level for it. Raises LevelNeeded; Failure `identity.mandate_ended`, `identity.act_at_home`,
+    `identity.guardian_consent`.
     """
-    if session.home is not None:
-        raise failure("identity.act_at_home")
     found = await queries.by_id(tx, node, mandate_id)
     if found is None or found.agent != actor.subject or not rules.alive(found, node.clock.now()):
         raise failure("identity.mandate_ended", name="对方")
-    actor.require(BEGIN_LEVEL.get(found.basis, 2))
+    if session.home is not None and session.home != (found.told_by or (found.agent_node if found.granted_node == node.id else "")):
+        raise failure("identity.act_at_home")
+    if not carried:
+        actor.require(BEGIN_LEVEL.get(found.basis, 2))
     if found.basis == "guardian":
         if not guardian_consents:
             raise failure("identity.guardian_consent")
@@ -191,7 +203,8 @@ async def require_act(tx: Tx, node: Node, actor: Actor, deed: Deed) -> None:
 async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, about: str) -> None:
     """Write down an act done for another and tell the person represented, with 停止授权 in the message 告诉本人.
 
-    For an organisation the one who gave the mandate is told. What a legal representative does is told to nobody else.
+    For an organisation the one who gave the mandate is told. What a legal representative does is told to nobody else. Done at
+    a visited node, the agent's home keeps it too.
     """
     if not actor.for_subject:
         return
@@ -204,13 +217,16 @@ async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, a
         found.grantor, made, found.id, found.agent, act, about, node.cipher.seal("identity", "mandate_act.what", made, what), node.clock.now(),
     )  # fmt: skip
     to = found.granted_by_subject if found.kind == "organisation" else found.grantor
-    if not to:
-        return
-    if found.granted_node in {node.id, REGISTER_NODE}:
+    nodes = {found.agent_node}
+    if to and found.granted_node != node.id:
+        nodes.add(found.granted_node)
+    if to and found.granted_node == node.id:
         await tell_act(tx, node, found, to, act, what, made)
-    else:
-        body = {"mandate": found.id, "act": act, "what": what, "at": node.clock.ms(), "act_id": made}
-        await federation.send(tx, node, to=found.granted_node, kind="mandate.acted", about=f"mandate:{found.id}", body=body)
+    elif found.basis == "guardian" and found.agent_node == node.id:
+        await guardians.tell_ward(tx, node, found, act, what, made)
+    body = {"mandate": found.id, "act": act, "what": what, "at": node.clock.ms(), "act_id": made}
+    for one in sorted(nodes - {node.id, REGISTER_NODE}):
+        await federation.send(tx, node, to=one, kind="mandate.acted", about=f"mandate:{found.id}", body=body)
 
 
 async def tell_act(tx: Tx, node: Node, found: Mandate, to: str, act: str, what: str, act_id: str) -> None:
@@ -221,12 +237,6 @@ async def tell_act(tx: Tx, node: Node, found: Mandate, to: str, act: str, what: 
         text=f"{what}。不是你让办的，就停止授权，停了马上管用。", link=f"/me/agents/{found.id}/stop", link_words="停止授权",
         about=f"mandate:{found.id}", group="代办", dedupe=act_id,
     )  # fmt: skip
-
-
-ACT_WORDS = {
-    "draft": "开始填表", "submit": "提交了申请", "correct": "补了材料", "withdraw": "申请了撤回", "discard": "删了草稿", "print": "预约了领证",
-    "begin": "进来办事", "show": "出示了证照",
-}  # fmt: skip
 
 
 def moment(at: datetime) -> str:

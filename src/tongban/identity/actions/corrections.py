@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation, notifications
-from tongban.identity.actions import subjects
+from tongban.identity.actions import following, subjects
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.model import Corrected, UsedBefore
 from tongban.identity.queries.persons import current_subject
@@ -95,7 +95,7 @@ async def apply(tx: Tx, node: Node, corrected: Corrected) -> None:
     subject = await current_subject(tx, node, corrected.subject)
     person = await tx.fetchrow("SELECT home, name IS NOT NULL AS whole FROM person WHERE subject = $1 FOR UPDATE", subject)
     if person is None:
-        await _alias_only(tx, node, subject, corrected)
+        await _stranger(tx, node, subject, corrected)
         return
     newest: int | None = await tx.fetchval(
         "SELECT max(version) FROM correction WHERE subject = $1 AND attribute = $2", subject, corrected.attribute
@@ -137,13 +137,18 @@ async def _renumber(tx: Tx, node: Node, old: str, corrected: Corrected, *, whole
 
 
 async def ask_successors(node: Node, _payload: dict[str, object]) -> None:
-    """The job `identity.ask_successors` 问后继标识: a visited node asks the register which subject follows; away = tried again."""
+    """The job `identity.ask_successors` 问后继标识: a node the value was not sealed for asks the register which subject follows.
+
+    Away, or more questions than its quota lets through: tried again.
+    """
     async with node.db.reading() as tx:
         rows = await tx.fetch("SELECT subject, version FROM correction WHERE attribute = 'number' AND NOT taken ORDER BY applied_at LIMIT 200")
+    later: federation.CallRefused | None = None
     for row in rows:
         try:
             answer = await federation.call(node, REGISTER_NODE, "population.successor", {"v": 1, "subject": row["subject"]})
-        except federation.CallRefused:
+        except federation.CallRefused as no:
+            later = no if no.problem == "quota" else later
             continue
         async with node.db.transaction() as tx:
             await tx.execute(
@@ -151,13 +156,27 @@ async def ask_successors(node: Node, _payload: dict[str, object]) -> None:
             )
             if await subjects.alias(tx, node, row["subject"], str(answer.get("successor", ""))):
                 await jobs.enqueue(tx, "identity.rewrite_subjects", {}, once="identity.rewrite_subjects")
+    if later is not None:
+        raise later
 
 
-async def _alias_only(tx: Tx, node: Node, old: str, corrected: Corrected) -> None:
-    """A node that holds no person row may still hold things under the old subject (a register, an exchange ledger)."""
-    if corrected.attribute == "number" and corrected.successor and corrected.successor != old:
+async def _stranger(tx: Tx, node: Node, old: str, corrected: Corrected) -> None:
+    """A node that never met the person may still hold things of theirs: a register, a ledger, a case handed in elsewhere.
+
+    Told the successor it follows; told only of the change it asks the register, when some row here names the person.
+    """
+    if corrected.attribute != "number":
+        return
+    if corrected.successor and corrected.successor != old:
         await subjects.alias(tx, node, old, corrected.successor)
         await jobs.enqueue(tx, "identity.rewrite_subjects", {}, once="identity.rewrite_subjects")
+    elif not corrected.successor and await following.holds(tx, old):
+        await tx.execute(
+            "INSERT INTO correction (subject, attribute, version, dispute, effective, applied_at, taken) VALUES ($1, $2, $3, $4, $5, $6, false)"
+            " ON CONFLICT DO NOTHING",
+            old, corrected.attribute, corrected.version, corrected.dispute, corrected.effective, node.clock.now(),
+        )  # fmt: skip
+        await jobs.enqueue(tx, "identity.ask_successors", {}, once="identity.ask_successors")
 
 
 async def _tell_visited(tx: Tx, node: Node, subject: str, corrected: Corrected) -> None:

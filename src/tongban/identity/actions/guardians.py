@@ -12,12 +12,14 @@ import msgspec
 
 from tongban import consent, federation, notifications
 from tongban.identity.errors import failure
+from tongban.identity.model import Person
 from tongban.identity.providers.register import subject_of
-from tongban.identity.queries.persons import person
+from tongban.identity.queries.persons import current_subject, person
 from tongban.identity.queries.register import population_attributes
+from tongban.identity.queries.sessions import visits
 from tongban.identity.rules.ages import grown_up_at, needs_confirming
 from tongban.identity.rules.home import REGISTER_NODE
-from tongban.identity.rules.mandates import book
+from tongban.identity.rules.mandates import ACT_WORDS, Mandate, book
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
@@ -30,12 +32,13 @@ LEVEL = 3
 
 
 class Ward(msgspec.Struct, frozen=True, kw_only=True):
-    """A minor whose guardian asks 孩子: as the register tells the guardian's home."""
+    """A minor whose guardian asks 孩子: as the register tells the guardian's home; `home` is empty without an account."""
 
     subject: str
     name: str
     relation: str
     grown_up_at: datetime
+    home: str = ""
 
 
 class Guardian(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +73,10 @@ async def freeze(tx: Tx, node: Node, minor: str, guardian: str, why: str) -> boo
 async def wards_of(tx: Tx, node: Node, caller: str, guardian: str) -> tuple[tuple[Ward, ...], dict[str, Any]]:
     """The minors of a guardian who is at home at `caller`, and the ledger line. Raises CallRefused 403 for another node."""
     await _home_only(tx, caller, guardian)
-    rows = await tx.fetch("SELECT subject, relation FROM guardian_entry WHERE guardian_subject = $1 AND ended_at IS NULL", guardian)
+    rows = await tx.fetch(
+        "SELECT g.subject, g.relation, coalesce(r.home, '') AS home FROM guardian_entry g LEFT JOIN register_entry r ON r.subject = g.subject"
+        " WHERE g.guardian_subject = $1 AND g.ended_at IS NULL", guardian,
+    )  # fmt: skip
     found = []
     line = {"line": uuid7(), "at": node.clock.ms()}
     for row in rows:
@@ -78,7 +84,7 @@ async def wards_of(tx: Tx, node: Node, caller: str, guardian: str) -> tuple[tupl
         if known is None:
             continue
         relation = node.cipher.open("identity", "guardian_entry.relation", row["subject"] + guardian, row["relation"]).reveal()
-        found.append(Ward(subject=row["subject"], name=known.name.reveal(), relation=relation, grown_up_at=grown_up_at(known.birth)))
+        found.append(Ward(subject=row["subject"], name=known.name.reveal(), relation=relation, grown_up_at=grown_up_at(known.birth), home=row["home"]))
     side = "local" if caller == node.id else "owner"
     for one in found:
         await consent.record_access(tx, node, _access(one.subject, line, caller, side))
@@ -95,6 +101,75 @@ async def guardians_of(tx: Tx, node: Node, caller: str, minor: str) -> tuple[Gua
     line = {"line": uuid7(), "at": node.clock.ms()}
     await consent.record_access(tx, node, _access(minor, line, caller, "local" if caller == node.id else "owner"))
     return tuple(Guardian(**row) for row in rows)
+
+
+async def is_guardian(tx: Tx, node: Node, caller: str, guardian: str, minor: str) -> dict[str, Any]:
+    """Whether the register knows this relation now, for a node where the guardian acts; yes or no, and written down."""
+    known = await tx.fetchval(
+        "SELECT true FROM guardian_entry WHERE guardian_subject = $1 AND subject = $2 AND ended_at IS NULL", guardian, minor
+    )
+    attributes = await population_attributes(tx, node, minor) if known else None
+    yes = attributes is not None and grown_up_at(attributes.birth) > node.clock.now()
+    line = {"line": uuid7(), "at": node.clock.ms()}
+    if yes:
+        await consent.record_access(tx, node, _access(minor, line, caller, "local" if caller == node.id else "owner"))
+    return {"yes": yes, **line}
+
+
+async def ask_guardian(node: Node, guardian: str, minor: str) -> bool | None:
+    """Ask the register whether somebody is the guardian of this minor 问是不是监护人; None when it cannot be reached."""
+    try:
+        if node.id == REGISTER_NODE:
+            async with node.db.transaction() as tx:
+                return bool((await is_guardian(tx, node, node.id, guardian, minor))["yes"])
+        answer = await federation.call(node, REGISTER_NODE, "register.guardian", {"v": 1, "guardian": guardian, "minor": minor})
+    except (federation.CallFailed, federation.CallRefused, federation.NotMember) as away:
+        log("identity.guardian_register_away", error=type(away).__name__)
+        return None
+    if answer.get("yes") is not True:
+        return False
+    async with node.db.transaction() as tx:
+        await consent.record_access(tx, node, _access(minor, answer, node.id, "caller"))
+    return True
+
+
+async def tell_ward(tx: Tx, node: Node, found: Mandate, act: str, what: str, act_id: str) -> None:
+    """The minor hears what a guardian did, at the minor's own home 监护人办了什么，告诉孩子."""
+    if found.grantor_node in {"", node.id}:
+        await told_ward(tx, node, found.grantor, found.agent_name.reveal(), act, what, act_id)
+        return
+    await federation.send(tx, node, to=found.grantor_node, kind="guardian.acted", about=f"guardian:{act_id}", body={
+        "minor": found.grantor, "guardian": found.agent, "name": found.agent_name.reveal(), "act": act, "what": what, "act_id": act_id,
+    })  # fmt: skip
+
+
+async def told_ward(tx: Tx, node: Node, minor: str, name: str, act: str, what: str, act_id: str) -> None:
+    """The message of one act of a guardian; there is nothing to stop in it, the law gives the power."""
+    await notifications.notify(
+        tx, node, subject=minor, kind="guardian.acted", title=f"{name[:40]}替你{ACT_WORDS.get(act, '办了一步')}", text=f"{what}。监护人可以替你办事，不明白的问监护人。",
+        link="/messages", about=f"guardian:{act_id}", group="家人", dedupe=act_id,
+    )  # fmt: skip
+
+
+async def check_acted(node: Node, payload: dict[str, Any]) -> None:
+    """Job: a guardian acted, says some node; told to the minor only when the register names that guardian, at home there (T-32)."""
+    words = node.cipher.open("identity", "guardian_acted.job", str(payload["act_id"]), bytes.fromhex(payload["words"])).reveal()
+    name, act, what = words.split("\x1f", 2)
+    minor, guardian = str(payload["minor"]), str(payload["guardian"])
+    if not any((one.subject, one.home) == (guardian, payload["origin"]) for one in await ask_guardians_of(node, minor)):
+        log("identity.letter_not_theirs", peer=str(payload["origin"]), kind="guardian.acted")
+        return
+    async with node.db.transaction() as tx:
+        await told_ward(tx, node, minor, name, act, what, str(payload["act_id"]))
+
+
+async def ask_guardians_of(node: Node, minor: str) -> tuple[Guardian, ...]:
+    """Who the guardians of a minor of this home are, asked of the register 问监护人是谁. Raises CallFailed when it is away."""
+    if node.id == REGISTER_NODE:
+        async with node.db.transaction() as tx:
+            return await guardians_of(tx, node, node.id, minor)
+    answer = await federation.call(node, REGISTER_NODE, "register.guardians", {"v": 1, "subject": minor})
+    return msgspec.convert(answer.get("guardians"), tuple[Guardian, ...])
 
 
 async def _home_only(tx: Tx, caller: str, subject: str) -> None:
@@ -140,7 +215,7 @@ async def confirmed(tx: Tx, node: Node, actor: Actor, *, level: int, about: str,
     if level < LEVEL or actor.for_subject:
         return True
     me = await person(tx, node, actor.subject)
-    if me is None or me.number is None or not needs_confirming(me.number.reveal(), node.clock.today()):
+    if me is None or not await _of_age_to_ask(tx, node, me):
         return True
     rows = await tx.fetch("SELECT answer, until_at FROM guardian_ask WHERE subject = $1 AND about = $2", actor.subject, about)
     if any(row["answer"] == "yes" and row["until_at"] > node.clock.now() for row in rows):
@@ -148,8 +223,17 @@ async def confirmed(tx: Tx, node: Node, actor: Actor, *, level: int, about: str,
     if not rows:
         name = me.name.reveal() if me.name else ""
         sealed = node.cipher.seal("identity", "guardian_ask.job", actor.subject, f"{name}\x1f{what}")
-        await jobs.enqueue(tx, "identity.ask_guardians", {"subject": actor.subject, "about": about, "words": sealed.hex()}, once=f"guardian:{about}")
+        payload = {"subject": actor.subject, "about": about, "words": sealed.hex(), "home": me.home if me.home != node.id else ""}
+        await jobs.enqueue(tx, "identity.ask_guardians", payload, once=f"guardian:{about}")
     return False
+
+
+async def _of_age_to_ask(tx: Tx, node: Node, me: Person) -> bool:
+    """14 to 17: by the number at home; at a visited node by what the home said at the sign-in (T-88)."""
+    if me.number is not None:
+        return needs_confirming(me.number.reveal(), node.clock.today())
+    until: datetime | None = await tx.fetchval("SELECT confirm_until FROM person WHERE subject = $1", me.subject)
+    return until is not None and until > node.clock.now()
 
 
 async def ask_guardians(node: Node, payload: dict[str, Any]) -> None:
@@ -157,12 +241,14 @@ async def ask_guardians(node: Node, payload: dict[str, Any]) -> None:
     subject, about = str(payload["subject"]), str(payload["about"])
     words = node.cipher.open("identity", "guardian_ask.job", subject, bytes.fromhex(payload["words"])).reveal()
     name, _, what = words.partition("\x1f")
-    if node.id == REGISTER_NODE:
-        async with node.db.transaction() as tx:
-            found = await guardians_of(tx, node, node.id, subject)
-    else:
-        answer = await federation.call(node, REGISTER_NODE, "register.guardians", {"v": 1, "subject": subject})
-        found = msgspec.convert(answer.get("guardians"), tuple[Guardian, ...])
+    if payload.get("home"):
+        await _ask_by_home(node, str(payload["home"]), subject, about, what)
+        return
+    found = await ask_guardians_of(node, subject)
+    await _put_asks(node, found, subject, about, what, name)
+
+
+async def _put_asks(node: Node, found: tuple[Guardian, ...], subject: str, about: str, what: str, name: str) -> None:
     now = node.clock.now()
     async with node.db.transaction() as tx:
         for one in found:
@@ -178,6 +264,39 @@ async def ask_guardians(node: Node, payload: dict[str, Any]) -> None:
                 await federation.send(tx, node, to=one.home, kind="guardian.asked", about=f"guardian-ask:{made}", body=body)
 
 
+async def _ask_by_home(node: Node, home: str, subject: str, about: str, what: str) -> None:
+    """A visiting minor: the home asks the guardians, and has the word about what they say here 请归属地去问监护人."""
+    answer = await federation.call(node, home, "identity.ask_guardians", {"v": 1, "subject": subject, "about": about, "what": what})
+    async with node.db.transaction() as tx:
+        await put_ask(tx, node, {
+            "id": str(answer["id"]), "subject": subject, "guardian": subject, "about": about, "what": what, "name": "", "home": home,
+            "until": int(answer["until"]),
+        }, node.id)  # fmt: skip
+
+
+async def ask_for_visited(node: Node, caller: str, subject: str, about: str, what: str) -> dict[str, Any]:
+    """The home's part: a node where this minor is signed in now wants the guardians to confirm an act there 替到访的节点去问.
+
+    One id for the visited node, whichever guardian answers. Raises CallRefused 403 when the minor is not there.
+    """
+    asked = f"visit:{caller}:{about}"
+    async with node.db.transaction() as tx:
+        subject = await current_subject(tx, node, subject)
+        me = await person(tx, node, subject)
+        if me is None or not await visits(tx, node, subject, caller):
+            raise federation.CallRefused(403, "no_grant")
+        made = await tx.fetchval(
+            "INSERT INTO guardian_visit (subject, id, about, node, asked_at) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (subject, about) DO UPDATE SET asked_at = guardian_visit.asked_at RETURNING id",
+            subject, uuid7(), asked, caller, node.clock.now(),
+        )  # fmt: skip
+        known = await tx.fetchval("SELECT true FROM guardian_ask WHERE subject = $1 AND about = $2 LIMIT 1", subject, asked)
+    until = node.clock.now() + timedelta(days=book().limits.ask_days)
+    if not known:
+        await _put_asks(node, await ask_guardians_of(node, subject), subject, asked, what, me.name.reveal() if me.name else "")
+    return {"id": str(made), "until": int(until.timestamp() * 1000)}
+
+
 async def put_ask(tx: Tx, node: Node, body: dict[str, Any], child_node: str) -> None:
     """Keep one ask and, at the guardian's home, tell the guardian 留下这次请求."""
     made = str(body["id"])
@@ -189,7 +308,7 @@ async def put_ask(tx: Tx, node: Node, body: dict[str, Any], child_node: str) -> 
         node.cipher.seal("identity", "guardian_ask.child_name", made, str(body["name"])), str(body["home"]),
     )  # fmt: skip
     here = await tx.fetchval("SELECT true FROM account WHERE subject = $1", body["guardian"])
-    if done and here:
+    if done and here and body["guardian"] != body["subject"]:
         await notifications.notify(
             tx, node, subject=str(body["guardian"]), kind="guardian.asked", title=f"{body['name']}要办“{body['what']}”，请你点头",
             text="孩子不满 18 岁，这一步要监护人确认。你不点头，孩子就提交不了。", link=f"/me/agents/confirm/{made}", link_words="去看看",
@@ -252,6 +371,14 @@ async def answered(tx: Tx, node: Node, ask_id: str, guardian: str, said: str, *,
     if row is None or row["child_node"] != node.id:
         return
     what = node.cipher.open("identity", "guardian_ask.what", ask_id, row["what"]).reveal()
+    visit = await tx.fetchrow("SELECT id, node FROM guardian_visit WHERE subject = $1 AND about = $2", row["subject"], row["about"])
+    if visit is not None:
+        waiting = "SELECT true FROM guardian_ask WHERE subject = $1 AND about = $2 AND answer IS NULL LIMIT 1"
+        if said == "no" and await tx.fetchval(waiting, row["subject"], row["about"]):
+            return  # the other guardian may still agree
+        body = {"id": str(visit["id"]), "guardian": row["subject"], "answer": said}
+        await federation.send(tx, node, to=visit["node"], kind="guardian.answered", about=f"guardian-ask:{visit['id']}", body=body)
+        return
     draft = str(row["about"]).removeprefix("draft:")
     await notifications.notify(
         tx, node, subject=row["subject"], kind="guardian.answered", title="监护人点头了" if said == "yes" else "监护人没有同意",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation, notifications
-from tongban.identity.actions import acting, register, subjects
+from tongban.identity.actions import acting, following, register, subjects, visiting
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import mandates as queries
@@ -267,7 +267,7 @@ async def tell(tx: Tx, node: Node, subject: str, made: Mandate, kind: str, title
 
 async def _agents_own(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
     found = await queries.by_id(tx, node, mandate_id, lock=True)
-    if found is None or found.agent != actor.subject or found.state == "arriving":
+    if found is None or found.agent != actor.subject or found.state == "arriving" or found.copy:
         raise failure("identity.mandate_gone")
     return found
 
@@ -317,7 +317,7 @@ async def stop(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
 
 async def may_stop(tx: Tx, node: Node, actor: Actor, found: Mandate) -> bool:
     """Whether this person may end it 谁能停."""
-    if actor.kind != "citizen" or not actor.subject or found.basis in {"legal_rep", "guardian"}:
+    if actor.kind != "citizen" or not actor.subject or found.basis in {"legal_rep", "guardian"} or found.copy:
         return False
     if actor.subject in {found.grantor, found.granted_by_subject}:
         return True
@@ -369,6 +369,7 @@ async def tidy(node: Node) -> None:
     """The clock: offers lapse, terms end, a reminder 30 days before 到期和提醒. Each node for its own rows."""
     now = node.clock.now()
     async with node.db.transaction() as tx:
+        await visiting.forget(tx, node)
         for row in await tx.fetch("SELECT id FROM mandate WHERE state = 'offered' AND offered_until <= $1 FOR UPDATE SKIP LOCKED LIMIT 500", now):
             await acting.end(tx, node, row["id"], "lapsed", "not_accepted")
         for row in await tx.fetch("SELECT id FROM mandate WHERE state = 'active' AND until_at <= $1 FOR UPDATE SKIP LOCKED LIMIT 500", now):
@@ -387,14 +388,8 @@ async def tidy(node: Node) -> None:
                 await tell(tx, node, to, one, "mandate.ending", f"{one.agent_name.reveal()}的代办快到期了", f"到 {last} 为止，还要就再授权一次。", "grantor")
 
 
-@subjects.follow_subject
-async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
-    """A subject was replaced: mandates, what was done under them and asks to guardians go with the person 授权随人."""
-    for table, column in _SUBJECTS:
-        await tx.execute(f"UPDATE {table} SET {column} = $2 WHERE {column} = $1", old, new)
-
-
-_SUBJECTS = (
-    ("mandate", "grantor"), ("mandate", "agent"), ("mandate", "granted_by_subject"), ("mandate_act", "grantor"), ("mandate_act", "agent"),
-    ("mandate_alert", "agent"), ("guardian_ask", "subject"), ("guardian_ask", "guardian_subject"), ("org_entry", "legal_subject"),
-)  # fmt: skip
+for _table, _columns in {
+    "mandate": ("grantor", "agent", "granted_by_subject"), "mandate_act": ("grantor", "agent"), "mandate_alert": ("agent",),
+    "guardian_ask": ("subject", "guardian_subject"), "guardian_visit": ("subject",), "org_entry": ("legal_subject",),
+}.items():  # fmt: skip
+    following.follow_rows(_table, columns=_columns)

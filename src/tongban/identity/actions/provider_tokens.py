@@ -23,7 +23,7 @@ from tongban.identity.queries import clients as queries
 from tongban.identity.queries import persons
 from tongban.identity.queries.sessions import by_id, hashed
 from tongban.identity.rules import clients as rules
-from tongban.identity.rules import requests
+from tongban.identity.rules import ages, requests
 from tongban.identity.rules.clients import Client
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
@@ -144,7 +144,13 @@ async def _for_node(tx: Tx, node: Node, session: Session) -> tokens.Claims:
     """What another node learns of its visitor: level, masked name, and the register's word that this is the home."""
     person = await persons.person(tx, node, session.subject)
     masked = person.name_masked.reveal() if person is not None and person.name_masked is not None else ""
-    return {"proof": session.proof, "name_masked": masked, "home_stmt": await subjects.statement_of(tx, node, session.subject)}
+    told: tokens.Claims = {"proof": session.proof, "name_masked": masked, "home_stmt": await subjects.statement_of(tx, node, session.subject)}
+    if session.acting_for and session.mandate:
+        told["acting"] = session.mandate
+    born = person.number.reveal() if person is not None and person.number is not None else ""
+    if until := ages.confirm_until(born, node.clock.today()):
+        told["confirm_until"] = int(until.timestamp())
+    return told
 
 
 async def revoke_access(tx: Tx, node: Node, jti: str) -> None:

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from tongban.identity import tokens
-from tongban.identity.actions import issuers, keys, sessions, subjects
+from tongban.identity.actions import issuers, keys, sessions, subjects, visiting
 from tongban.identity.actions.issuers import Issuer
 from tongban.identity.actions.provider import ASSERTION_TYPE, REQUEST_PREFIX
 from tongban.identity.errors import TokenRefused, failure
@@ -110,7 +110,10 @@ async def come_back(node: Node, home: str, query: dict[str, str], cookie: str, a
         raise failure("identity.home_refused", place=provider.name) from None
     if row["level"] and told.acr < row["level"]:
         raise failure("identity.home_refused", place=provider.name)
-    return CameBack(next=row["next"], silent=row["silent"], opened=await _enter(node, home, row, told, agent, device_cookie))
+    opened = await _enter(node, home, row, told, agent, device_cookie)
+    if told.acting and not row["session"]:
+        opened = await visiting.carry(node, opened, home, told.acting)
+    return CameBack(next=row["next"], silent=row["silent"], opened=opened)
 
 
 async def _told(node: Node, provider: Issuer, row: Any, code: str) -> SignedIn:
@@ -175,7 +178,9 @@ async def _enter(node: Node, home: str, row: Any, told: SignedIn, agent: str, de
         )  # fmt: skip
         if ended:
             raise failure("identity.signed_out_elsewhere")
-        await subjects.put_visitor(tx, node, told.subject, home=home, proof=told.proof, name_masked=told.name_masked)
+        await subjects.put_visitor(
+            tx, node, told.subject, home=home, proof=told.proof, name_masked=told.name_masked, confirm_until=told.confirm_until
+        )
         running = await by_id(tx, row["session"]) if row["session"] else None
         if running is not None and running.revoked_at is None and running.subject == told.subject and running.home == home:
             await tx.execute("UPDATE session SET home_sid = $3 WHERE subject = $1 AND id = $2", running.subject, running.id, told.sid)

@@ -1,7 +1,7 @@
 """When a subject changes 标识替换 (identity.md 1): a local one at the match, the nation's with another document number.
 
 Every door maps an old subject once (`current_subject`, `follow_aliases`); identity's own rows move with the alias, the rooms'
-rows follow by `follow_subject`: at the match in the same transaction, for a nation subject by a job, one person at a time.
+rows as `following` lists them: at the match in the same transaction, for a nation subject by a job, one person at a time.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import base64
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from tongban import federation
+from tongban.identity.actions import following
+from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.queries.persons import alias_index, current_subject, number_index
 from tongban.identity.rules.home import STATEMENT_DAYS
@@ -23,25 +25,8 @@ from tongban.identity.rules.typed import masked_name
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.node import Node
 
-Follower = Callable[[Tx, Node, str, str], Awaitable[None]]
-_followers: list[Follower] = []
-_tables: list[str] = ["message", "consent_ask"]
-"""Tables that follow a changed nation subject; these two belong to rooms below, which cannot register themselves."""
-
-
-def follow_subject(follower: Follower) -> Follower:
-    """Register `async (tx, node, old, new)` to rewrite a room's own rows when a subject changes 跟着换标识."""
-    _followers.append(follower)
-    return follower
-
-
-def follow_rows(*tables: str) -> None:
-    """Register tables of a room above whose `subject` column follows when a document number changed 换号后跟着改的表.
-
-    For rows sealed under their own ids. What only grows (ledger, consents, history of cases) stays as it was written, since
-    receipts name the subject of that day; a room whose rows hang together with such a table does not register them.
-    """
-    _tables.extend(tables)
+LATE = timedelta(minutes=10)
+"""How long after the first rewriting a second one looks for rows that an act already under way wrote under the old subject."""
 
 
 def local_subject() -> str:
@@ -49,10 +34,19 @@ def local_subject() -> str:
     return "l" + base64.b32encode(secrets.token_bytes(17)).decode().lower().rstrip("=")[:26]
 
 
+__all__ = ["follow_rows", "follow_subject", "rows_followed", "rows_stay"]
+
 _BY_SUBJECT = (
     "session", "device", "authenticator", "signin_record", "access_reason", "dispute", "correction", "corrected_use",
     "account_move", "scan_login", "device_lock", "voice_print", "phone_change", "hall_recovery", "theft_report",
 )
+rows_followed(*_BY_SUBJECT, "account", "person")
+follow_rows("login_tx", "session_end", "counter_check", "counter_visit", "break_glass_person")
+follow_rows("session", columns=("acting_for",))
+rows_stay("subject_alias", because="it is where an old pseudonym leads")
+rows_stay("match_pending", because="a local pseudonym before the match; deleted at the match")
+rows_stay("register_entry", "dispute_desk", "register_version", because="the register changes them with the number itself")
+rows_stay("guardian_entry", columns=("subject", "guardian_subject"), because="the register changes them with the number itself")
 
 
 async def replace(tx: Tx, node: Node, old: str, new: str) -> None:
@@ -62,8 +56,7 @@ async def replace(tx: Tx, node: Node, old: str, new: str) -> None:
     await tx.execute("DELETE FROM person WHERE subject = $1", old)
     await _move_rows(tx, old, new)
     await tx.execute("DELETE FROM match_pending WHERE subject = $1", old)
-    for follower in _followers:
-        await follower(tx, node, old, new)
+    await following.call_followers(tx, node, old, new)
     await ring(tx, BELL)
 
 
@@ -80,7 +73,8 @@ async def alias(tx: Tx, node: Node, old: str, new: str, *, number: str = "") -> 
     )  # fmt: skip
     if not added:
         return False
-    await tx.execute("UPDATE subject_alias SET subject = $2, old_sealed = NULL WHERE subject = $1 AND old_sealed IS NULL", old, new)
+    for row in await tx.fetch("SELECT old, old_sealed FROM subject_alias WHERE subject = $1", old):
+        await tx.execute("UPDATE subject_alias SET subject = $2, old_sealed = $3, rewritten_at = NULL WHERE old = $1", row["old"], new, _resealed(node, row["old_sealed"], old, new))
     await _move_account(tx, node, old, new)
     await _move_person(tx, node, old, new, number)
     await _move_rows(tx, old, new)
@@ -88,25 +82,38 @@ async def alias(tx: Tx, node: Node, old: str, new: str, *, number: str = "") -> 
     return True
 
 
+def _resealed(node: Node, blob: bytes | None, old: str, new: str) -> bytes | None:
+    if blob is None:
+        return None
+    before = node.cipher.open("identity", "subject_alias.old_sealed", old, blob).reveal()
+    return node.cipher.seal("identity", "subject_alias.old_sealed", new, before)
+
+
+async def rewrite_late(node: Node) -> None:
+    """The clock of `rewrite`: the second look at rows of people whose number changed, and a job that was lost."""
+    await rewrite(node, {})
+
+
 async def rewrite(node: Node, _payload: dict[str, object]) -> None:
-    """The job `identity.rewrite_subjects` 改写旧标识: the rooms' rows of one person a transaction, until none waits."""
+    """The job `identity.rewrite_subjects`, and its clock 改写旧标识: the rooms' rows of one person a transaction, until none waits.
+
+    Once at the news, and once more ten minutes later for what was under way; then the old pseudonym is forgotten here.
+    """
     while True:
         async with node.db.transaction() as tx:
+            now = node.clock.now()
             row = await tx.fetchrow(
-                "SELECT old, subject, old_sealed FROM subject_alias WHERE old_sealed IS NOT NULL AND rewritten_at IS NULL"
-                " ORDER BY since LIMIT 1 FOR UPDATE SKIP LOCKED"
-            )
+                "SELECT old, subject, old_sealed, rewritten_at FROM subject_alias WHERE old_sealed IS NOT NULL"
+                " AND (rewritten_at IS NULL OR rewritten_at <= $1) ORDER BY since LIMIT 1 FOR UPDATE SKIP LOCKED", now - LATE,
+            )  # fmt: skip
             if row is None:
                 return
             old = node.cipher.open("identity", "subject_alias.old_sealed", row["subject"], row["old_sealed"]).reveal()
-            new = await current_subject(tx, node, row["subject"])
-            for follower in _followers:
-                await follower(tx, node, old, new)
-            for table in _tables:
-                await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
+            await following.call_followers(tx, node, old, row["subject"])
+            await following.rewrite_rows(tx, old, row["subject"])
             await tx.execute(
-                "UPDATE subject_alias SET rewritten_at = $2, old_sealed = NULL, subject = $3 WHERE old = $1",
-                row["old"], node.clock.now(), new,
+                "UPDATE subject_alias SET rewritten_at = $2, old_sealed = CASE WHEN $3 THEN NULL ELSE old_sealed END WHERE old = $1",
+                row["old"], now, row["rewritten_at"] is not None,
             )  # fmt: skip
 
 
@@ -135,11 +142,11 @@ async def _move_person(tx: Tx, node: Node, old: str, new: str, number: str) -> N
         return node.cipher.seal(group, f"person.{column}", new, text)
 
     await tx.execute(
-        "INSERT INTO person (subject, home, proof, doctype, name, name_masked, number, bi_number, photo_held, matched_at, version, seen_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (subject) DO NOTHING",
+        "INSERT INTO person (subject, home, proof, doctype, name, name_masked, number, bi_number, photo_held, matched_at, version, seen_at,"
+        " confirm_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (subject) DO NOTHING",
         new, row["home"], row["proof"], row["doctype"], sealed("identity", "name"), sealed("identity", "name_masked"),
         sealed("sensitive", "number", number), number_index(node, number, row["doctype"]) if number and row["bi_number"] else row["bi_number"],
-        row["photo_held"], row["matched_at"], row["version"], row["seen_at"],
+        row["photo_held"], row["matched_at"], row["version"], row["seen_at"], row["confirm_until"],
     )  # fmt: skip
 
 
@@ -206,13 +213,15 @@ async def put_person(
     )  # fmt: skip
 
 
-async def put_visitor(tx: Tx, node: Node, subject: str, *, home: str, proof: int, name_masked: str) -> None:
-    """Write or refresh the row of a visitor 别处来的人: subject, home, level and masked name, nothing more."""
+async def put_visitor(
+    tx: Tx, node: Node, subject: str, *, home: str, proof: int, name_masked: str, confirm_until: datetime | None = None
+) -> None:
+    """Write or refresh the row of a visitor 别处来的人: subject, home, level and masked name, nothing more; of a minor, until when."""
     await tx.execute(
-        "INSERT INTO person AS p (subject, home, proof, name_masked, seen_at) VALUES ($1, $2, $3, $4, $5)"
+        "INSERT INTO person AS p (subject, home, proof, name_masked, seen_at, confirm_until) VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (subject) DO UPDATE SET home = excluded.home, proof = excluded.proof, name_masked = excluded.name_masked,"
-        " seen_at = excluded.seen_at",
-        subject, home, proof, node.cipher.seal("identity", "person.name_masked", subject, name_masked), node.clock.now(),
+        " seen_at = excluded.seen_at, confirm_until = excluded.confirm_until",
+        subject, home, proof, node.cipher.seal("identity", "person.name_masked", subject, name_masked), node.clock.now(), confirm_until,
     )  # fmt: skip
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from tongban import federation
-from tongban.identity.actions import acting, guardians, mandates, organisations
+from tongban.identity.actions import acting, guardians, mandate_word, mandates, organisations, visiting
 from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import OPEN, REGISTER
+from tongban.identity.queries.persons import current_subject
 from tongban.identity.rules import mandates as rules
 from tongban.identity.rules.home import REGISTER_NODE
+from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import BadIdentifier, is_uuid
 from tongban.kernel.log import log
@@ -57,8 +59,11 @@ async def over(tx: Tx, node: Node, letter: federation.Letter) -> None:
 
 
 async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
-    """`mandate.acted`: an act was done under a mandate granted here, says the agent's home; the person represented hears of it."""
-    found = await _ours(tx, node, letter, "agent_node")
+    """`mandate.acted`: an act was done under a mandate, says the agent's home, who granted it, or a node it was shown to.
+
+    Kept here; whoever is represented hears of it where it was granted, and a minor from the guardian's home.
+    """
+    found = await _told(tx, node, letter)
     if found is None:
         return
     act, what, act_id = (str(letter.body.get(name, "")) for name in ("act", "what", "act_id"))
@@ -70,7 +75,42 @@ async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
         node.cipher.seal("identity", "mandate_act.what", act_id, what[:200]), node.clock.now(),
     )  # fmt: skip
     to = found.granted_by_subject if found.kind == "organisation" else found.grantor
-    await acting.tell_act(tx, node, found, to, act, what[:200], act_id)
+    if to and found.granted_node == node.id:
+        await acting.tell_act(tx, node, found, to, act, what[:200], act_id)
+    elif found.basis == "guardian" and found.agent_node == node.id:
+        await guardians.tell_ward(tx, node, found, act, what[:200], act_id)
+
+
+async def _told(tx: Tx, node: Node, letter: federation.Letter) -> rules.Mandate | None:
+    key = str(letter.body.get("mandate", ""))
+    found = await queries.by_id(tx, node, key, lock=True) if is_uuid(key) else None
+    if found is None or found.copy or letter.origin not in {found.agent_node, found.granted_node, *found.shown}:
+        log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
+        return None
+    return found
+
+
+async def gone(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`mandate.gone`: a mandate that was shown here is over."""
+    await visiting.heard_gone(tx, node, letter.origin, str(letter.body.get("id", "")))
+
+
+async def gone_now(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.mandate_gone`: the same at once; the letter makes it certain."""
+    async with node.db.transaction() as tx:
+        return {"done": await visiting.heard_gone(tx, node, caller, text(body, "id"))}
+
+
+async def guardian_acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`guardian.acted`: a guardian did something for a minor of this home; believed once the register names the guardian."""
+    words = {name: str(letter.body.get(name, "")) for name in ("minor", "guardian", "name", "act", "what", "act_id")}
+    if not is_uuid(words["act_id"]) or len("".join(words.values())) > 600:
+        return
+    plain = "\x1f".join((words["name"], words["act"], words["what"]))
+    sealed = node.cipher.seal("identity", "guardian_acted.job", words["act_id"], plain).hex()
+    await jobs.enqueue(tx, "identity.check_guardian_acted", {
+        "minor": words["minor"], "guardian": words["guardian"], "act_id": words["act_id"], "origin": letter.origin, "words": sealed,
+    }, once=f"acted:{words['act_id']}")  # fmt: skip
 
 
 async def register_changed(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -139,7 +179,9 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
     async with node.db.reading() as tx:
         key = text(body, "id")
         found = await queries.by_id(tx, node, key) if is_uuid(key) else None
-    if found is None or found.granted_node != node.id or found.agent_node != caller:
+    # the agent's home, or a node where the agent is now: one that knows all of it already
+    visited = found is not None and (body.get("agent"), body.get("grantor")) == (found.agent, found.grantor)
+    if found is None or found.granted_node != node.id or not (found.agent_node == caller or visited):
         raise federation.CallRefused(404, "not_found")
     alive = rules.alive(found, node.clock.now())
     if alive and found.granted_by_subject and int(body.get("level", 0)) >= 3:
@@ -150,7 +192,15 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
             async with node.db.transaction() as tx:
                 await acting.end(tx, node, found.id, "ended", "register")
             alive = False
-    return {"alive": alive}
+    if not alive or not visited:
+        return {"alive": alive}
+    async with node.db.transaction() as tx:
+        return {"alive": True, **await mandate_word.vouch(tx, node, caller, found)}
+
+
+async def shown(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.mandates` at the agent's home: what a person who is at the caller now may act under."""
+    return await visiting.show(node, caller, body)
 
 
 async def represented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -158,14 +208,15 @@ async def represented(node: Node, caller: str, body: dict[str, Any]) -> dict[str
     if node.id != REGISTER:
         raise federation.CallRefused(404, "no_such_service")
     async with node.db.transaction() as tx:
-        return dict(msgspec.to_builtins(await organisations.represented(tx, node, caller, text(body, "subject"))))
+        subject = await current_subject(tx, node, text(body, "subject"))
+        return dict(msgspec.to_builtins(await organisations.represented(tx, node, caller, subject)))
 
 
 async def wards(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `register.wards` at the population register 监护的孩子: to the guardian's home only, recorded like any share."""
     register_only(node)
     async with node.db.transaction() as tx:
-        found, line = await guardians.wards_of(tx, node, caller, text(body, "subject"))
+        found, line = await guardians.wards_of(tx, node, caller, await current_subject(tx, node, text(body, "subject")))
     return {"wards": msgspec.to_builtins(found), **line}
 
 
@@ -173,7 +224,21 @@ async def guardians_asked(node: Node, caller: str, body: dict[str, Any]) -> dict
     """Call `register.guardians` at the population register 监护人是谁: to the minor's home only, recorded like any share."""
     register_only(node)
     async with node.db.transaction() as tx:
-        return {"guardians": msgspec.to_builtins(await guardians.guardians_of(tx, node, caller, text(body, "subject")))}
+        minor = await current_subject(tx, node, text(body, "subject"))
+        return {"guardians": msgspec.to_builtins(await guardians.guardians_of(tx, node, caller, minor))}
+
+
+async def guardian(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `register.guardian` at the population register 是不是监护人: yes or no about a pair the caller names, recorded."""
+    register_only(node)
+    async with node.db.transaction() as tx:
+        pair = [await current_subject(tx, node, text(body, name)) for name in ("guardian", "minor")]
+        return await guardians.is_guardian(tx, node, caller, *pair)
+
+
+async def guardians_for_visit(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call `identity.ask_guardians` at a minor's home: by a node where the minor is now."""
+    return await guardians.ask_for_visited(node, caller, text(body, "subject"), text(body, "about"), text(body, "what"))
 
 
 LETTERS: Letters = {
@@ -181,6 +246,8 @@ LETTERS: Letters = {
     ("mandate.accepted", 1): accepted,
     ("mandate.over", 1): over,
     ("mandate.acted", 1): acted,
+    ("mandate.gone", 1): gone,
+    ("guardian.acted", 1): guardian_acted,
     ("register.changed", 1): register_changed,
     ("organisation.registered", 1): organisation_registered,
     ("guardian.changed", 1): guardian_changed,
@@ -189,6 +256,10 @@ LETTERS: Letters = {
 }
 CALLS: Calls = {
     "identity.mandate": mandate,
+    "identity.mandates": shown,
+    "identity.mandate_gone": gone_now,
+    "register.guardian": guardian,
+    "identity.ask_guardians": guardians_for_visit,
     "register.organisations": represented,
     "register.wards": wards,
     "register.guardians": guardians_asked,

@@ -127,6 +127,7 @@ class SwitchPage(msgspec.Struct, frozen=True, kw_only=True):
     asked: str = ""
     home_url: str = ""
     home_name: str = ""
+    home_away: bool = False
     errors: tuple[Refusal, ...] = ()
 
 

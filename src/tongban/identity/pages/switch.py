@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from litestar import get, post
 
 from tongban import federation, ui
-from tongban.identity.actions import acting
+from tongban.identity.actions import acting, visiting
 from tongban.identity.errors import refusal
 from tongban.identity.pages import browser
 from tongban.identity.pages.agent_views import SwitchPage, SwitchRow
@@ -16,6 +16,7 @@ from tongban.identity.queries import mandates as queries
 from tongban.identity.rules import typed
 from tongban.identity.rules.mandates import Mandate, book
 from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals, SignInNeeded
 from tongban.kernel.node import Node
 
@@ -30,9 +31,13 @@ async def show(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
 
 
 async def _page(request: AnyRequest, node: Node, actor: Actor, errors: Refusals = (), asked: str = "") -> AnyResponse:
+    says = None
+    if _visits(node, actor):
+        actor.require(visiting.LEVEL)
+        says = await visiting.ask(node, actor)
     async with node.db.reading() as tx:
-        usable = await queries.usable(tx, node, actor.subject)
-        listed = (await federation.directory(tx)).node(actor.home) if actor.home not in {"", node.id} else None
+        usable = await _choices(tx, node, actor)
+        listed = (await federation.directory(tx)).node(actor.home) if _visits(node, actor) else None
     wanted = request.query_params.get("for", "")
     rows = [_row(one, actor, wanted) for one in usable]
     page = SwitchPage(
@@ -41,8 +46,20 @@ async def _page(request: AnyRequest, node: Node, actor: Actor, errors: Refusals 
         family=tuple(row for row, one in zip(rows, usable, strict=True) if one.kind == "person"),
         next=typed.own_path(request.query_params.get("next", ""), AFTER), asked=asked or request.query_params.get("asked", ""),
         home_url=f"{listed.base_url}/me/switch" if listed else "", home_name=listed.name if listed else "", errors=errors,
+        home_away=says is not None and says.answer is None,
     )  # fmt: skip
     return ui.page(request, "identity/switch.html", page, status=422 if errors else 200)
+
+
+def _visits(node: Node, actor: Actor) -> bool:
+    return actor.home not in {"", node.id}
+
+
+async def _choices(tx: Tx, node: Node, actor: Actor) -> tuple[Mandate, ...]:
+    """Whom one can act for here: of a visitor what the home showed, still to be proven, and what was granted here."""
+    if _visits(node, actor):
+        return await queries.shown_by(tx, node, actor.subject, actor.home)
+    return await queries.usable(tx, node, actor.subject)
 
 
 def _row(one: Mandate, actor: Actor, wanted: str) -> SwitchRow:
@@ -66,13 +83,16 @@ async def switch(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
             opened = await acting.leave(tx, node, session)
         return await browser.take(request, node, ui.see_other(next_path), opened)
     async with node.db.reading() as tx:
-        found = next((one for one in await queries.usable(tx, node, actor.subject) if one.id == form["mandate"]), None)
+        found = next((one for one in await _choices(tx, node, actor) if one.id == form["mandate"]), None)
     if found is not None and found.basis == "legal_rep":
         # the step-up comes back to the switch page, where one more tap is needed: a GET never switches
         actor.require(acting.BEGIN_LEVEL["legal_rep"])
-        await acting.freshen(node, _as(actor, found), level=3)
+        if not found.copy:
+            await acting.freshen(node, _as(actor, found), level=3)
     if found is not None and found.basis == "guardian" and form["agree"] != "yes":
         return await _page(request, node, actor, (refusal("identity.guardian_consent", f"agree-{found.id}"),))
+    if found is not None and found.copy:
+        await visiting.admit(node, found)
     async with node.db.transaction() as tx:
         opened = await acting.begin(tx, node, actor, session, form["mandate"], guardian_consents=form["agree"] == "yes")
     return await browser.take(request, node, ui.see_other(next_path), opened)

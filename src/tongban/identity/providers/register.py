@@ -128,6 +128,15 @@ class DemoRegister:
         )  # fmt: skip
         for table in ("dispute_desk", "register_version"):
             await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
+        # in the same transaction: a guardian who could not be found for a moment would lose the mandate (T-88)
+        for one in await tx.fetch("SELECT subject, guardian_subject, relation FROM guardian_entry WHERE $1 IN (subject, guardian_subject)", old):
+            before = (one["subject"], one["guardian_subject"])
+            minor, adult = (new if name == old else name for name in before)
+            words = node.cipher.open("identity", "guardian_entry.relation", "".join(before), one["relation"]).reveal()
+            await tx.execute(
+                "UPDATE guardian_entry SET subject = $3, guardian_subject = $4, relation = $5 WHERE subject = $1 AND guardian_subject = $2",
+                *before, minor, adult, node.cipher.seal("identity", "guardian_entry.relation", minor + adult, words),
+            )  # fmt: skip
         return new
 
 

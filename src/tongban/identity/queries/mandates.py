@@ -47,7 +47,7 @@ def mandate_of(node: Node, row: Any) -> Mandate:
 
     fields = {name: row[name] for name in _PLAIN}
     return Mandate(**{
-        **fields, "items": tuple(row["items"]), "acts": tuple(row["acts"]), "grantor_name": opened("grantor_name"),
+        **fields, "items": tuple(row["items"]), "acts": tuple(row["acts"]), "shown": tuple(row["shown"]), "grantor_name": opened("grantor_name"),
         "agent_name": opened("agent_name"),
     })  # fmt: skip
 
@@ -61,23 +61,35 @@ async def by_id(tx: Tx, node: Node, mandate_id: str, *, lock: bool = False) -> M
 async def given(tx: Tx, node: Node, grantor: str) -> tuple[Mandate, ...]:
     """What somebody gave, newest first, by-law powers left out 我给出的."""
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND basis <> 'legal_rep' ORDER BY made_at DESC LIMIT 100", grantor
+        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND basis <> 'legal_rep' AND told_by = '' ORDER BY made_at DESC LIMIT 100", grantor
     )
     return tuple(mandate_of(node, row) for row in rows)
 
 
 async def received(tx: Tx, node: Node, agent: str) -> tuple[Mandate, ...]:
-    """What somebody may or might do for others, newest first 别人交给我的."""
+    """What somebody may or might do for others, newest first 别人交给我的; copies at a visited node are left out."""
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND state <> 'arriving' ORDER BY made_at DESC LIMIT 200", agent
+        f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND state <> 'arriving' AND told_by = '' ORDER BY made_at DESC LIMIT 200", agent
     )
     return tuple(mandate_of(node, row) for row in rows)
 
 
 async def usable(tx: Tx, node: Node, agent: str) -> tuple[Mandate, ...]:
-    """The mandates under which somebody can act now 现在能代办的."""
+    """The mandates under which somebody can act here now 现在能代办的; at a visited node with what the home showed and was proven."""
     now = node.clock.now()
-    return tuple(one for one in await received(tx, node, agent) if rules.alive(one, now))
+    rows = await tx.fetch(f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND state = 'active' ORDER BY made_at DESC LIMIT 200", agent)
+    return tuple(one for one in (mandate_of(node, row) for row in rows) if rules.alive(one, now))
+
+
+async def shown_by(tx: Tx, node: Node, agent: str, home: str) -> tuple[Mandate, ...]:
+    """What a visitor may act under here 到访时能代办的: granted here, or shown by the home; the unproven ones are still `arriving`."""
+    now = node.clock.now()
+    rows = await tx.fetch(
+        f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND until_at > $4 AND ((told_by = $2 AND state IN ('arriving','active'))"
+        " OR (told_by = '' AND granted_node = $3 AND agent_node = $2 AND state = 'active')) ORDER BY made_at DESC LIMIT 200",
+        agent, home, node.id, now,
+    )  # fmt: skip
+    return tuple(mandate_of(node, row) for row in rows)
 
 
 async def done_under(tx: Tx, node: Node, mandate_id: str, most: int = 50) -> tuple[Done, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tongban.identity.model import StaffMember
+from tongban.identity.queries.persons import current_subject
 from tongban.identity.rules import roles
 from tongban.kernel.actor import Assignment
 from tongban.kernel.db import Tx
@@ -105,7 +106,7 @@ async def linked_subject(tx: Tx, node: Node, subject: str) -> str:
     """The clerk's own citizen subject, for one purpose: refusing own and family cases (T-62); empty when not linked."""
     blob: bytes | None = await tx.fetchval("SELECT linked_subject FROM staff WHERE subject = $1", subject)
     if blob is not None:
-        return node.cipher.open("staff", "staff.linked_subject", subject, blob).reveal()
+        return await current_subject(tx, node, node.cipher.open("staff", "staff.linked_subject", subject, blob).reveal())
     # nobody has linked them by hand: by the number the office gave, as soon as the person is known here
     found: str | None = await tx.fetchval(
         "SELECT p.subject FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE s.subject = $1 LIMIT 1", subject

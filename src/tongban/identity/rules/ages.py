@@ -37,3 +37,8 @@ def grown_up_at(birth: date) -> datetime:
     except ValueError:
         day = date(birth.year + years, 3, 1)  # born on 29 February
     return datetime.combine(day, time(), CHINA).astimezone(UTC)
+
+
+def confirm_until(number: str, today: date) -> datetime | None:
+    """Until when a guardian confirms, of somebody of 14 to 17; None for anybody else 监护人确认到哪天."""
+    return grown_up_at(IdNumber.parse(number).birth) if needs_confirming(number, today) else None

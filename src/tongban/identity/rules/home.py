@@ -29,7 +29,10 @@ _ENDINGS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族�
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """What a home's ID token told, judged: the person, the level and where it came from."""
+    """What a home's ID token told, judged: the person, the level and where it came from.
+
+    `acting` is the mandate the session at home acts under; `confirm_until` is set for a minor whose guardian confirms (R-301).
+    """
 
     subject: str
     acr: int
@@ -38,6 +41,8 @@ class SignedIn(msgspec.Struct, frozen=True):
     auth_time: datetime
     sid: str
     name_masked: str
+    acting: str = ""
+    confirm_until: datetime | None = None
 
 
 def short_name(place: str) -> str:
@@ -77,7 +82,13 @@ def judge_id_token(claims: Claims, *, issuer: str, client: str, nonce: str, now:
         auth_time=datetime.fromtimestamp(min(number(claims, "auth_time"), at), now.tzinfo),
         sid=sid,
         name_masked="".join(one for one in str(claims.get("name_masked", "")) if one.isprintable())[:40],
+        acting=str(claims.get("acting", ""))[:36],
+        confirm_until=_until(claims.get("confirm_until")),
     )
+
+
+def _until(value: object) -> datetime | None:
+    return datetime.fromtimestamp(value, UTC) if type(value) is int and 0 < value < 4_102_444_800 else None
 
 
 def judge_statement(claims: Claims, *, subject: str, home: str, register: str, now: datetime) -> None:

@@ -22,6 +22,11 @@ Basis = Literal["legal_rep", "org_agent", "family", "guardian", "hall"]
 Act = Literal["view", "draft", "submit", "pay", "receive"]
 BINDING = frozenset({"submit", "pay"})
 """Acts that bind the person represented: they wait, and they want fresh news of the node whose word the mandate is."""
+ACT_WORDS = {
+    "draft": "开始填表", "submit": "提交了申请", "correct": "补了材料", "withdraw": "申请了撤回", "discard": "删了草稿", "print": "预约了领证",
+    "begin": "进来办事", "show": "出示了证照",
+}  # fmt: skip
+"""What was done for another, as a message says it."""
 
 
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +57,14 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: datetime | None = None
     over_at: datetime | None = None
     over_why: str = ""
+    told_by: str = ""
+    shown: tuple[str, ...] = ()
+    grantor_node: str = ""
+
+    @property
+    def copy(self) -> bool:
+        """Whether this is a visited node's copy of what the agent's home showed 到访节点的副本."""
+        return bool(self.told_by)
 
     @property
     def kind(self) -> Literal["person", "organisation"]:
