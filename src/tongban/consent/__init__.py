@@ -8,12 +8,34 @@ as easy as giving and stops the next call. Every access to a person is a line an
     await consent.record_access(tx, node, Access(subject=…, who="成都市市场监管局 受理岗", fields=("住址",), …))
 """
 
-from tongban.consent.actions import answer, ask, give, hold_back, record_access, withdraw
+from tongban.consent.actions import (
+    WITHDRAWN_BELL,
+    answer,
+    ask,
+    give,
+    hold_back,
+    record_access,
+    withdraw,
+    withdrawal_told,
+)
 from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
-from tongban.consent.queries import allows, answered, consents, fact_of, line, lines, lines_everyone
-from tongban.consent.rules import access_digest, sentence
+from tongban.consent.queries import (
+    allows,
+    answered,
+    breadth,
+    consents,
+    fact_of,
+    line,
+    lines,
+    lines_everyone,
+    standing,
+    used,
+    withdrawn_untold,
+)
+from tongban.consent.rules import access_digest, milliseconds, moment, sentence
 
 __all__ = [
+    "WITHDRAWN_BELL",
     "Access",
     "Ask",
     "Consent",
@@ -24,6 +46,7 @@ __all__ = [
     "answer",
     "answered",
     "ask",
+    "breadth",
     "consents",
     "fact_of",
     "give",
@@ -31,7 +54,13 @@ __all__ = [
     "line",
     "lines",
     "lines_everyone",
+    "milliseconds",
+    "moment",
     "record_access",
     "sentence",
+    "standing",
+    "used",
     "withdraw",
+    "withdrawal_told",
+    "withdrawn_untold",
 ]

@@ -12,14 +12,16 @@ from tongban.consent.model import Access, Ask, Consent, Line
 from tongban.consent.queries import consent_of, pending
 from tongban.consent.rules import access_fact, milliseconds, moment
 from tongban.kernel.actor import Actor
-from tongban.kernel.db import Tx
+from tongban.kernel.db import Tx, ring
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 # A consent is for one matter: nothing is allowed for longer than a year (privacy.md 5, product rule).
 LONGEST_DAYS = 366
+WITHDRAWN_BELL = "consent.withdrawn"
 
 
 async def ask(tx: Tx, node: Node, subject: str, wanted: Ask, *, back: str) -> str:
@@ -145,7 +147,16 @@ async def withdraw(tx: Tx, node: Node, actor: Actor, consent_id: str, *, channel
             channel,
             str(leaf.id),
         )
+        await ring(tx, WITHDRAWN_BELL)
     return await consent_of(tx, actor.person, consent_id) or found
+
+
+async def withdrawal_told(tx: Tx, node: Node, subject: str, consent_id: str) -> None:
+    """The giver of the data has been written to about this withdrawal (已告知提供方)."""
+    await tx.execute(
+        "INSERT INTO consent_withdrawal_told (subject, consent_id, told_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        subject, consent_id, node.clock.now(),
+    )  # fmt: skip
 
 
 async def record_access(tx: Tx, node: Node, access: Access) -> Line:
@@ -155,40 +166,26 @@ async def record_access(tx: Tx, node: Node, access: Access) -> Line:
     be written, the data must not be given. Repeating the same (id, side) changes nothing. Source: privacy.md 6.
     """
     at = moment(milliseconds(access.at or node.clock.now()))
+    carried = bool(access.id)
     access = msgspec.structs.replace(access, id=access.id or uuid7(), at=at, fields=tuple(sorted(access.fields)))
     old = await tx.fetchrow(
-        "SELECT * FROM access_record WHERE subject = $1 AND id = $2 AND side = $3",
-        access.subject,
-        access.id,
-        access.side,
-    )
-    fact = access_fact(access)
-    made = digest(fact)
+        "SELECT leaf, digest, at, fields FROM access_record WHERE subject = $1 AND id = $2 AND side = $3", access.subject, access.id, access.side
+    ) if carried else None
     if old is None:
-        leaf = await transparency.append(tx, "data.accessed", fact)
-        await tx.execute(
+        parts, fact = Parts(), access_fact(access)
+        leaf_id, made = transparency.appending(parts, "leaf", "data.accessed", fact), digest(fact)
+        parts.add(
+            "line",
             """INSERT INTO access_record (subject, id, side, at, kind, who, fields, purpose, source, receiver, basis, about,
                consent_id, count, digest, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)""",
-            access.subject,
-            access.id,
-            access.side,
-            at,
-            access.kind,
-            access.who,
-            list(access.fields),
-            access.purpose,
-            access.source,
-            access.receiver,
-            access.basis,
-            access.about,
-            access.consent_id,
-            access.count,
-            made,
-            str(leaf.id),
-        )
-        leaf_id = str(leaf.id)
+            access.subject, access.id, access.side, at, access.kind, access.who, list(access.fields), access.purpose, access.source,
+            access.receiver, access.basis, access.about, access.consent_id, access.count, made, leaf_id,
+        )  # fmt: skip
+        await parts.run(tx)  # one round trip: this is done for every fact that leaves the house
     else:
-        leaf_id, made = old["leaf"], old["digest"]
+        # told once: a call that comes again gets the line that stands, with its time
+        leaf_id, made, at = old["leaf"], old["digest"], old["at"]
+        access = msgspec.structs.replace(access, fields=tuple(old["fields"]))
     return Line(
         id=access.id,
         at=at,

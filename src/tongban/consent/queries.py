@@ -119,6 +119,32 @@ async def lines_everyone(tx: Tx, node_id: str, *, about: str = "", limit: int = 
     return tuple((row["subject"], _line(row, node_id)) for row in rows)
 
 
+async def breadth(tx: Tx, *, since: datetime) -> tuple[tuple[str, int], ...]:
+    """How many persons' data each node was given since then (给出的人数), from the owner's lines; for the alarm of T-29."""
+    rows = await tx.fetch(
+        "SELECT receiver, count(DISTINCT subject) AS people FROM access_record WHERE at >= $1 AND side = 'owner' GROUP BY receiver", since
+    )
+    return tuple((row["receiver"], row["people"]) for row in rows)
+
+
+async def used(tx: Tx, access_id: str, side: str) -> tuple[str, Line] | None:
+    """The line of one access by its number, with whose it is (按编号找一次取用). For verbs that must know that it happened."""
+    row = await tx.fetchrow(_LINE + " WHERE a.id = $1 AND a.side = $2", access_id, side)
+    return (row["subject"], _line(row, "")) if row else None
+
+
+async def withdrawn_untold(tx: Tx, node_id: str, *, limit: int = 200) -> tuple[tuple[str, str, str, datetime], ...]:
+    """Withdrawals that the giver has not been told of (还没告知的撤回): (subject, consent, giver, when)."""
+    rows = await tx.fetch(
+        """SELECT w.subject, w.consent_id, c.giver, w.at FROM consent_withdrawal w
+           JOIN consent c ON c.subject = w.subject AND c.id = w.consent_id
+           WHERE c.giver <> $1 AND NOT EXISTS (SELECT 1 FROM consent_withdrawal_told t WHERE t.subject = w.subject AND t.consent_id = w.consent_id)
+           ORDER BY w.at LIMIT $2""",
+        node_id, limit,
+    )  # fmt: skip
+    return tuple((row["subject"], row["consent_id"], row["giver"], row["at"]) for row in rows)
+
+
 def fact_of(subject: str, found: Line) -> bytes:
     """The canonical bytes whose salted hash is the line's leaf (凭证原文), for the receipt a person downloads.
 

@@ -1,37 +1,102 @@
 """数据共享 (exchange): asking another office for what it already knows, under a grant, written down at both ends (R-401, R-402, R-406).
 
-Nouns: **resource** 数据资源, **grant** 共享授权, **fetch** 取用. A call goes out signed (`federation.call exchange.get`); the owner
-checks grant, quota, consent and gives only granted fields; both ends write the same ledger line. An owner that is away is a
-value, never an error: the field becomes typed, marked 待核验.
+Nouns: **resource** 数据资源 (one entry of the catalogue every node has), **demand** 共享需求, **grant** 共享授权, **fetch** 取用,
+**message** 交换日志, **correction** 纠错. A call goes out signed (`federation.call exchange.get`); the owner checks grant, quota,
+consent and gives only granted fields; both ends write the same ledger line and log digests that a job compares. An owner that
+is away is a value, never an error: the field becomes typed, marked 待核验.
 
     got = await exchange.fetch(node, actor, resource="mps.population", key_subject=subject,
                                fields=("name", "address"), purpose="case.prefill", case=case_id)
     if isinstance(got, exchange.Fetched): got.values["address"], got.source, got.at
+
+    found = await exchange.definition(tx, "510000.marriage")      # what may be asked now, or None
+    async for rows in exchange.parts(node, actor, resource="samr.company_list", …): …      # a list, part by part
 """
 
-from tongban.exchange.actions import approve, end, fetch, propose, refuse, set_up
-from tongban.exchange.model import CLASS_WORDS, DataUse, Fetched, Field, Gathered, Grant, Resource, Unavailable, Use
-from tongban.exchange.queries import data_use, grant, grants, resource, resources
+from tongban.exchange.actions import (
+    Wanted,
+    approve,
+    ask,
+    ask_correction,
+    decide,
+    dispute,
+    draft_resource,
+    end,
+    fetch,
+    judge,
+    parts,
+    propose,
+    publish_resource,
+    refuse,
+    review,
+    set_up,
+    suspend_resource,
+    withdraw_resource,
+)
+from tongban.exchange.model import (
+    CLASS_WORDS,
+    DataUse,
+    Demand,
+    Fetched,
+    Field,
+    Gathered,
+    Grant,
+    Listed,
+    Resource,
+    Unavailable,
+    Use,
+)
+from tongban.exchange.queries import (
+    data_use,
+    definition,
+    demand,
+    grant,
+    grants,
+    held_grants,
+    listed,
+    resource,
+    resources,
+    whole,
+)
 
 __all__ = [
     "CLASS_WORDS",
     "DataUse",
+    "Demand",
     "Fetched",
     "Field",
     "Gathered",
     "Grant",
+    "Listed",
     "Resource",
     "Unavailable",
     "Use",
+    "Wanted",
     "approve",
+    "ask",
+    "ask_correction",
     "data_use",
+    "decide",
+    "definition",
+    "demand",
+    "dispute",
+    "draft_resource",
     "end",
     "fetch",
     "grant",
     "grants",
+    "held_grants",
+    "judge",
+    "listed",
+    "parts",
     "propose",
+    "publish_resource",
     "refuse",
     "resource",
     "resources",
+    "review",
     "set_up",
+    "suspend_resource",
+    "whole",
+    "withdraw_resource",
 ]

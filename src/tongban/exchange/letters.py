@@ -1,4 +1,4 @@
-"""The other nodes' door of 数据共享: three calls, each parsed once and given to one verb."""
+"""The other nodes' door of 数据共享: calls and letters, each parsed once and given to one verb."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation, identity
-from tongban.exchange.actions.serve import Refused, serve
-from tongban.exchange.model import Asked
+from tongban.exchange.actions.messages import LogAsked, tell_log
+from tongban.exchange.actions.post import HEARD
+from tongban.exchange.actions.serve import serve
+from tongban.exchange.model import Asked, Refused
 from tongban.exchange.queries import own_proof
+from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
 
@@ -81,4 +84,25 @@ def _parsed(body: dict[str, Any]) -> LedgerAsked:
     return asked
 
 
-CALLS = {"exchange.get": get, "exchange.ledger": ledger, "exchange.receipt": receipt}
+async def messages(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`exchange.messages`: our log of the calls between the caller and us, to be compared (对账)."""
+    try:
+        asked = msgspec.convert(body, LogAsked)
+    except msgspec.ValidationError:
+        raise federation.CallRefused(400, "malformed", ()) from None
+    return await tell_log(node, caller, asked)
+
+
+async def hear(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """Every letter of this room goes to the verb that hears its kind (收信)."""
+    await HEARD[letter.kind](tx, node, letter.origin, letter.body)
+
+
+CALLS = {"exchange.get": get, "exchange.ledger": ledger, "exchange.receipt": receipt, "exchange.messages": messages}
+LETTERS = {
+    (kind, 1): hear
+    for kind in (
+        "resource.published", "grant.told", "demand.sent", "demand.decided", "demand.withdrawn", "demand.disputed", "demand.judged",
+        "correction.asked", "correction.answered", "consent.withdrawn",
+    )
+}  # fmt: skip

@@ -4,16 +4,154 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
+from importlib import resources as packaged
+
+import msgspec
 
 from tongban.consent import Line
-from tongban.exchange.model import Gathered, Grant, Resource, ShownConsent, Use
+from tongban.exchange.model import CLASS_WORDS, Gathered, Grant, Message, Resource, ShownConsent, Use
+from tongban.kernel.errors import Refusal, Refusals
 
 # 企业名称登记管理规定 art. 11: no harm to the State, no party, army or office names. [K] the list is an example, data of the office.
 FORBIDDEN_WORDS = ("国家", "中央", "国务院", "党", "军队", "政府")
 _PUNCTUATION = re.compile(r"[\s（）()【】\[\]·,，.。\-_/]+")
+
+
+_ID = re.compile(r"[a-z0-9]{2,16}\.[a-z][a-z0-9_]{1,40}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+class Days(msgspec.Struct, frozen=True):
+    """Working days somebody has, with the source of that number (时限)."""
+
+    days: int
+    source: str
+    verified: bool
+
+
+class Warnings(msgspec.Struct, frozen=True):
+    """How many days before its end a grant is told to be ending (到期提醒)."""
+
+    days: tuple[int, ...]
+    source: str
+    verified: bool
+
+
+class Breadth(msgspec.Struct, frozen=True):
+    """How many persons an hour one node may learn of before somebody looks (T-29)."""
+
+    subjects_per_hour: int
+    source: str
+    verified: bool
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """How many calls of one resource may be under way at once (在办上限)."""
+
+    per_resource: int
+    source: str
+    verified: bool
+
+
+class RegisterBreaker(msgspec.Struct, frozen=True):
+    """How long a register is waited for, and after how many failures it is left alone for a while (登记库熔断)."""
+
+    failures: int
+    open_seconds: float
+    seconds: float
+    source: str
+    verified: bool
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """A ground on which a demand may be refused (不予共享的理由)."""
+
+    code: str
+    words: str
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """terms.toml: the numbers of data sharing, each with its source."""
+
+    demand_answer: Days
+    dispute_answer: Days
+    correction_answer: Days
+    expiry_warnings: Warnings
+    breadth: Breadth
+    in_flight: InFlight
+    register_breaker: RegisterBreaker
+    refusal: tuple[Ground, ...]
+
+    def ground(self, code: str) -> str:
+        """The words of a ground of refusal, or "" for an unknown code."""
+        return next((one.words for one in self.refusal if one.code == code), "")
+
+
+@cache
+def terms() -> Terms:
+    """The numbers of terms.toml (时限和理由)."""
+    raw = tomllib.loads(packaged.files("tongban.exchange").joinpath("terms.toml").read_text("utf-8"))
+    return msgspec.convert(raw, Terms)
+
+
+def faults(found: Resource, owner: str) -> Refusals:
+    """What is missing in a definition before it may be published (目录登记的核对), beside each field of the form."""
+    wrong: list[Refusal] = []
+    if not _ID.fullmatch(found.id) or not found.id.startswith(owner + "."):
+        wrong.append(Refusal("exchange.resource_id", "编号写成小写字母、数字和下划线，比如 marriage", "id"))
+    if not found.name.strip():
+        wrong.append(Refusal("exchange.resource_name", "写上资源名称", "name"))
+    if found.sharing not in CLASS_WORDS:
+        wrong.append(Refusal("exchange.resource_class", "请选共享方式", "sharing"))
+    elif found.sharing != "unconditional" and not found.sharing_reason.strip():
+        words = "不予共享要写明依据的法律、行政法规或党中央、国务院文件" if found.sharing == "refused" else "有条件共享要写明条件"
+        wrong.append(Refusal("exchange.resource_reason", words, "sharing_reason"))
+    if not found.basis.strip():
+        wrong.append(Refusal("exchange.resource_basis", "写上凭哪条规定提供", "basis"))
+    if not found.update_cycle.strip():
+        wrong.append(Refusal("exchange.resource_cycle", "写上多久更新一次", "update_cycle"))
+    names = [one.name for one in found.fields]
+    if not names or len(set(names)) != len(names) or not all(_NAME.fullmatch(one.name) and one.words.strip() for one in found.fields):
+        wrong.append(Refusal("exchange.resource_fields", "每行一项：英文名、空格、中文名，不能重复，比如 name 姓名", "fields"))
+    if found.per_day is not None and found.per_day < 1:
+        wrong.append(Refusal("exchange.resource_per_day", "每天的总次数至少是 1，不限就不填", "per_day"))
+    return tuple(wrong)
+
+
+Told = Mapping[str, tuple[str, str, str]]
+"""One end's rows: call -> (digest of the question, digest of the answer, outcome)."""
+
+
+def told(rows: Iterable[Message]) -> dict[str, tuple[str, str, str]]:
+    """Rows of a message log as they are compared."""
+    return {one.id: (one.request, one.answer, one.outcome) for one in rows}
+
+
+def compared(at_caller: Told, at_owner: Told) -> tuple[tuple[str, str], ...]:
+    """Where the two message logs of one way differ (对账): (call, `differs` | `missing_owner` | `missing_caller`).
+
+    The caller writes its row before it asks, so a call the owner knows and the caller does not is never innocent; a call
+    that only the caller knows is, unless it has an answer. An answer that was given and lost on the way is no difference.
+    """
+    found: list[tuple[str, str]] = [(name, "missing_caller") for name in at_owner if name not in at_caller]
+    for name, (question, answer, outcome) in at_caller.items():
+        other = at_owner.get(name)
+        if other is None:
+            if outcome == "given":
+                found.append((name, "missing_owner"))
+        elif question != other[0] or (outcome == "given" and (other[2] != "given" or answer != other[1])):
+            found.append((name, "differs"))
+    return tuple(found)
+
+
+def lost(at_caller: Told, at_owner: Told) -> int:
+    """Answers the owner gave that never arrived (没收到的答复): told, not an alarm."""
+    return sum(1 for name, one in at_owner.items() if one[2] == "given" and name in at_caller and at_caller[name][2] != "given")
 
 
 def granted(grant: Grant, wanted: Iterable[str]) -> tuple[str, ...]:

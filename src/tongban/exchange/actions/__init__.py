@@ -1,7 +1,48 @@
-"""Verbs of 数据共享: fetch from another office, answer one, and the life of a grant."""
+"""Verbs of 数据共享: the catalogue, demands and grants, fetch and serve, corrections, logs that are compared."""
 
-from tongban.exchange.actions.fetch import fetch
-from tongban.exchange.actions.grants import approve, end, propose, refuse, set_up
+from tongban.exchange.actions.catalogue import (
+    draft_resource,
+    publish_resource,
+    resume_resource,
+    suspend_resource,
+    turn_down_resource,
+    withdraw_resource,
+)
+from tongban.exchange.actions.consents import tell_withdrawals
+from tongban.exchange.actions.corrections import ask_correction, check_correction, confirm_correction
+from tongban.exchange.actions.demands import Wanted, ask, decide, dispute, judge, review, withdraw
+from tongban.exchange.actions.fetch import fetch, parts
+from tongban.exchange.actions.grants import approve, end, propose, refuse
+from tongban.exchange.actions.messages import close_alarm, compare_with
 from tongban.exchange.actions.serve import serve
+from tongban.exchange.actions.set_up import set_up
 
-__all__ = ["approve", "end", "fetch", "propose", "refuse", "serve", "set_up"]
+__all__ = [
+    "Wanted",
+    "approve",
+    "ask",
+    "ask_correction",
+    "check_correction",
+    "close_alarm",
+    "compare_with",
+    "confirm_correction",
+    "decide",
+    "dispute",
+    "draft_resource",
+    "end",
+    "fetch",
+    "judge",
+    "parts",
+    "propose",
+    "publish_resource",
+    "refuse",
+    "resume_resource",
+    "review",
+    "serve",
+    "set_up",
+    "suspend_resource",
+    "tell_withdrawals",
+    "turn_down_resource",
+    "withdraw",
+    "withdraw_resource",
+]

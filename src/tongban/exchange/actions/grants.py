@@ -1,26 +1,42 @@
-"""The life of a grant 共享授权: demand, approval by a second person, end; and the demo's first rows."""
+"""The life of a grant 共享授权: proposal on our own initiative or from a demand, a second person, warnings, the end."""
 
 from __future__ import annotations
 
-import tomllib
-from datetime import date, datetime, timedelta
-from importlib import resources as packaged
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from tongban import transparency
+import msgspec
+
+from tongban import federation, transparency
+from tongban.exchange.actions.post import division, hears, tell
 from tongban.exchange.errors import GrantGone
 from tongban.exchange.model import Grant
-from tongban.exchange.queries import grant, grant_of
-from tongban.exchange.queries import resource as resource_of
-from tongban.exchange.rules import known
+from tongban.exchange.queries import definition, grant, grant_of
+from tongban.exchange.rules import known, terms
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import jcs
-from tongban.kernel.ids import CreditCode, uuid7
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-SEEDER = "seed:demo"
-SEED_APPROVER = "seed:demo-2"
+KIND = "grant.told"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The body of `grant.told` (授权告知): what the holder may call, until when, and whether it still may."""
+
+    v: int
+    id: str
+    resource: str
+    purpose: str
+    fields: tuple[str, ...]
+    quota_per_day: int
+    until: int
+    state: Literal["active", "ended"]
+    reason: str = ""
+    days_left: int | None = None
 
 
 async def propose(
@@ -37,8 +53,8 @@ async def propose(
     reason: str,
 ) -> Grant | Refusals:
     """Write down a demand for data (提出共享需求): nothing may be called before a second person approves it."""
-    actor.require_may("exchange.propose", division=_division(node))
-    found = resource_of(resource)
+    actor.require_may("exchange.propose", division=division(node))
+    found = await definition(tx, resource)
     if found is None or found.owner != node.id:
         return (Refusal("exchange.not_ours", "这项数据不归本单位，请向数据所有单位提出", "resource"),)
     if not fields or known(found, fields) != fields:
@@ -71,23 +87,17 @@ async def approve(tx: Tx, node: Node, actor: Actor, grant_id: str) -> Grant | Re
 
     Four eyes: whoever proposed cannot approve (the table holds it too). Raises GrantGone.
     """
-    actor.require_may("exchange.approve", division=_division(node))
+    actor.require_may("exchange.approve", division=division(node))
     found = await _waiting(tx, grant_id)
     if found.proposed_by == actor.staff_id:
         return (Refusal("exchange.four_eyes", "提出的人不能自己同意，请另一位同事来批"),)
-    await tx.execute(
-        "UPDATE data_grant SET state = 'ended', decided_at = $4 WHERE resource = $1 AND caller = $2 AND purpose = $3 AND state = 'active'",
-        found.resource,
-        found.caller,
-        found.purpose,
-        node.clock.now(),
-    )
+    await _replace(tx, node, found.resource, found.caller, found.purpose)
     return await _decide(tx, node, found, "active", actor.staff_id, found.reason)
 
 
 async def refuse(tx: Tx, node: Node, actor: Actor, grant_id: str, *, reason: str) -> Grant | Refusals:
     """Turn a demand down with its reason (不同意共享). Raises GrantGone."""
-    actor.require_may("exchange.approve", division=_division(node))
+    actor.require_may("exchange.approve", division=division(node))
     found = await _waiting(tx, grant_id)
     if found.proposed_by == actor.staff_id:
         return (Refusal("exchange.four_eyes", "提出的人不能自己批，请另一位同事来批"),)
@@ -98,13 +108,78 @@ async def refuse(tx: Tx, node: Node, actor: Actor, grant_id: str, *, reason: str
 
 async def end(tx: Tx, node: Node, actor: Actor, grant_id: str, *, reason: str) -> Grant | Refusals:
     """Stop a grant; the next call is refused (停止共享). Raises GrantGone."""
-    actor.require_may("exchange.approve", division=_division(node))
+    actor.require_may("exchange.approve", division=division(node))
     found = await grant(tx, grant_id)
     if found is None or found.state != "active":
         raise GrantGone
     if not reason.strip():
         return (Refusal("exchange.reason", "停止要写清理由", "reason"),)
     return await _decide(tx, node, found, "ended", found.approved_by, reason)
+
+
+async def give(
+    tx: Tx, node: Node, *, demand: str, resource: str, caller: str, purpose: str, fields: tuple[str, ...], quota_per_day: int,
+    until: datetime, reason: str, people: tuple[str, str],
+) -> Grant:  # fmt: skip
+    """The grant that answers a demand, agreed by two persons (由需求成立授权); an older one for the same purpose ends."""
+    await _replace(tx, node, resource, caller, purpose)
+    row = await tx.fetchrow(
+        """INSERT INTO data_grant (resource, id, caller, purpose, fields, quota_per_day, starts_at, until, state, reason,
+           proposed_by, demand) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'proposed', $9, $10, $11) RETURNING *""",
+        resource, uuid7(), caller, purpose, list(fields), quota_per_day, node.clock.now(), until, reason, people[0], demand,
+    )  # fmt: skip
+    return await _decide(tx, node, grant_of(row), "active", people[1], reason)
+
+
+async def end_all(tx: Tx, node: Node, resource: str, reason: str) -> int:
+    """End every grant of a resource that is withdrawn (资源撤销，授权随之停止); the number ended."""
+    rows = await tx.fetch("SELECT * FROM data_grant WHERE resource = $1 AND state = 'active' FOR UPDATE", resource)
+    for row in rows:
+        await _decide(tx, node, grant_of(row), "ended", row["approved_by"], reason)
+    return len(rows)
+
+
+async def watch_expiry(tx: Tx, node: Node) -> int:
+    """Tell holders whose grant ends soon, once at each number of days of terms.toml (到期提醒), and end those past their end."""
+    now, told = node.clock.now(), 0
+    for row in await tx.fetch("SELECT * FROM data_grant WHERE state = 'active' AND until <= $1 FOR UPDATE", now):
+        await _decide(tx, node, grant_of(row), "ended", row["approved_by"], "到期")
+        told += 1
+    for days in sorted(terms().expiry_warnings.days):
+        rows = await tx.fetch(
+            """UPDATE data_grant SET warned_days = $2 WHERE state = 'active' AND until > $1 AND until <= $1 + make_interval(days => $2)
+               AND (warned_days IS NULL OR warned_days > $2) RETURNING *""",
+            now, days,
+        )  # fmt: skip
+        for row in rows:
+            await _tell(tx, node, grant_of(row), days_left=days)
+        told += len(rows)
+    return told
+
+
+@hears(KIND)
+async def grant_told(tx: Tx, _node: Node, origin: str, body: dict[str, Any]) -> None:
+    """Keep what an owner says we may call (收到授权告知). The owner judges each call; this is for our own desk."""
+    told = msgspec.convert(body, Told)
+    if not told.resource.startswith(origin + "."):
+        raise ValueError("a grant is told by the owner of the resource only")
+    await tx.execute(
+        """INSERT INTO data_grant_held (owner, id, resource, purpose, fields, quota_per_day, until, state, reason, days_left, told_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now())
+           ON CONFLICT (owner, id) DO UPDATE SET fields = $5, quota_per_day = $6, until = $7, state = $8, reason = $9,
+           days_left = $10, told_at = now()""",
+        origin, told.id, told.resource, told.purpose, list(told.fields), told.quota_per_day,
+        datetime.fromtimestamp(told.until / 1000, UTC), told.state, told.reason, told.days_left,
+    )  # fmt: skip
+
+
+async def _replace(tx: Tx, node: Node, resource: str, caller: str, purpose: str) -> None:
+    rows = await tx.fetch(
+        "SELECT * FROM data_grant WHERE resource = $1 AND caller = $2 AND purpose = $3 AND state = 'active' FOR UPDATE",
+        resource, caller, purpose,
+    )  # fmt: skip
+    for row in rows:
+        await _decide(tx, node, grant_of(row), "ended", row["approved_by"], "由新的授权代替")
 
 
 async def _waiting(tx: Tx, grant_id: str) -> Grant:
@@ -128,57 +203,28 @@ async def _decide(tx: Tx, node: Node, found: Grant, state: str, by: str, reason:
         node.clock.now(),
         str(leaf.id),
     )
-    return grant_of(row)
+    made = grant_of(row)
+    if state in {"active", "ended"}:
+        await _tell(tx, node, made)
+    log("exchange.grant_decided", peer=made.caller, service=made.resource, state=state)
+    return made
 
 
-def _division(node: Node) -> str:
-    return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
-
-
-async def set_up(node: Node) -> None:
-    """Give a demo node the grants and companies of demo_grants.toml, once (装入演示授权). Nothing on other nodes."""
-    if not node.settings.demo:
+async def _tell(tx: Tx, node: Node, made: Grant, *, days_left: int | None = None) -> None:
+    """The holder hears of its grant, if there is a network and it is in it."""
+    if made.caller != node.id and not await _listed(tx, made.caller):
         return
-    raw = tomllib.loads(packaged.files("tongban.exchange").joinpath("demo_grants.toml").read_text("utf-8"))
-    async with node.db.transaction() as tx:
-        for one in raw["grant"]:
-            found = resource_of(one["resource"])
-            if found is not None and found.owner == node.id:
-                for caller in one["callers"]:
-                    await _seed(tx, node, caller, one)
-        if node.id == "samr":
-            for number, one in enumerate(raw["company"]):
-                await tx.execute(
-                    """INSERT INTO demo_company (code, name, division, status, capital_wan, registered_on)
-                       VALUES ($1, $2, $3, '存续', $4, $5) ON CONFLICT (code) DO NOTHING""",
-                    demo_code(one["division"], number),
-                    one["name"],
-                    one["division"],
-                    100 * (number + 1),
-                    date(2024, 3, 1 + number),
-                )
+    state: Literal["active", "ended"] = "active" if made.state == "active" else "ended"
+    body = Told(
+        1, made.id, made.resource, made.purpose, made.fields, made.quota_per_day, int(made.until.timestamp() * 1000), state,
+        made.reason if state == "ended" else "", days_left,
+    )  # fmt: skip
+    await tell(tx, node, made.caller, KIND, f"grant:{made.id}", body)
 
 
-async def _seed(tx: Tx, node: Node, caller: str, one: dict[str, object]) -> None:
-    now = node.clock.now()
-    await tx.execute(
-        """INSERT INTO data_grant (resource, id, caller, purpose, fields, quota_per_day, starts_at, until, state, reason,
-           proposed_by, approved_by, decided_at)
-           SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'active', '演示', $9, $10, $7
-           WHERE NOT EXISTS (SELECT 1 FROM data_grant WHERE resource = $1 AND caller = $3 AND purpose = $4)""",
-        one["resource"],
-        uuid7(),
-        caller,
-        one["purpose"],
-        one["fields"],
-        one["quota_per_day"],
-        now,
-        now + timedelta(days=int(str(one["days"]))),
-        SEEDER,
-        SEED_APPROVER,
-    )
-
-
-def demo_code(division: str, number: int) -> str:
-    """An invented credit code with a true check character (演示信用代码), 91 + division + a number nobody has."""
-    return str(CreditCode.make("91", division, f"MADEM{number:04d}"))
+async def _listed(tx: Tx, name: str) -> bool:
+    try:
+        found = (await federation.directory(tx)).node(name)
+    except federation.NotMember:
+        return False
+    return found is not None and found.status != "gone"

@@ -1,142 +1,181 @@
-"""Serve 应答取用: the owner's side. Grant and quota, consent, only granted fields, the ledger, then the answer."""
+"""Serve 应答取用: the owner's side of the gateway. Grant and quota, consent, only granted fields, ledger and log, then the answer."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
+from datetime import datetime
 
 from tongban import consent, identity, transparency
-from tongban.exchange.model import Asked, Given, Grant, Resource
-from tongban.exchange.providers import REGISTERS
-from tongban.exchange.queries import grant_of
-from tongban.exchange.queries import resource as resource_of
+from tongban.exchange.actions import register
+from tongban.exchange.actions.messages import KeyReused, digest_of, note_owner
+from tongban.exchange.actions.spend import spend
+from tongban.exchange.model import Asked, Given, Grant, Listed, Record, Refused, Resource
+from tongban.exchange.queries import listed
 from tongban.exchange.rules import consent_covers, granted, known, only
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest, jcs
-from tongban.kernel.log import log_failure
+from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
 CODES = {"nationality": "nation"}
 """Fields whose name differs from the attribute a person disputes (纠错)."""
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """Why the owner gives nothing (不给的原因): HTTP status and code of the problem (federation.md 4), and its reason.
-
-    The quota of a day is `refused` with the reason `quota`, not 429: waiting a second and asking again is no help.
-    """
-
-    status: int
-    code: str
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def reason(self) -> str:
-        """The stable word for what is missing."""
-        return self.reasons[0] if self.reasons else self.code
+WORDS = 200
+_REUSED = Refused(422, "key_reused")
 
 
 async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
     """Answer one question about a resource this node owns (应答取用).
 
     An answer about a person names the case or session it is for (T-29): without one there is none.
-    Order: resource → grant and quota (one conditional UPDATE) → consent where asked → register → field filter → ledger.
-    A question that finds nothing still uses the quota, so that nobody can try names without end. This node asking
-    itself needs no grant, yet its ledger line.
+    Order: resource → room for one more → grant and quota → consent where asked → register → field filter → one transaction
+    with ledger line, leaf and message log → answer. A question that finds nothing still uses the quota, so that nobody can
+    try names without end. This node asking itself needs no grant, yet its ledger line.
     """
-    found = resource_of(question.resource)
-    if found is None or found.owner != node.id or question.resource not in REGISTERS:
+    async with node.db.reading() as tx:
+        held = await listed(tx, question.resource)
+    judged = _admissible(node, caller, question, held)
+    if held is None or judged is not None:
+        return await _refused(node, caller, question, judged or Refused(404, "not_found"))
+    async with register.under_way(node, question.resource) as room:
+        got = await _answer(node, caller, held.resource, question) if room else Refused(429, "busy")
+    return await _refused(node, caller, question, got) if isinstance(got, Refused) else got
+
+
+def _admissible(node: Node, caller: str, question: Asked, held: Listed | None) -> Refused | None:
+    """What is wrong with the question itself, before anything is counted; None when it may be judged."""
+    if held is None or held.resource.owner != node.id or (held.resource.demo and not node.settings.demo):
         return Refused(404, "not_found")
-    if found.demo and not node.settings.demo:
-        return Refused(404, "not_found")
-    if question.v != 1 or known(found, question.fields) != question.fields or (found.key == "subject" and not question.subject):
+    found = held.resource
+    if question.v != 1 or known(found, question.fields) != question.fields or not question.fields:
+        return Refused(400, "malformed")
+    if (found.key == "subject" and not question.subject) or not is_uuid(question.id) or not _short(question):
         return Refused(400, "malformed")
     if found.key == "subject" and not question.case:
         return Refused(422, "refused", ("no_reference",))
+    if held.state != "active":
+        return Refused(403, "no_grant", ("stopped",))
     if found.sharing == "refused" and caller != node.id:
         return Refused(403, "no_grant")
-    async with node.db.transaction() as tx:
-        fields = question.fields
-        if caller != node.id:
-            held = await _spend(tx, node, caller, question)
-            if isinstance(held, Refused):
-                return held
-            fields = granted(held, question.fields)
-        if not fields:
-            return Refused(403, "no_grant")
-        if not consent_covers(found, question.consent, fields, node.clock.now()):
-            return Refused(403, "no_consent")
-        return await _give(tx, node, caller, found, question, fields)
+    return None
 
 
-async def _spend(tx: Tx, node: Node, caller: str, question: Asked) -> Grant | Refused:
-    """Take one call from the grant's quota of the day, or say why not."""
-    row = await tx.fetchrow(
-        """UPDATE data_grant SET used_today = CASE WHEN used_day = $4 THEN used_today + 1 ELSE 1 END, used_day = $4
-           WHERE resource = $1 AND caller = $2 AND purpose = $3 AND state = 'active' AND starts_at <= $5 AND until > $5
-             AND (used_day IS DISTINCT FROM $4 OR used_today < quota_per_day) RETURNING *""",
-        question.resource,
-        caller,
-        question.purpose,
-        node.clock.today(),
-        node.clock.now(),
-    )
-    if row is not None:
-        return grant_of(row)
-    exists = await tx.fetchval(
-        """SELECT 1 FROM data_grant WHERE resource = $1 AND caller = $2 AND purpose = $3 AND state = 'active'
-           AND starts_at <= $4 AND until > $4""",
-        question.resource,
-        caller,
-        question.purpose,
-        node.clock.now(),
-    )
-    return Refused(422, "refused", ("quota",)) if exists else Refused(403, "no_grant")
+def _short(question: Asked) -> bool:
+    """The words that end in a person's ledger are short."""
+    return max(len(one) for one in (question.who, question.purpose_words, question.purpose, question.case)) <= WORDS
 
 
-async def _give(
-    tx: Tx, node: Node, caller: str, found: Resource, question: Asked, fields: tuple[str, ...]
-) -> Given | Refused:
-    try:
-        raw = await REGISTERS[found.id].read(tx, node, question.subject, question.asked)
-    except (OSError, TimeoutError) as error:
-        log_failure("exchange.register_away", error, service=found.id)
-        return Refused(503, "overloaded")
-    if raw is None:
+async def _answer(node: Node, caller: str, found: Resource, question: Asked) -> Given | Refused:
+    grant: Grant | None = None
+    fields = question.fields
+    if caller != node.id:
+        held = await spend(node, resource=found.id, caller=caller, purpose=question.purpose, per_day=found.per_day)
+        if isinstance(held, Refused):
+            return held
+        grant, fields = held, granted(held, question.fields)
+    if not fields:
+        return Refused(403, "no_grant")
+    if found.consent and not await _consented(node, caller, found, question, fields):
+        return Refused(403, "no_consent")
+    if found.key == "list":
+        part = await register.read_part(node, found, question.asked, question.after)
+        if isinstance(part, Refused):
+            return part
+        rows, following = part
+        return await _written(node, caller, found, question, grant, fields, rows=tuple(only(row, fields) for row in rows), following=following)
+    record = await register.read(node, found, question.subject, question.asked)
+    if isinstance(record, Refused):
+        return record
+    if record is None:
         return Refused(404, "not_found")
-    values = only(raw, fields)
-    disputed = await identity.disputed(tx, question.subject) if found.owner == identity.REGISTER_NODE and question.subject else frozenset()
+    return await _written(node, caller, found, question, grant, fields, record=record)
+
+
+async def _consented(node: Node, caller: str, found: Resource, question: Asked, fields: tuple[str, ...]) -> bool:
+    """The caller shows a consent that covers these fields now, and has not told that it was withdrawn (T-28)."""
+    if not consent_covers(found, question.consent, fields, node.clock.now()):
+        return False
+    async with node.db.reading() as tx:
+        ended = await tx.fetchval(
+            "SELECT 1 FROM data_consent_ended WHERE consent_id = $1 AND receiver = $2",
+            question.consent.id if question.consent else None, caller,
+        )  # fmt: skip
+    return not ended
+
+
+async def _written(
+    node: Node, caller: str, found: Resource, question: Asked, grant: Grant | None, fields: tuple[str, ...], *,
+    record: Record | None = None, rows: tuple[Mapping[str, str], ...] = (), following: str = "",
+) -> Given | Refused:  # fmt: skip
+    """The answer, once ledger line and log stand in one transaction: if they cannot be written, nothing is given."""
+    values = only(record.values, fields) if record else {}
     basis = f"你同意过，{found.basis}" if found.consent else found.basis
-    at = node.clock.now()
-    if question.subject:
-        line = await consent.record_access(
-            tx,
-            node,
-            consent.Access(
-                subject=question.subject,
-                who=question.who,
-                fields=found.words(tuple(values)),
-                purpose=question.purpose_words,
-                source=node.id,
-                receiver=caller,
-                basis=basis,
-                about=question.case,
-                consent_id=question.consent.id if question.consent else None,
+    as_of = consent.milliseconds(record.as_of) if record and record.as_of else 0
+    try:
+        async with node.db.transaction() as tx:
+            disputed: frozenset[str] = frozenset()
+            if found.owner == identity.REGISTER_NODE and question.subject:
+                disputed = await identity.disputed(tx, question.subject)
+            made, at = await _ledger(tx, node, caller, found, question, basis, tuple(values) or fields)
+            given = Given(
                 id=question.id,
-                at=at,
-                side="local" if caller == node.id else "owner",
-            ),
-        )
-        made, at = line.digest, line.at
-    else:
-        fact = jcs({"id": question.id, "resource": found.id, "caller": caller, "fields": sorted(values), "v": 1})
+                at=consent.milliseconds(at),
+                source=found.owner_name,
+                values=values,
+                digest=made,
+                basis=basis,
+                disputed=tuple(name for name in values if CODES.get(name, name) in disputed),
+                as_of=as_of,
+                rows=tuple(dict(row) for row in rows),
+                next=following,
+            )
+            if caller != node.id:
+                await note_owner(
+                    tx, caller, question, digest_of(question), grant=grant.id if grant else None, fields=tuple(values) or fields,
+                    answer=digest_of(given), outcome="given", at=at,
+                )  # fmt: skip
+    except KeyReused:
+        return _REUSED
+    return given
+
+
+async def _ledger(
+    tx: Tx, node: Node, caller: str, found: Resource, question: Asked, basis: str, fields: tuple[str, ...]
+) -> tuple[str, datetime]:
+    """The person's line with its leaf, or the leaf alone where nobody is asked about; digest and time."""
+    at = node.clock.now()
+    if not question.subject:
+        fact = jcs({"id": question.id, "resource": found.id, "caller": caller, "fields": sorted(fields), "v": 1})
         await transparency.append(tx, "data.shared", fact)
-        made = digest(fact)
-    return Given(
-        id=question.id,
-        at=int(at.timestamp() * 1000),
-        source=found.owner_name,
-        values=values,
-        digest=made,
-        basis=basis,
-        disputed=tuple(name for name in values if CODES.get(name, name) in disputed),
+        return digest(fact), at
+    line = await consent.record_access(
+        tx,
+        node,
+        consent.Access(
+            subject=question.subject,
+            who=question.who,
+            fields=found.words(fields),
+            purpose=question.purpose_words,
+            source=node.id,
+            receiver=caller,
+            basis=basis,
+            about=question.case,
+            consent_id=question.consent.id if question.consent else None,
+            id=question.id,
+            at=at,
+            side="local" if caller == node.id else "owner",
+        ),
     )
+    if not set(found.words(fields)) <= set(line.fields):
+        raise KeyReused  # this call's line stands already, and it tells the person less than would be given now
+    return line.digest, line.at
+
+
+async def _refused(node: Node, caller: str, question: Asked, why: Refused) -> Refused:
+    """A refusal is logged too, at both ends (不给也记一笔)."""
+    if caller != node.id and is_uuid(question.id) and _short(question) and why is not _REUSED:
+        async with node.db.transaction() as tx:
+            await note_owner(
+                tx, caller, question, digest_of(question), grant=None, fields=question.fields[:50], answer="", outcome=why.reason,
+                at=node.clock.now(),
+            )  # fmt: skip
+    return why

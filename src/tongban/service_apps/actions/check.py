@@ -110,16 +110,16 @@ async def _item_facts(tx: Tx, node: Node, app: ServiceApp, task_code: str, versi
         channels=tuple(item.channels),
         findings=tuple(found),
         other_app=await carrier(tx, task_code, besides=app.id),
-        unknown_prefills=_unknown_prefills(item),
+        unknown_prefills=await _unknown_prefills(tx, item),
     )
 
 
-def _unknown_prefills(item: catalogue.Item) -> tuple[str, ...]:
+async def _unknown_prefills(tx: Tx, item: catalogue.Item) -> tuple[str, ...]:
     """What the form wants from registers that no data resource has."""
     found = []
     for planned in catalogue.prefill_plan(item.form):
         for one in planned.sources:
-            held = exchange.resource(one.resource)
+            held = await exchange.definition(tx, one.resource) if one.source == "register" else None
             if one.source == "register" and (held is None or one.field not in {field.name for field in held.fields}):
                 found.append(f"{one.resource} 的 {one.field}")
     return tuple(dict.fromkeys(found))

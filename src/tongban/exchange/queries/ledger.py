@@ -1,20 +1,15 @@
-"""Looking at 数据共享: resources, grants, and a person's ledger over all nodes."""
+"""A person's ledger over all nodes 谁用过我的数据, and the proof of one line."""
 
 from __future__ import annotations
 
 import asyncio
-import tomllib
-from functools import cache
-from importlib import resources as packaged
-from typing import Any
 
 import msgspec
 
 from tongban import consent, federation, identity, transparency
 from tongban.consent import Line
-from tongban.exchange.model import DataUse, Gathered, Grant, Resource
+from tongban.exchange.model import DataUse, Gathered
 from tongban.exchange.rules import merged
-from tongban.kernel.db import Tx
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
@@ -22,49 +17,6 @@ from tongban.kernel.node import Node
 GATHER_MS = 1500
 # Subjects that begin so were never matched and mean nothing to another node (identity.md 1).
 LOCAL = "l"
-
-
-@cache
-def resources() -> tuple[Resource, ...]:
-    """Every data resource this release knows (数据资源目录), from resources.toml."""
-    raw = tomllib.loads(packaged.files("tongban.exchange").joinpath("resources.toml").read_text("utf-8"))
-    return msgspec.convert(raw["resource"], tuple[Resource, ...])
-
-
-def resource(resource_id: str) -> Resource | None:
-    """The resource of that id, or None."""
-    return next((one for one in resources() if one.id == resource_id), None)
-
-
-async def grants(tx: Tx, *, state: str = "") -> tuple[Grant, ...]:
-    """The grants this node gives (本节点的共享授权), newest first."""
-    rows = await tx.fetch("SELECT * FROM data_grant WHERE ($1 = '' OR state = $1) ORDER BY id DESC LIMIT 500", state)
-    return tuple(grant_of(row) for row in rows)
-
-
-async def grant(tx: Tx, grant_id: str) -> Grant | None:
-    """One grant of this node."""
-    row = await tx.fetchrow("SELECT * FROM data_grant WHERE id = $1", grant_id)
-    return grant_of(row) if row else None
-
-
-def grant_of(row: Any) -> Grant:
-    """A row of data_grant as its noun."""
-    return Grant(
-        id=row["id"],
-        resource=row["resource"],
-        caller=row["caller"],
-        purpose=row["purpose"],
-        fields=tuple(row["fields"]),
-        quota_per_day=row["quota_per_day"],
-        starts_at=row["starts_at"],
-        until=row["until"],
-        state=row["state"],
-        proposed_by=row["proposed_by"],
-        approved_by=row["approved_by"],
-        used_today=row["used_today"],
-        reason=row["reason"],
-    )
 
 
 async def data_use(node: Node, subject: str) -> DataUse:

@@ -1,0 +1,40 @@
+"""Looking at 数据共享: the catalogue, grants and demands, message logs, and a person's ledger."""
+
+from tongban.exchange.queries.catalogue import definition, listed, resource, resources, versions, whole
+from tongban.exchange.queries.desk import (
+    alarms,
+    checked,
+    correction,
+    corrections,
+    demand,
+    demands,
+    grant,
+    grant_of,
+    grants,
+    held_grants,
+    messages,
+)
+from tongban.exchange.queries.ledger import data_use, own_proof, proof
+
+__all__ = [
+    "alarms",
+    "checked",
+    "correction",
+    "corrections",
+    "data_use",
+    "definition",
+    "demand",
+    "demands",
+    "grant",
+    "grant_of",
+    "grants",
+    "held_grants",
+    "listed",
+    "messages",
+    "own_proof",
+    "proof",
+    "resource",
+    "resources",
+    "versions",
+    "whole",
+]
