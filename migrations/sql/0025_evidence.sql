@@ -144,6 +144,10 @@ COMMENT ON COLUMN archive_batch.received_at IS 'when the receipt was taken | UTC
 COMMENT ON COLUMN archive_batch.receipt IS 'receipt signed by the receiver, no person in it | JSON | internal';
 COMMENT ON COLUMN archive_batch.leaf IS 'leaf over the receipt | UUIDv7 | internal';
 
+ALTER TABLE case_record ADD COLUMN packed_at timestamptz;
+COMMENT ON COLUMN case_record.packed_at IS 'when its archive package was made, null before | UTC | internal';
+CREATE INDEX case_record_to_pack ON case_record (changed_at) WHERE packed_at IS NULL;
+
 -- the history of a case grows only, until its file has been handed over and its term here is over
 CREATE OR REPLACE FUNCTION case_history_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

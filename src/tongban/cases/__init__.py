@@ -11,7 +11,8 @@ else asks and mirrors what the owner signed.
     await cases.review(tx, node, case_id)                                                       # T18, called by feedback
 """
 
-from tongban import credentials, identity
+from tongban import credentials, evidence, identity
+from tongban.cases.actions import archiving
 from tongban.cases.actions.at_home import at_home
 from tongban.cases.actions.decide import handed_over, review
 from tongban.cases.actions.drafts import begin, follow
@@ -34,6 +35,7 @@ from tongban.cases.queries import readings
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.queries.corrected import used_before
 from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
+from tongban.cases.queries.needs import licences_needed
 from tongban.cases.queries.records import held
 from tongban.cases.rules.process import PROCESS, Process, Transition
 
@@ -68,6 +70,7 @@ __all__ = [
 
 # the floors below call these when something of theirs happens to a case or a draft
 credentials.on_handed_over(handed_over)
+credentials.on_need(licences_needed)
 identity.follow_subject(follow)
 identity.rows_followed("draft", columns=("subject", "actor_subject"))
 identity.follow_rows(
@@ -77,3 +80,4 @@ identity.follow_rows(
 identity.offer_reason("case", readings.open_case)
 identity.offer_cases(readings.subject_of, readings.listed)
 identity.on_correction(used_before)
+evidence.archives_from(archiving.dossier, archiving.case_of, archiving.forget, archiving.packed)

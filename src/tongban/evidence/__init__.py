@@ -10,27 +10,70 @@ betray each other. The file is on disk, synced, before its row commits.
 """
 
 from tongban import identity
-from tongban.evidence.actions import arrive, fetch_wanted, follow, keep_document, remove, store, travel, use
-from tongban.evidence.errors import ContentAway, MaterialUnknown
-from tongban.evidence.model import KINDS, LARGEST, Material, Opened, Sent, Travelling, Use
+from tongban.evidence.actions import (
+    archive,
+    archives_from,
+    arrive,
+    due,
+    fetch_wanted,
+    follow,
+    forget_files,
+    keep_document,
+    remove,
+    store,
+    travel,
+    use,
+)
+from tongban.evidence.errors import BeingScanned, ContentAway, MaterialUnknown, NoRoom, PackageTooLarge
+from tongban.evidence.model import (
+    KINDS,
+    LARGEST,
+    Archive,
+    Batch,
+    Dossier,
+    Enclosed,
+    Material,
+    Opened,
+    Piece,
+    Sent,
+    Step,
+    Travelling,
+    Use,
+)
 from tongban.evidence.providers.disputes import DisputeMaterials
 from tongban.evidence.queries import ciphertext, material, materials, open_travelling, piece_of, read, uses
+from tongban.evidence.queries.archives import archive_of
 from tongban.evidence.rules import check, sniff
 
 __all__ = [
     "KINDS",
     "LARGEST",
+    "Archive",
+    "Batch",
+    "BeingScanned",
     "ContentAway",
+    "Dossier",
+    "Enclosed",
     "Material",
     "MaterialUnknown",
+    "NoRoom",
     "Opened",
+    "PackageTooLarge",
+    "Piece",
     "Sent",
+    "Step",
     "Travelling",
     "Use",
+    "archive",
+    "archive_of",
+    "archives_from",
     "arrive",
     "check",
     "ciphertext",
+    "due",
     "fetch_wanted",
+    "follow",
+    "forget_files",
     "keep_document",
     "material",
     "materials",
@@ -47,4 +90,5 @@ __all__ = [
 
 identity.follow_subject(follow)
 identity.rows_followed("material", "material_use")
+identity.follow_rows("archive")
 identity.use_evidence(DisputeMaterials())

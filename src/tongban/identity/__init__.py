@@ -49,6 +49,7 @@ from tongban.identity.queries.mandates import Party, family_of, handed_in, party
 from tongban.identity.queries.offers import offer_items
 from tongban.identity.queries.organisations import OrgEntry, org_entry, organisation, registered_names
 from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number, recovered_until
+from tongban.identity.queries.proposals import proposal
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
@@ -117,6 +118,7 @@ __all__ = [
     "person",
     "person_by_number",
     "population_attributes",
+    "proposal",
     "propose",
     "propose_deletion",
     "reading_reason",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
 from tongban.kernel.actor import Actor
+from tongban.kernel.errors import NotAllowed
 from tongban.kernel.gm import Sm2PublicKey
 from tongban.kernel.node import Node
 from tongban.transparency import queries
+from tongban.transparency.actions import fork_seen
 from tongban.transparency.errors import NoSuchLeaf
-from tongban.transparency.model import Head, Witnessed, named
+from tongban.transparency.model import Fork, Head, Witnessed, named
 
 CHECKER: Final = Path(__file__).resolve().parents[3] / "docs" / "check_receipt.py"
 
@@ -33,14 +36,28 @@ class LogPage(msgspec.Struct, frozen=True):
     root: str
     fingerprint: str
     others: tuple[Witnessed, ...]
-    forks: tuple[Witnessed, ...]
+    forks: tuple[Fork, ...]
+    cosigners: tuple[tuple[str, int, int], ...]
     checker: bool
     nav_title: str = "办事留痕"
     back: str = "/"
     back_label: str = "返回首页"
 
 
-ROUTES = (ui.Route("/transparency", "/transparency"),)
+ROUTES = (ui.Route("/transparency", "/transparency"), ui.Route("/staff/log", "/staff/log", who=("staff",)))
+_UNPROVED = timedelta(minutes=30)
+_WAYS = {"same_size": "同样的大小，两个不同的根", "no_proof": "它自己签名的回答接不上这两个树头"}
+
+
+class WatchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What /staff/log draws: who signs with us, whom we sign with, who has two histories, who does not answer."""
+
+    title: str = "存证监看"
+    head: Head | None
+    cosigners: tuple[tuple[str, int, int], ...]
+    others: tuple[Witnessed, ...]
+    silent: tuple[Witnessed, ...]
+    forks: tuple[tuple[Fork, str, str, str], ...]
 
 
 @get("/transparency")
@@ -52,7 +69,7 @@ async def show(
     """办事留痕: the newest signed head and how anybody checks a receipt."""
     async with node.db.reading() as tx:
         head = await queries.head(tx)
-        others, forks = await queries.witnessed(tx), await queries.forks(tx)
+        others, forks, cosigners = await queries.witnessed(tx), await queries.fork_list(tx), await queries.cosigners(tx)
     page = LogPage(
         title="办事留痕，改了就能查出来",
         head=head,
@@ -62,9 +79,40 @@ async def show(
         fingerprint=Sm2PublicKey.from_spki(head.key).fingerprint.hex() if head else "",
         others=others,
         forks=forks,
+        cosigners=cosigners,
         checker=CHECKER.is_file(),
     )
     return ui.page(request, "transparency/log.html", page)
+
+
+@get("/staff/log")
+async def watch(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
+    """存证监看: this log's co-signers, the logs watched here, and every fork with both heads, for staff."""
+    _may_see(actor)
+    async with node.db.reading() as tx:
+        head = await queries.head(tx)
+        page = WatchPage(
+            head=head, cosigners=await queries.cosigners(tx), others=await queries.witnessed(tx),
+            silent=await queries.unproved(tx, since=node.clock.now() - _UNPROVED),
+            forks=tuple((one, _WAYS[one.way], named(one.first.root), named(one.second.root)) for one in await queries.fork_list(tx)),
+        )  # fmt: skip
+    return ui.page(request, "transparency/watch.html", page)
+
+
+@post("/staff/log/forks/{node_id:str}/seen")
+async def seen(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], node_id: FromPath[str]) -> Response[Any]:
+    """已核查: somebody has looked into a fork. It stays, and stays named."""
+    form = await ui.form(request)
+    _may_see(actor)
+    async with node.db.transaction() as tx:
+        await fork_seen(tx, node, actor.subject, node_id, form["mark"])
+    return ui.see_other("/staff/log")
+
+
+def _may_see(actor: Actor) -> None:
+    actor.require_staff()
+    if not any("transparency.see" in one.actions for one in actor.assignments):
+        raise NotAllowed
 
 
 @get("/transparency/receipts/{leaf_id:uuid}")
@@ -97,4 +145,4 @@ async def checker() -> Response[bytes]:
     )
 
 
-routes: list[Any] = [show, download, checker]
+routes: list[Any] = [show, download, checker, watch, seen]

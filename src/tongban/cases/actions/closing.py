@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from tongban import federation
 from tongban.cases.actions import power, requests, step
+from tongban.cases.actions.archiving import archive_ended
 from tongban.cases.model import Case
 from tongban.cases.queries import mirrors, records
 from tongban.cases.queries.calendar import calendar
@@ -155,7 +156,7 @@ async def answer_standing(node: Node, case_id: str) -> None:
 
 async def look_round(node: Node) -> None:
     """Everything the clock looks for, one after another; one failure does not stop the others (巡查)."""
-    for look in (deem_accepted, lapse, close, tidy_drafts, tidy_mirrors, reckon_again, _unfinished):
+    for look in (deem_accepted, lapse, close, tidy_drafts, tidy_mirrors, reckon_again, archive_ended, _unfinished):
         try:
             await look(node)
         except (federation.CallFailed, ValueError, OSError) as error:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore
+
+from tongban.evidence.providers import Kept, StoreTrouble, address_of, path_of
 
 
 class LocalContent:
@@ -18,31 +24,41 @@ class LocalContent:
         self._store = LocalStore(prefix=folder)
 
     def put(self, address: str, content: bytes) -> None:
-        """Write once and sync file and folders: the row may commit after this returns. Blocking."""
-        path = _path(address)
-        obstore.put(self._store, path, content)
+        """Write once and sync file and folders: the row may commit after this returns. Blocking. Raises StoreTrouble."""
+        path = path_of(address)
         whole = self._folder / path
-        _sync(whole)
-        _sync(whole.parent)
-        _sync(self._folder)
+        try:
+            obstore.put(self._store, path, content)
+            _sync(whole)
+            _sync(whole.parent)
+            _sync(self._folder)
+        except (OSError, BaseError) as error:
+            with contextlib.suppress(OSError):
+                whole.unlink(missing_ok=True)
+            raise StoreTrouble from error
 
     def get(self, address: str) -> bytes | None:
         """The ciphertext, or None when it is not here. Blocking."""
         try:
-            return bytes(obstore.get(self._store, _path(address)).bytes())
+            return bytes(obstore.get(self._store, path_of(address)).bytes())
         except FileNotFoundError:
             return None
 
     def drop(self, address: str) -> None:
         """Remove it; already gone is fine. Blocking."""
-        (self._folder / _path(address)).unlink(missing_ok=True)
+        (self._folder / path_of(address)).unlink(missing_ok=True)
 
+    def listed(self) -> Iterator[Kept]:
+        """Everything in the folder, also what a killed write left behind. Blocking."""
+        for found in self._folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if found.is_file():
+                    path, state = found.relative_to(self._folder).as_posix(), found.stat()
+                    yield Kept(address_of(path), path, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
 
-def _path(address: str) -> str:
-    name = address.removeprefix("sm3:")
-    if not name or not all(char.isalnum() or char in "-_" for char in name):
-        raise ValueError("not a content address")
-    return f"{name[:2]}/{name}"
+    def sweep(self, path: str) -> None:
+        """Remove what `listed` named. Blocking."""
+        (self._folder / path).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 
+from tongban import transparency
 from tongban.evidence import queries, rules
-from tongban.evidence.errors import ContentAway, MaterialUnknown
-from tongban.evidence.model import KINDS, LARGEST, Material, Sent, Travelling
+from tongban.evidence.actions.scan import judged
+from tongban.evidence.errors import ContentAway, MaterialUnknown, NoRoom
+from tongban.evidence.model import KINDS, LARGEST, Material, Scan, Sent, Travelling
+from tongban.evidence.providers import StoreTrouble
+from tongban.evidence.rules.limits import LIMITS
+from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
-from tongban.kernel.errors import Refusals
-from tongban.kernel.gm import b64, digest, sm4_gcm_encrypt, unb64
+from tongban.kernel.errors import Refusal, Refusals
+from tongban.kernel.gm import b64, digest, jcs, sm4_gcm_encrypt, unb64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 WANTED = "evidence.wanted"
+DROP = "evidence.drop"
 
 
 async def store(
@@ -42,8 +49,18 @@ async def store(
     if wrong or upload is None:
         return wrong
     media_type = rules.sniff(upload.data) or ""
-    owner = subject or actor.person
-    return await _keep(tx, node, owner, rules.file_name(upload.name), media_type, upload.data, kind, "upload")
+    owner, field = subject or actor.person, field or kind
+    over = await _over(tx, node, owner, len(upload.data), field)
+    if over:
+        return over
+    scan = await judged(node, upload.data)
+    if scan == "infected":
+        log("evidence.infected_refused", kind=media_type)
+        return (Refusal("evidence.infected", "这个文件查出带病毒，没有收。请换一台设备重新拍一张，或者重新导出再交", field),)
+    try:
+        return await _keep(tx, node, owner, rules.file_name(upload.name), media_type, upload.data, kind, "upload", scan)
+    except NoRoom:
+        return (Refusal("evidence.no_room", "现在存不下这个文件，没有存进去。填的都在，请过几分钟再传一次", field),)
 
 
 async def keep_document(tx: Tx, node: Node, subject: str, *, name: str, media_type: str, content: bytes) -> Material:
@@ -51,17 +68,47 @@ async def keep_document(tx: Tx, node: Node, subject: str, *, name: str, media_ty
     return await _keep(tx, node, subject, name, media_type, content, "document", "document")
 
 
-async def _keep(
-    tx: Tx, node: Node, subject: str, name: str, media_type: str, content: bytes, kind: str, origin: str
-) -> Material:
+async def put(node: Node, content: bytes) -> tuple[str, bytes]:
+    """Encrypt under a fresh key and keep it (入库): (content address, key and nonce). Raises NoRoom; then nothing is kept."""
     secret = secrets.token_bytes(28)
     ciphertext = await asyncio.to_thread(_encrypt, content, secret)
     address = digest(ciphertext)
-    await asyncio.to_thread(queries.content_store(node).put, address, ciphertext)
+    try:
+        await asyncio.to_thread(queries.content_store(node).put, address, ciphertext)
+    except StoreTrouble as trouble:
+        log("evidence.no_room", bytes=len(ciphertext))
+        raise NoRoom from trouble
+    return address, secret
+
+
+async def _over(tx: Tx, node: Node, subject: str, size: int, field: str) -> Refusals:
+    """What a person may keep here is bounded (T-92); two uploads at once are counted one after the other."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('evidence:' || $1))", subject)
+    row = await tx.fetchrow(
+        "SELECT count(*) AS files, coalesce(sum(byte_count), 0) AS bytes, count(*) FILTER (WHERE made_at > $2) AS today"
+        " FROM material WHERE subject = $1 AND origin = 'upload'",
+        subject,
+        node.clock.now() - timedelta(days=1),
+    )
+    assert row is not None
+    if row["bytes"] + size > LIMITS.person_bytes or row["files"] >= LIMITS.person_files:
+        log("evidence.over_limit", count=row["files"])
+        return (Refusal("evidence.full", "交过的材料已经存满了。请到“我的材料”移除用不着的，再传这一个", field),)
+    if row["today"] >= LIMITS.day_files:
+        log("evidence.over_day", count=row["today"])
+        return (Refusal("evidence.too_many_today", "今天传的文件太多了，明天再传，或者带原件到大厅交", field),)
+    return ()
+
+
+async def _keep(
+    tx: Tx, node: Node, subject: str, name: str, media_type: str, content: bytes, kind: str, origin: str, scan: Scan = "none"
+) -> Material:
+    address, secret = await put(node, content)
     made = uuid7()
     row = await tx.fetchrow(
         "INSERT INTO material (subject, id, kind, name, media_type, byte_count, address, content_key, origin,"
-        " origin_node, held, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, true, $11) RETURNING *",
+        " origin_node, held, made_at, scan, scanned_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, true, $11, $12, $13) RETURNING *",
         subject,
         made,
         kind,
@@ -73,7 +120,11 @@ async def _keep(
         origin,
         node.id,
         node.clock.now(),
+        scan,
+        node.clock.now() if scan == "clean" else None,
     )
+    if scan == "waiting":
+        await ring(tx, WANTED)
     log("evidence.kept", kind=media_type, bytes=len(content))
     assert row is not None
     return queries.of_row(node, row)
@@ -115,7 +166,7 @@ async def arrive(tx: Tx, node: Node, subject: str, carried: Travelling, *, used_
     secret = unb64(carried.key, length=28)
     await tx.execute(
         "INSERT INTO material (subject, id, kind, name, media_type, byte_count, address, content_key, origin,"
-        " origin_node, held, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'letter', $9, false, $10)"
+        " origin_node, held, made_at, scan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'letter', $9, false, $10, $11)"
         " ON CONFLICT (subject, id) DO NOTHING",
         subject,
         carried.id,
@@ -127,13 +178,18 @@ async def arrive(tx: Tx, node: Node, subject: str, carried: Travelling, *, used_
         node.cipher.seal_bytes("case", "material.content_key", carried.id, secret),
         carried.origin_node,
         node.clock.now(),
+        "none" if queries.scanner(node) is None else "waiting",
     )
     await use(tx, node, subject, carried.id, used_in=used_in, to=node.id)
     await ring(tx, WANTED)
 
 
 async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
-    """Take a file out of 我的材料 (移出); a file that no case uses is deleted for good. False when there is none."""
+    """Take a file out of 我的材料 (移出); a file that no case uses is deleted for good. False when there is none.
+
+    Deleted: row and key in this transaction, with a leaf; the ciphertext by a job after the commit, so that a rollback never
+    leaves a row without its file. What a backup still holds of it cannot be opened without the key.
+    """
     actor.require(1)
     actor.require_self("移除材料")
     row = await tx.fetchrow(
@@ -147,7 +203,18 @@ async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
         return False
     if row["uses"] == 0:
         await tx.execute("DELETE FROM material WHERE subject = $1 AND id = $2", actor.person, material_id)
-        await asyncio.to_thread(queries.content_store(node).drop, row["address"])
+        await transparency.append(tx, "evidence.removed", jcs({"material": material_id, "at": node.clock.ms(), "v": 1}))
+        await jobs.enqueue(tx, DROP, {"address": row["address"]})
+    return True
+
+
+async def drop(node: Node, address: str) -> bool:
+    """Delete the ciphertext of an address that no row names any more (删密文). False when a row still does."""
+    async with node.db.reading() as tx:
+        if await tx.fetchval("SELECT true FROM material WHERE address = $1 UNION ALL SELECT true FROM archive WHERE address = $1 LIMIT 1", address):
+            return False
+    await asyncio.to_thread(queries.content_store(node).drop, address)
+    log("evidence.dropped", digest=address)
     return True
 
 
@@ -158,7 +225,7 @@ async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
 
 
 async def fetch_wanted(node: Node) -> None:
-    """Fetch the content of materials that came by letter (取原件). A silent node is asked again by the next turn."""
+    """Fetch the content of materials that came by letter, then have them looked into (取原件). A silent node is asked again."""
     async with node.db.reading() as tx:
         rows = await tx.fetch(
             "SELECT subject, id, address, origin_node FROM material WHERE NOT held AND removed_at IS NULL"
@@ -179,7 +246,11 @@ async def fetch_wanted(node: Node) -> None:
             silent.add(row["origin_node"])
             log("evidence.wrong_content", origin=row["origin_node"], digest=row["address"])
             continue
-        await asyncio.to_thread(queries.content_store(node).put, row["address"], ciphertext)
+        try:
+            await asyncio.to_thread(queries.content_store(node).put, row["address"], ciphertext)
+        except StoreTrouble:
+            log("evidence.no_room", bytes=len(ciphertext))
+            return  # by the next turn; the node that sent it keeps it meanwhile
         async with node.db.transaction() as tx:
             await tx.execute("UPDATE material SET held = true WHERE subject = $1 AND id = $2", row["subject"], row["id"])
         log("evidence.fetched", origin=row["origin_node"], bytes=len(ciphertext))

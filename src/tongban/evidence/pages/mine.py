@@ -88,5 +88,4 @@ async def take_out(request: Req, node: HereNode, actor: Asking, material_id: Par
     return ui.see_other("/me/materials?removed=1")
 
 
-routes: list[Any] = [listed, download, take_out]
-ROUTES = [ui.Route("/me/materials", "/me/materials", who=("citizen",))]
+ROUTES: list[Any] = [listed, download, take_out]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tongban import federation
-from tongban.evidence.errors import ContentAway, ContentDamaged, MaterialUnknown
+from tongban.evidence.errors import BeingScanned, ContentAway, ContentDamaged, Infected, MaterialUnknown
 from tongban.evidence.model import Material, Opened, Travelling, Use
-from tongban.evidence.providers.local import LocalContent
+from tongban.evidence.queries.content import content_store
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import CannotOpen, b64, digest, sm4_gcm_decrypt, unb64
 from tongban.kernel.node import Node
@@ -17,11 +17,6 @@ from tongban.kernel.node import Node
 AAD = b"tongban evidence 1"
 PIECE = 4_000_000
 TAG = 16
-
-
-def content_store(node: Node) -> LocalContent:
-    """The node's content store (内容库): `evidence` in its data folder."""
-    return LocalContent(node.settings.data_dir / "evidence")
 
 
 def ciphertext(node: Node, address: str) -> bytes | None:
@@ -58,10 +53,17 @@ async def uses(tx: Tx, subject: str, material_id: str) -> tuple[Use, ...]:
 
 
 async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
-    """A person's file with its plain content (打开材料). Raises MaterialUnknown, ContentAway, ContentDamaged."""
+    """A person's file with its plain content (打开材料). Raises MaterialUnknown, ContentAway, ContentDamaged.
+
+    What the scanner has not looked into yet is not opened for anybody (BeingScanned), what it found infected never (Infected).
+    """
     row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
     if row is None:
         raise MaterialUnknown
+    if row["scan"] == "infected":
+        raise Infected
+    if row["scan"] == "waiting" and row["held"]:
+        raise BeingScanned
     secret = node.cipher.open_bytes("case", "material.content_key", material_id, row["content_key"])
     ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
     if ciphertext is None:
@@ -124,4 +126,5 @@ def of_row(node: Node, row: Mapping[str, Any]) -> Material:
         origin_node=row["origin_node"],
         held=row["held"],
         made_at=row["made_at"],
+        scan=row["scan"],
     )

@@ -10,6 +10,7 @@ import msgspec
 from tongban.kernel.gm import Personal
 
 Origin = Literal["upload", "letter", "document"]
+Scan = Literal["none", "waiting", "clean", "infected"]
 
 KINDS: dict[str, str] = {
     "image/jpeg": "JPG 照片",
@@ -51,6 +52,7 @@ class Material(msgspec.Struct, frozen=True):
     origin_node: str
     held: bool
     made_at: datetime
+    scan: Scan = "none"
 
     @property
     def type_words(self) -> str:

@@ -1,0 +1,58 @@
+"""Verbs of this room (动作)."""
+
+from tongban.evidence.actions.archive import (
+    archive,
+    archives_from,
+    case_of_number,
+    clear,
+    dossier_of,
+    due,
+    finish,
+    forget_files,
+)
+from tongban.evidence.actions.hand_over import give_back
+from tongban.evidence.actions.materials import (
+    DROP,
+    WANTED,
+    arrive,
+    drop,
+    fetch_wanted,
+    follow,
+    keep_document,
+    put,
+    remove,
+    store,
+    travel,
+    use,
+)
+from tongban.evidence.actions.scan import judged, scan_waiting
+from tongban.evidence.actions.tidy import retain, sweep, tidy
+
+__all__ = [
+    "DROP",
+    "WANTED",
+    "archive",
+    "archives_from",
+    "arrive",
+    "case_of_number",
+    "clear",
+    "dossier_of",
+    "drop",
+    "due",
+    "fetch_wanted",
+    "finish",
+    "follow",
+    "forget_files",
+    "give_back",
+    "judged",
+    "keep_document",
+    "put",
+    "remove",
+    "retain",
+    "scan_waiting",
+    "store",
+    "sweep",
+    "tidy",
+    "travel",
+    "use",
+]

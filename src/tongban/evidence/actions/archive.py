@@ -1,0 +1,239 @@
+"""An ended case becomes an archive package (归档, R-407): made at once, finished when its receipts are there, cleared after hand-over.
+
+The room that owns the case gives its dossier and forgets its rows when the package has been handed over and its time here
+is over: it registers both with `archives_from`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from tongban import federation, notifications, transparency
+from tongban.evidence import queries
+from tongban.evidence.actions.materials import DROP, put
+from tongban.evidence.errors import PackageTooLarge
+from tongban.evidence.model import Archive, Dossier
+from tongban.evidence.queries import archives as looking
+from tongban.evidence.rules import package as packing
+from tongban.evidence.rules.limits import ARCHIVING
+from tongban.kernel import jobs
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Failure
+from tongban.kernel.gm import b64, digest, jcs
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log, log_failure
+from tongban.kernel.node import Node
+
+Collector = Callable[[Tx, Node, str], Awaitable[Dossier | None]]
+Marker = Callable[[Tx, Node, Archive], Awaitable[None]]
+Finder = Callable[[Tx, str], Awaitable[str | None]]
+Forgetter = Callable[[Tx, Node, str, str], Awaitable[None]]
+BELL = "evidence.archives"
+_collector: list[Collector] = []
+_finder: list[Finder] = []
+_forgetters: list[Forgetter] = []
+_markers: list[Marker] = []
+
+
+def archives_from(collector: Collector, finder: Finder, forgetter: Forgetter, marker: Marker) -> None:
+    """A room above gives its cases (登记案卷来源).
+
+    `collector(tx, node, case)` answers the Dossier of an ended case, else None; `finder(tx, number)` the case of a number;
+    `marker(tx, node, package)` notes that it is packed; `forgetter(tx, node, subject, case)` deletes its rows when the package
+    has been handed over.
+    """
+    _markers.append(marker)
+    _collector.append(collector)
+    _finder.append(finder)
+    _forgetters.append(forgetter)
+
+
+async def dossier_of(tx: Tx, node: Node, case_id: str) -> Dossier | None:
+    """The dossier of an ended case, from whichever room has it."""
+    for collector in _collector:
+        found = await collector(tx, node, case_id)
+        if found is not None:
+            return found
+    return None
+
+
+async def case_of_number(tx: Tx, number: str) -> str | None:
+    """The case a number names at this node."""
+    for finder in _finder:
+        found = await finder(tx, number)
+        if found is not None:
+            return found
+    return None
+
+
+async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
+    """Make the package of an ended case (归档): once for each case; a second call answers the first package.
+
+    Everything is read, checked against its address, listed in a manifest that the node signs and the log takes as a leaf.
+    Raises ContentAway while a file is still at another node, BeingScanned, NoRoom, PackageTooLarge; then nothing is made.
+    """
+    known = await looking.archive_of(tx, dossier.case)
+    if known is not None:
+        return known
+    opened = [
+        (place, found.material, found.content)
+        for place, one in enumerate(dossier.enclosed)
+        for found in [await queries.read(tx, node, dossier.subject, one.material)]
+    ]
+    inside = packing.files(dossier, opened)
+    if sum(len(one.content) for one in inside) > ARCHIVING.package_bytes:
+        raise PackageTooLarge
+    made, now, term = uuid7(), node.clock.now(), dossier.term or ARCHIVING.term
+    manifest = packing.manifest(dossier, inside, package=made, node=node.id, term=term, made_at=now)
+    content = {one.path: (one.content, one.media_type) for one in inside}
+    content[packing.MANIFEST] = (manifest, "application/json")
+    content[packing.SIGNATURE] = (await _signature(tx, node, manifest), "application/json")
+    whole = await asyncio.to_thread(packing.pack, content, now)
+    leaf = await transparency.append(tx, "archive.packed", manifest)
+    address, secret = await put(node, whole)
+    await tx.execute(
+        "INSERT INTO archive (subject, id, case_id, number, item_name, org_code, division, term, ended_on, state, digest, leaf, address,"
+        " content_key, byte_count, file_count, made_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,'waiting',$10,$11,$12,$13,$14,$15,$16)",
+        dossier.subject, made, dossier.case, dossier.number, dossier.item_name, dossier.org_code, dossier.division, term, dossier.ended_on,
+        digest(manifest), leaf.id, address, node.cipher.seal_bytes("case", "archive.content_key", made, secret), len(whole), len(inside), now,
+    )  # fmt: skip
+    log("evidence.archived", case_id=dossier.case, bytes=len(whole), leaf=leaf.id)
+    found = await looking.archive_of(tx, dossier.case)
+    assert found is not None
+    for marker in _markers:
+        await marker(tx, node, found)
+    return found
+
+
+async def finish(node: Node) -> int:
+    """Put the receipts into the packages that wait for theirs (补存证回执); how many were finished.
+
+    A package waits a few minutes for the co-signature of another node, then goes without one.
+    """
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT id FROM archive WHERE state = 'waiting' ORDER BY made_at LIMIT 50")
+    done = 0
+    for row in rows:
+        try:
+            async with node.db.transaction() as tx:
+                done += await _finish(tx, node, row["id"])
+        except Failure as failure:  # one package that cannot be read does not stop the others
+            log_failure("evidence.archive_waits", failure, code=failure.failure_code)
+    return done
+
+
+async def clear(node: Node) -> int:
+    """Delete here what was handed over long enough ago (移交后清理); how many. The row remains as the link, the leaf as the proof."""
+    before = node.clock.now() - timedelta(days=ARCHIVING.kept_days)
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT id FROM archive WHERE state = 'handed_over' AND handed_over_at < $1 LIMIT 200", before)
+    for row in rows:
+        async with node.db.transaction() as tx:
+            await _clear(tx, node, row["id"])
+    if rows:
+        async with node.db.transaction() as tx:
+            await transparency.append(tx, "archive.cleared", jcs({"packages": len(rows), "day": str(node.clock.today()), "v": 1}))
+        log("evidence.cleared", count=len(rows))
+    return len(rows)
+
+
+async def _finish(tx: Tx, node: Node, archive_id: str) -> int:
+    found = await looking.archive(tx, archive_id, lock=True)
+    if found is None or found.state != "waiting":
+        return 0
+    whole = packing.unpacked(await looking.package(tx, node, archive_id))
+    manifest = whole[packing.MANIFEST]
+    receipts = await _receipts(tx, manifest, found.leaf)
+    patient = node.clock.now() - found.made_at < timedelta(minutes=ARCHIVING.witness_minutes)
+    if receipts is None or (patient and receipts[0] is False):
+        return 0
+    types = {one["path"]: one["media_type"] for one in msgspec.json.decode(manifest)["files"]}
+    content = {path: (data, str(types.get(path, "application/json"))) for path, data in whole.items()}
+    content |= {path: (data, "application/json") for path, data in receipts[1].items()}
+    package = await asyncio.to_thread(packing.pack, content, found.made_at)
+    address, secret = await put(node, package)
+    old: str = await tx.fetchval("SELECT address FROM archive WHERE id = $1", archive_id)
+    await tx.execute(
+        "UPDATE archive SET state = 'packed', address = $2, content_key = $3, byte_count = $4 WHERE id = $1",
+        archive_id, address, node.cipher.seal_bytes("case", "archive.content_key", archive_id, secret), len(package),
+    )  # fmt: skip
+    await jobs.enqueue(tx, DROP, {"address": old})
+    return 1
+
+
+async def _receipts(tx: Tx, manifest: bytes, leaf: str) -> tuple[bool, dict[str, bytes]] | None:
+    """(co-signed, {path: receipt}) of the manifest and every step with a leaf here; None while one is not ready."""
+    found: dict[str, bytes] = {}
+    try:
+        own = await transparency.receipt(tx, leaf, statement=None)
+        found[packing.RECEIPTS + "manifest.json"] = own.to_bytes()
+        for step in msgspec.json.decode(manifest)["steps"]:
+            if step["leaf"]:
+                found[f"{packing.RECEIPTS}step-{step['n']:03d}.json"] = (await transparency.receipt(tx, step["leaf"])).to_bytes()
+    except transparency.ReceiptNotReady:
+        return None
+    return own.witnessed is not None, found
+
+
+async def _clear(tx: Tx, node: Node, archive_id: str) -> None:
+    found = await looking.archive(tx, archive_id, lock=True)
+    if found is None or found.state != "handed_over":
+        return
+    address: str = await tx.fetchval("SELECT address FROM archive WHERE id = $1", archive_id)
+    await tx.execute("SET LOCAL tongban.retention = 'on'")
+    for forgetter in _forgetters:
+        await forgetter(tx, node, found.subject, found.case_id)
+    await tx.execute(
+        "UPDATE archive SET state = 'cleared', cleared_at = $2, content_key = ''::bytea, address = 'gone:' || id WHERE id = $1",
+        archive_id, node.clock.now(),
+    )  # fmt: skip
+    await jobs.enqueue(tx, DROP, {"address": address})
+    receiver: str = await tx.fetchval("SELECT receiver FROM archive_batch WHERE id = $1", found.batch)
+    await notifications.notify(
+        tx, node, subject=found.subject, kind="archive.cleared", about=f"case:{found.case_id}", title="一件办结的事已移交存档",
+        text=f"{found.item_name}，案卷现在由{receiver}保管，这里不再保存。", link="/me/archives",
+    )  # fmt: skip
+
+
+async def forget_files(tx: Tx, subject: str, case_id: str, materials: Sequence[str]) -> int:
+    """Delete the files of a case that nothing else uses (删案卷材料): rows and keys now, ciphertext by jobs; how many.
+
+    `materials`: all files of the case. What the person handed in and still keeps in 我的材料 stays theirs.
+    """
+    await tx.execute("DELETE FROM material_use WHERE subject = $1 AND used_in = $2", subject, f"case:{case_id}")
+    gone = await tx.fetch(
+        "DELETE FROM material m WHERE subject = $1 AND id = ANY($2::uuid[]) AND (origin <> 'upload' OR removed_at IS NOT NULL)"
+        " AND NOT EXISTS (SELECT FROM material_use u WHERE u.subject = m.subject AND u.material = m.id) RETURNING address",
+        subject,
+        list(materials),
+    )
+    for row in gone:
+        await jobs.enqueue(tx, DROP, {"address": row["address"]})
+    return len(gone)
+
+
+async def _signature(tx: Tx, node: Node, manifest: bytes) -> bytes:
+    """The node's signature over the manifest with its certificate and the root it chains to, as far as there are (签清单)."""
+    name, certificate, anchor = "s1", None, None
+    try:
+        found = await federation.directory(tx)
+        me = found.node(node.id)
+        key = me.current("sign") if me else None
+        if key is not None and node.keys.has(key.kid.partition("/")[2]):
+            name, certificate, anchor = key.kid.partition("/")[2], key.cert, found.anchors[0].cert
+    except federation.NotMember:
+        pass
+    signer = node.keys.signer(name)
+    return jcs({
+        "kid": signer.kid, "alg": "sm2-sm3", "value": b64(signer.sign(manifest)), "key": b64(signer.public.spki), "certificate": certificate,
+        "anchor": anchor,
+    })  # fmt: skip
+
+
+def due(now: datetime) -> datetime:
+    """Cases that ended before this are packed (到归档期)."""
+    return now - timedelta(days=ARCHIVING.ended_days)
