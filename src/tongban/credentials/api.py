@@ -11,7 +11,8 @@ from litestar.di import NamedDependency
 from litestar.response import Response
 
 from tongban.credentials.actions import verifiers, verify
-from tongban.credentials.model import Verdict
+from tongban.credentials.errors import OverAsking
+from tongban.credentials.model import Browser, Verdict
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import parse_object
 from tongban.kernel.node import Node
@@ -21,11 +22,17 @@ Text = Annotated[str, msgspec.Meta(max_length=3000)]
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A check (一次核对): the scanned `code`, or `digits` with the holder's `home` node."""
+    """A check (一次核对): the scanned `code`, or `digits` with the holder's `home` node.
+
+    `purpose` is one the unit is registered for, the window's own when left out; `ask` the fields it wants to see, all that
+    the purpose allows when left out. More than the purpose allows is refused, not cut.
+    """
 
     code: Text = ""
     digits: Text = ""
     home: Text = ""
+    purpose: Text = ""
+    ask: Annotated[tuple[Text, ...], msgspec.Meta(max_length=40)] = ()
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -40,6 +47,7 @@ class Answered(msgspec.Struct, frozen=True):
     issuer: str
     fields: dict[str, str]
     online: bool
+    offline: bool
     registered: bool
     checked_at: datetime | None
     state_at: datetime | None
@@ -82,10 +90,13 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
             window = await verifiers.browser(tx, key.strip()) if scheme.lower() == "bearer" else None
         if window is None:
             raise UnknownWindow
+        window = _bounded(node, window, asked)
+    elif asked.ask or asked.purpose:
+        raise OverAsking
     if asked.code:
-        found = await verify.verify_presentation(node, asked.code, window)
+        found = await verify.verify_presentation(node, asked.code, window, asked.ask)
     elif asked.digits and window is not None:
-        found = await verify.verify_digits(node, asked.digits, asked.home, window)
+        found = await verify.verify_digits(node, asked.digits, asked.home, window, asked.ask)
     else:
         raise BadQuestion
     return Response(
@@ -93,10 +104,21 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     )
 
 
+def _bounded(node: Node, window: Browser, asked: Asked) -> Browser:
+    """The window with the purpose it names. Raises OverAsking beyond what its unit is registered for (T-53)."""
+    purpose = asked.purpose or window.purpose
+    if purpose not in window.verifier.purposes:
+        raise OverAsking
+    bound = msgspec.structs.replace(window, purpose=purpose)
+    if not verifiers.may_ask(node, bound, asked.ask):
+        raise OverAsking
+    return bound
+
+
 def _answer(found: Verdict) -> Answered:
     return Answered(
         found.kind, found.code, found.headline, found.reason, found.type_name, found.type_code, found.issuer, dict(found.fields),
-        found.online, found.registered, found.checked_at, found.state_at,
+        found.online, found.offline, found.registered, found.checked_at, found.state_at,
     )  # fmt: skip
 
 

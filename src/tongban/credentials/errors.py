@@ -58,6 +58,37 @@ class TooManyTries(Failure):
         )
 
 
+class UnitSuspended(Failure):
+    """A verifier unit that may not check for now (查验方暂停了)."""
+
+    code = "credentials.unit_suspended"
+    status = 403
+
+    def __init__(self, reason: str = "") -> None:
+        why = f"，原因是{reason}" if reason else ""
+        super().__init__(sentence=f"这个查验方暂停了{why}", todo="请对方出示实体证件，本单位联系人去平台处理", ask="打 12345")
+
+
+class OverAsking(Failure):
+    """A verifier asks for what its purpose does not allow (超出用途的查询, T-53)."""
+
+    code = "credentials.over_asking"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(sentence="问的内容超出了登记的用途", todo="只问用途里登记的内容，或者换一个登记过的用途", ask="打 12345")
+
+
+class KeysRefused(Failure):
+    """Keys of a phone that cannot be used (手机的钥匙不对)."""
+
+    code = "credentials.bad_device_keys"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__(sentence="手机没有准备好，没存成", todo="刷新页面，再存一次", ask="一直不行请打 12345")
+
+
 class BadPicture(Failure):
     """A picture that is none, is too large, or holds no code (图片读不了)."""
 

@@ -18,7 +18,7 @@ Components are macros in templates/ui/components/; docs/components.md lists thei
 """
 
 from tongban.ui.errors import FormTooLarge, StaleForm, StrangeOrigin, exception_handlers, failure_response
-from tongban.ui.forms import SESSION_COOKIES, Form, Upload, form
+from tongban.ui.forms import SESSION_COOKIES, Form, Upload, form, from_our_page
 from tongban.ui.frame import DISPLAY_COOKIES, Frame, SignInState, display_cookies, frame, own_path
 from tongban.ui.headers import before_send, content_security_policy
 from tongban.ui.keeping import keep, kept
@@ -52,6 +52,7 @@ __all__ = [
     "failure_response",
     "form",
     "frame",
+    "from_our_page",
     "keep",
     "kept",
     "own_path",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -36,16 +38,47 @@ def digest_name(plain: str, body: bytes) -> str:
 
 def sources() -> dict[str, bytes]:
     """Every file by its plain name. The parts of `css/`, in order, are one stylesheet: one request, no build step."""
-    found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA}
+    found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA and path.name != WORKER}
     found["tongban.css"] = b"".join(path.read_bytes() for path in sorted((FOLDER / "css").glob("*.css")))
     return found
+
+
+IMPORT = re.compile(rb'(from|import) "\./([a-z-]+\.js)"')
+WORKER = "sw.js"
+SHELLS = ("/wallet/offline", "/verify/offline")
+"""Pages that open without network: the same for everybody, empty until the browser fills them from its own store."""
+
+
+def linked(plain: dict[str, bytes]) -> dict[str, bytes]:
+    """Scripts name each other by their plain names; they are served by content names, so the names are put in, the leaves first.
+
+    Raises KeyError for a script that is not there, RecursionError for a circle.
+    """
+    done: dict[str, bytes] = {}
+
+    def link(name: str) -> bytes:
+        if name not in done:
+            done[name] = IMPORT.sub(lambda found: b'%s "./%s"' % (found[1], digest_name(found[2].decode(), link(found[2].decode())).encode()), plain[name])
+        return done[name]
+
+    return plain | {name: link(name) for name in plain if name.endswith(".js")}
+
+
+@functools.cache
+def worker() -> bytes:
+    """The service worker (离线外壳), with the names of what it keeps: two empty pages and the files they need."""
+    wanted = sorted(asset(name) for name in ("tongban.css", "tongban.js", "icons.svg", "icon.svg", *(one for one in sources() if one.startswith("offline-"))))
+    body = (FOLDER / WORKER).read_bytes()
+    version = hashlib.sha256(body + json.dumps(wanted).encode()).hexdigest()[:12]
+    head = f"const VERSION = {json.dumps(version)}, FILES = {json.dumps(wanted)}, SHELLS = {json.dumps(SHELLS)};\n"
+    return head.encode() + body
 
 
 @functools.cache
 def files() -> dict[str, StaticFile]:
     """Every static file by the name it is served under."""
     found = {}
-    for plain, body in sources().items():
+    for plain, body in linked(sources()).items():
         suffix = plain[plain.rindex(".") :]
         packed = gzip.compress(body, 9, mtime=0) if suffix in PACKED else None
         name = digest_name(plain, body)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
 import msgspec
 
+from tongban.credentials.errors import UnitSuspended
 from tongban.credentials.model import Browser, Verifier
 from tongban.credentials.queries.types import purpose as find_purpose
 from tongban.kernel.actor import Actor
@@ -99,18 +101,23 @@ async def bind(tx: Tx, node: Node, *, code: str, label: str) -> Bound | Refusals
 
 
 async def browser(tx: Tx, key: str) -> Browser | None:
-    """The registered browser of a unit key, or None: unknown, stopped, or its unit stopped (查验窗口)."""
+    """The registered browser of a unit key, or None: unknown, stopped, or its unit stopped (查验窗口).
+
+    Raises UnitSuspended while its unit is suspended: it may not even check as a stranger with this key.
+    """
     try:
         hashed = sm3(unb64(key, length=32))
     except ValueError:
         return None
     row = await tx.fetchrow(
-        "SELECT b.id, b.label, b.purpose, v.id AS unit, v.name, v.org_code, v.purposes, v.state FROM credential_browser b "
-        "JOIN credential_verifier v ON v.id = b.verifier WHERE b.key_hash = $1 AND b.stopped_at IS NULL AND v.state = 'active'",
+        "SELECT b.id, b.label, b.purpose, v.id AS unit, v.name, v.org_code, v.purposes, v.state, v.reason FROM credential_browser b "
+        "JOIN credential_verifier v ON v.id = b.verifier WHERE b.key_hash = $1 AND b.stopped_at IS NULL AND v.state <> 'stopped'",
         hashed,
     )
     if row is None:
         return None
+    if row["state"] != "active":
+        raise UnitSuspended(row["reason"])
     unit = Verifier(row["unit"], row["name"], row["org_code"], tuple(row["purposes"]), row["state"])
     return Browser(
         row["id"], unit, row["label"], row["purpose"] if row["purpose"] in unit.purposes else unit.purposes[0]
@@ -128,9 +135,32 @@ async def choose_purpose(tx: Tx, window: Browser, purpose: str) -> bool:
 async def stop_verifier(tx: Tx, verifier_id: str) -> bool:
     """A unit may check no longer (停用查验方); its browsers are unregistered from now on."""
     done: str = await tx.execute(
-        "UPDATE credential_verifier SET state = 'stopped' WHERE id = $1 AND state = 'active'", verifier_id
+        "UPDATE credential_verifier SET state = 'stopped' WHERE id = $1 AND state <> 'stopped'", verifier_id
     )
     return done == "UPDATE 1"
+
+
+async def suspend_verifier(tx: Tx, verifier_id: str, reason: str) -> bool:
+    """A unit may not check for now (暂停查验方), for example while a report of abuse is looked into."""
+    done: str = await tx.execute(
+        "UPDATE credential_verifier SET state = 'suspended', reason = $2 WHERE id = $1 AND state = 'active'", verifier_id, reason[:200]
+    )
+    return done == "UPDATE 1"
+
+
+async def resume_verifier(tx: Tx, verifier_id: str) -> bool:
+    """A suspended unit may check again (恢复查验方)."""
+    done: str = await tx.execute(
+        "UPDATE credential_verifier SET state = 'active', reason = '' WHERE id = $1 AND state = 'suspended'", verifier_id
+    )
+    return done == "UPDATE 1"
+
+
+def may_ask(node: Node, window: Browser, fields: Collection[str]) -> bool:
+    """Whether the purpose of this window lets it ask for these fields at all (能不能问这些内容, T-53)."""
+    found = find_purpose(node, window.purpose)
+    allowed = {key for keys in found.fields.values() for key in keys} if found else set()
+    return set(fields) <= allowed
 
 
 def _normal(code: str) -> str:

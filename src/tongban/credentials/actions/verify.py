@@ -16,8 +16,8 @@ from tongban.credentials.errors import TooManyTries
 from tongban.credentials.model import Browser, Shown, Unreadable, Verdict
 from tongban.credentials.queries.keys import key_finder, node_name
 from tongban.credentials.queries.types import purpose as find_purpose
-from tongban.credentials.queries.types import type_of
-from tongban.credentials.rules import presentation, verdicts
+from tongban.credentials.queries.types import purposes, type_of
+from tongban.credentials.rules import marks, presentation, verdicts
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
@@ -30,10 +30,11 @@ NODE_TRIES: Final = 60
 TRY_SECONDS: Final = 60
 
 
-async def verify_presentation(node: Node, text: str, browser: Browser | None = None) -> Verdict:
+async def verify_presentation(node: Node, text: str, browser: Browser | None = None, ask: tuple[str, ...] = ()) -> Verdict:
     """The verdict on a scanned text (核对出示码). Never raises for what the text holds; writes counts, no personal data.
 
     `browser` None is an unregistered verifier: it learns the type and whether it is valid, and the holder sees that.
+    `ask` narrows what a registered one gets below what its purpose allows.
     """
     now = node.clock.now()
     registered = browser is not None
@@ -45,12 +46,12 @@ async def verify_presentation(node: Node, text: str, browser: Browser | None = N
     elif not await _first_time(node, shown, _group(browser)):
         found = verdicts.replayed(now, registered=registered)
     else:
-        found = await _with_home(node, shown, browser, now)
+        found = await _with_home(node, shown, browser, now, ask)
     await _count(node, browser, found)
     return found
 
 
-async def verify_digits(node: Node, digits: str, home: str, browser: Browser) -> Verdict:
+async def verify_digits(node: Node, digits: str, home: str, browser: Browser, ask: tuple[str, ...] = ()) -> Verdict:
     """The verdict on eight spoken digits (核对数字码). Raises TooManyTries after five wrong ones in a minute.
 
     Only a registered window may ask; `home` is the node the holder names, this one by default.
@@ -74,7 +75,7 @@ async def verify_digits(node: Node, digits: str, home: str, browser: Browser) ->
             "unknown", "away", "现在不能确认", f"{name}暂时连不上，数字码要联网才能查", say="“请您直接出示二维码，没网也能核对签名。”",
             checked_at=now, registered=True,
         )  # fmt: skip
-    return await verify_presentation(node, token, browser)
+    return await verify_presentation(node, token, browser, ask)
 
 
 async def _token(node: Node, digits: str, home: str, group: str) -> str | None:
@@ -137,9 +138,11 @@ async def _first_time(node: Node, shown: Shown, group: str) -> bool:
     return done == "INSERT 0 1"
 
 
-async def _with_home(node: Node, shown: Shown, browser: Browser | None, now: datetime) -> Verdict:
+async def _with_home(node: Node, shown: Shown, browser: Browser | None, now: datetime, ask: tuple[str, ...]) -> Verdict:
     kind = type_of(node, shown.type_code)
     purpose = find_purpose(node, browser.purpose) if browser else None
+    if purpose is not None and ask:
+        purpose = verdicts.narrowed(purpose, ask)
     question: dict[str, Any] = {
         "v": 1,
         "opaque": b64(shown.opaque),
@@ -147,6 +150,7 @@ async def _with_home(node: Node, shown: Shown, browser: Browser | None, now: dat
         "registered": browser is not None,
         "purpose": purpose.name if purpose else "",
         "fields": list(verdicts.names_shown(shown, kind, purpose)),
+        "jti": b64(shown.jti) if shown.offline else "",
     }
     answer = await _ask(node, shown, question)
     if answer is not None and answer.status != "ok":
@@ -154,16 +158,53 @@ async def _with_home(node: Node, shown: Shown, browser: Browser | None, now: dat
             return verdicts.replayed(now, stopped=answer.status == "stopped", registered=browser is not None)
         reason = Unreadable("too_old" if answer.status == "late" else "bad_signature", shown.home)
         return verdicts.unreadable(reason, now, registered=browser is not None)
+    known, known_at = (answer.state, datetime.fromtimestamp(answer.state_at_ms / 1000, UTC)) if answer else await _by_marks(node, shown)
     facts = verdicts.Facts(
         now=now,
         answer=answer.status if answer else None,
-        state=answer.state if answer else shown.state,  # type: ignore[arg-type]  # a State on the wire
-        state_at=datetime.fromtimestamp(answer.state_at_ms / 1000, UTC) if answer else shown.state_at,
+        state=known,  # type: ignore[arg-type]  # a State on the wire
+        state_at=known_at,
         valid_until=_day(answer.valid_until) if answer else shown.valid_until,
+        purposes={one.id: one.name for one in purposes(node)},
         issuer_name=await node_name(node, shown.issuer),
         home_name=await node_name(node, shown.home),
     )
     return verdicts.verdict(shown, kind, purpose, facts)
+
+
+async def _by_marks(node: Node, shown: Shown) -> tuple[str, datetime]:
+    """The state when the home cannot be asked: what the code says, or what newer marks of the issuer say (T-55)."""
+    async with node.db.reading() as tx:
+        row = await tx.fetchrow("SELECT at, body FROM credential_ended WHERE issuer = $1", shown.issuer)
+    if row is None or row["at"] <= shown.state_at or not shown.mark:
+        return shown.state, shown.state_at
+    found = marks.state_of(marks.read(bytes(row["body"])), shown.opaque, shown.mark, shown.signed_at or shown.issued_at)
+    return (found, row["at"]) if found != "valid" or shown.state == "valid" else (shown.state, shown.state_at)
+
+
+async def told_later(
+    node: Node, window: Browser, *, home: str, opaque: bytes, jti: bytes, at: datetime, fields: tuple[str, ...]
+) -> bool:
+    """A window that had no network tells of a look of then, so that the holder sees it (补报核对); False: tell again later."""
+    purpose = find_purpose(node, window.purpose)
+    question: dict[str, Any] = {
+        "v": 1, "opaque": b64(opaque), "unit": window.verifier.name, "registered": True, "purpose": purpose.name if purpose else "",
+        "fields": list(fields), "jti": b64(jti) if jti else "", "at": int(at.timestamp() * 1000),
+    }  # fmt: skip
+    if home == node.id:
+        async with node.db.transaction() as tx:
+            await wallet.looked(
+                tx, node, opaque=opaque, unit=window.verifier.name, verifier_node=node.id, registered=True,
+                purpose=question["purpose"], fields=fields, jti=jti, at=at,
+            )  # fmt: skip
+        return True
+    try:
+        await federation.call(node, home, "credentials.presented", question, idempotency_key=uuid7())
+    except (federation.CallRefused, federation.NotMember):
+        return True
+    except federation.CallFailed:
+        return False
+    return True
 
 
 async def _ask(node: Node, shown: Shown, question: dict[str, Any]) -> wallet.Looked | None:
@@ -172,7 +213,7 @@ async def _ask(node: Node, shown: Shown, question: dict[str, Any]) -> wallet.Loo
         async with node.db.transaction() as tx:
             return await wallet.looked(
                 tx, node, opaque=shown.opaque, unit=question["unit"], verifier_node=node.id, registered=question["registered"],
-                purpose=question["purpose"], fields=tuple(question["fields"]),
+                purpose=question["purpose"], fields=tuple(question["fields"]), jti=shown.jti if shown.offline else b"",
             )  # fmt: skip
     try:
         answer = await federation.call(

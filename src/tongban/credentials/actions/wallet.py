@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from tongban import consent, federation, notifications
@@ -14,8 +15,8 @@ from tongban.credentials.model import Card, Presentation
 from tongban.credentials.queries.credentials import GROUP
 from tongban.credentials.queries.credentials import card as find_card
 from tongban.credentials.queries.keys import signer_of
-from tongban.credentials.queries.types import type_of
-from tongban.credentials.rules import presentation, showing
+from tongban.credentials.queries.types import purposes, type_of
+from tongban.credentials.rules import chooser, marks, presentation, showing
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest, hmac_sm3, unb64
@@ -24,6 +25,9 @@ from tongban.kernel.node import Node
 
 LATE_SECONDS = 30
 """An online look may arrive this much after exp: the verifier checked the time, the call took a while."""
+TOLD_LATER = timedelta(days=7)
+"""So much later a verifier that had no network may still tell of a look."""
+KEPT = timedelta(hours=25)
 
 
 async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
@@ -82,7 +86,7 @@ async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None
 async def present(tx: Tx, node: Node, actor: Actor, card_id: str, disclosure: str = "") -> Presentation:
     """Show a card for sixty seconds (出示): the QR text signed by this node, and eight digits for a caller without camera.
 
-    `disclosure` is a set of the type; empty or unknown is the first, which shows least. The state travels as it is by
+    `disclosure` is a set of the type, or `for:<purpose>`; empty or unknown is the first, which shows least. The state travels as it is by
     the newest list held, also when it is not valid: the verifier sees it. Raises CardGone.
     """
     actor.require_self("出示证照")
@@ -90,15 +94,15 @@ async def present(tx: Tx, node: Node, actor: Actor, card_id: str, disclosure: st
     kind = type_of(node, card.type_code) if card else None
     if card is None or kind is None:
         raise CardGone
-    chosen = kind.disclosure(disclosure) or kind.disclosures[0]
-    now, today = node.clock.now(), node.clock.today()
+    picked = chooser.choice(kind, purposes(node), disclosure)
+    chosen, now, today = picked.disclosure, node.clock.now(), node.clock.today()
     values = {key: value.reveal() for key, value in card.data.items()}
     opaque, jti = secrets.token_bytes(16), secrets.token_bytes(8)
     token = presentation.encode(
         await signer_of(node), home=node.id, issuer=card.issuer, org_code=card.org_code, org_name=card.org_name,
         type_code=card.type_code, opaque=opaque, attributes=showing.attributes(kind, chosen, values, today),
         state=showing.state_now(card.state, card.valid_until, today), state_at=card.list_at, valid_until=card.valid_until,
-        at=now, jti=jti,
+        at=now, jti=jti, purpose=picked.purpose, mark=marks.mark(await issuers_signature(tx, card), opaque, int(now.timestamp())),
     )  # fmt: skip
     begin = now.replace(microsecond=0)
     made = Presentation(
@@ -115,6 +119,12 @@ async def present(tx: Tx, node: Node, actor: Actor, card_id: str, disclosure: st
         "UPDATE credential_card SET used_at = $3 WHERE subject = $1 AND id = $2", actor.person, card_id, now
     )
     return made
+
+
+async def issuers_signature(tx: Tx, card: Card) -> bytes:
+    """The issuer's signature over a card's record, which only issuer and home have (发证签名)."""
+    found: bytes = await tx.fetchval("SELECT data_signature FROM credential_card WHERE subject = $1 AND id = $2", card.subject, card.id)
+    return bytes(found)
 
 
 def code_hash(node: Node, digits: str) -> bytes:
@@ -159,16 +169,16 @@ async def looked(
     registered: bool,
     purpose: str,
     fields: tuple[str, ...],
+    jti: bytes = b"",
+    at: datetime | None = None,
 ) -> Looked:
     """A verifier looks at a code online (在线核对): it is used up, and the holder's record says who, why and what.
 
     `fields` are the Chinese names shown; they are written down only as far as this code carries them. A second look is
-    refused and written down too.
+    refused and written down too. `jti` comes with a code that a phone made without network: its entry serves many codes,
+    each once. `at` comes from a verifier that had no network: a look of then, told now.
     """
-    row = await tx.fetchrow(
-        "SELECT subject, id, card, disclosure, expires_at, stopped, used_at FROM credential_presentation WHERE opaque = $1 FOR UPDATE",
-        opaque,
-    )
+    row = await _showing(tx, opaque, jti)
     if row is None:
         return Looked("unknown")
     card = await find_card(tx, node, row["subject"], row["card"])
@@ -176,37 +186,58 @@ async def looked(
     now = node.clock.now()
     if card is None or kind is None:
         return Looked("unknown")
-    if now > row["expires_at"] + timedelta(seconds=LATE_SECONDS):
+    if now > row["expires_at"] + (TOLD_LATER if at else timedelta(seconds=LATE_SECONDS)):
         return Looked("late")
-    if row["stopped"]:
+    if row["stopped"] and at is None:
         return Looked("stopped")
     today = node.clock.today()
     state = showing.state_now(card.state, card.valid_until, today)
-    chosen = kind.disclosure(row["disclosure"]) or kind.disclosures[0]
+    chosen = chooser.choice(kind, purposes(node), row["disclosure"]).disclosure
     carried = {field.name for key in chosen.fields if (field := kind.field(key))}
     shown = tuple(name for name in fields if name in carried) if registered else ()
     used = row["used_at"] is not None
     await _write_down(
-        tx, node, card, now, unit=unit if registered else "未登记的查验方", verifier_node=verifier_node, registered=registered,
-        purpose=purpose, fields=() if used else shown, result="used" if used else state,
+        tx, node, card, min(max(at, row["issued_at"]), row["expires_at"]) if at else now, unit=unit if registered else "未登记的查验方",
+        verifier_node=verifier_node, registered=registered, purpose=purpose, fields=() if used else shown, result="used" if used else state,
+        way="both" if at else "phone" if jti else "",
     )  # fmt: skip
     if used:
         return Looked("used")
-    await tx.execute(
-        "UPDATE credential_presentation SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], now
-    )
+    if jti:
+        await tx.execute("INSERT INTO credential_offline_used (opaque, jti, at) VALUES ($1,$2,$3)", opaque, jti, now)
+    else:
+        await tx.execute(
+            "UPDATE credential_presentation SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], now
+        )
     until = card.valid_until.isoformat() if card.valid_until else ""
     return Looked("ok", state, int(card.list_at.timestamp() * 1000), until)
 
 
+async def _showing(tx: Tx, opaque: bytes, jti: bytes) -> asyncpg.Record | None:
+    """The showing or the phone's entry behind an opaque id, locked: of two looks at once one waits."""
+    if not jti:
+        return await tx.fetchrow(
+            "SELECT subject, id, card, disclosure, issued_at, expires_at, stopped, used_at FROM credential_presentation "
+            "WHERE opaque = $1 FOR UPDATE",
+            opaque,
+        )
+    row = await tx.fetchrow("SELECT 1 FROM credential_offline WHERE opaque = $1 FOR UPDATE", opaque)
+    return row and await tx.fetchrow(
+        "SELECT subject, id, card, disclosure, issued_at, expires_at, stopped, "
+        "(SELECT u.at FROM credential_offline_used u WHERE u.opaque = $1 AND u.jti = $2) AS used_at FROM credential_offline WHERE opaque = $1",
+        opaque,
+        jti,
+    )
+
+
 async def _write_down(
     tx: Tx, node: Node, card: Card, now: datetime, *, unit: str, verifier_node: str, registered: bool, purpose: str,
-    fields: tuple[str, ...], result: str,
+    fields: tuple[str, ...], result: str, way: str = "",
 ) -> None:  # fmt: skip
     await tx.execute(
-        "INSERT INTO credential_view (subject, id, card, at, unit, node, registered, purpose, fields, result) "
-        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
-        card.subject, uuid7(), card.id, now, unit, verifier_node, registered, purpose, list(fields), result,
+        "INSERT INTO credential_view (subject, id, card, at, unit, node, registered, purpose, fields, result, way) "
+        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+        card.subject, uuid7(), card.id, now, unit, verifier_node, registered, purpose, list(fields), result, way,
     )  # fmt: skip
     await consent.record_access(
         tx, node,
@@ -231,20 +262,12 @@ async def token_of_digits(tx: Tx, node: Node, digits: str) -> str | None:
     )
 
 
-async def report(tx: Tx, node: Node, actor: Actor, view_id: str, words: str) -> bool:
-    """The holder says that a look was not theirs or was too much (举报); False when there is no such look."""
-    actor.require_self("举报出示记录")
-    blob = node.cipher.seal("case", "credential_view.report", view_id, words)
-    done: str = await tx.execute(
-        "UPDATE credential_view SET reported_at = coalesce(reported_at, $3), report = coalesce(report, $4) WHERE subject = $1 AND id = $2",
-        actor.person, view_id, node.clock.now(), blob,
-    )  # fmt: skip
-    return done == "UPDATE 1"
-
-
 async def sweep(tx: Tx, node: Node) -> None:
-    """Forget codes an hour after they end, wrong tries and taken numbers when they no longer matter (清理)."""
+    """Forget texts of codes at their end, their numbers a day later, wrong tries and taken numbers when they no longer matter (清理)."""
     now = node.clock.now()
-    await tx.execute("DELETE FROM credential_presentation WHERE expires_at < $1", now - timedelta(hours=1))
+    await tx.execute("UPDATE credential_presentation SET token = '' WHERE expires_at < $1 AND token <> ''", now - timedelta(minutes=5))
+    await tx.execute("DELETE FROM credential_presentation WHERE expires_at < $1", now - KEPT)
+    await tx.execute("DELETE FROM credential_offline WHERE expires_at < $1", now - TOLD_LATER)
+    await tx.execute("DELETE FROM credential_offline_used WHERE at < $1", now - TOLD_LATER - timedelta(days=1))
     await tx.execute("DELETE FROM credential_seen WHERE expires_at < $1", now)
     await tx.execute("DELETE FROM credential_try WHERE at < $1", now - timedelta(hours=1))

@@ -18,9 +18,11 @@ from tongban.credentials.model.printing import (
 )
 from tongban.credentials.model.showing import (
     Browser,
+    Entry,
     Line,
     Presentation,
     Purpose,
+    Report,
     Shown,
     Unreadable,
     Verdict,
@@ -48,6 +50,7 @@ __all__ = [
     "Credential",
     "CredentialType",
     "Disclosure",
+    "Entry",
     "FieldKind",
     "Hall",
     "Holder",
@@ -62,6 +65,7 @@ __all__ = [
     "PrintRule",
     "PrintState",
     "Purpose",
+    "Report",
     "Shown",
     "State",
     "StatusList",

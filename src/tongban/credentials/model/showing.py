@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from tongban.credentials.model.types import State
+from tongban.kernel.gm import Personal
 
 
 class Presentation(msgspec.Struct, frozen=True):
@@ -27,7 +28,8 @@ class Presentation(msgspec.Struct, frozen=True):
 class Shown(msgspec.Struct, frozen=True):
     """What a `GZ1:` code says once its signature holds (出示内容); docs/presentation.md has the labels.
 
-    `attributes` are by field number; `state_at` is the time of the status list that the home used.
+    `attributes` are by field number; `state_at` is the time of the status list that the home used. `offline`: made by a
+    phone without network, from an entry that its home signed at `signed_at`; `mark` is what lists of ended cards know.
     """
 
     home: str
@@ -46,6 +48,8 @@ class Shown(msgspec.Struct, frozen=True):
     jti: bytes
     purpose: str
     offline: bool = False
+    mark: bytes = b""
+    signed_at: datetime | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -79,6 +83,7 @@ class Verdict(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     fields: Mapping[str, str] = {}
     say: str = ""
+    offline: bool = False
     online: bool = False
     checked_at: datetime | None = None
     state_at: datetime | None = None
@@ -98,6 +103,34 @@ class View(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     result: str
     reported_at: datetime | None = None
+    node: str = ""
+    way: str = ""
+    report: Personal | None = None
+    answer: Personal | None = None
+    answered_at: datetime | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry for a key of the holder's phone (离线出示条目): COSE bytes, and until when it is good."""
+
+    id: str
+    cose: bytes
+    expires_at: datetime
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A report of abuse about a verifier unit of this node (举报): what was looked at when, and what the holder wrote; no name."""
+
+    home: str
+    id: str
+    unit: str
+    looked_at: datetime
+    purpose: str
+    fields: tuple[str, ...]
+    words: Personal
+    reported_at: datetime
+    answer: Personal | None = None
+    answered_at: datetime | None = None
 
 
 class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +150,8 @@ class Verifier(msgspec.Struct, frozen=True):
     name: str
     org_code: str
     purposes: tuple[str, ...]
-    state: Literal["active", "stopped"]
+    state: Literal["active", "suspended", "stopped"]
+    reason: str = ""
 
 
 class Browser(msgspec.Struct, frozen=True):

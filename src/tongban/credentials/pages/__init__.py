@@ -1,19 +1,22 @@
-"""HTML doors of credentials 证照页面: the wallet, showing, the verifier's window, the hall's desk, the back office."""
+"""HTML doors of credentials 证照页面: the wallet, showing (also without network), the verifier's window, the hall's desk, the back office."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tongban import ui
-from tongban.credentials.pages import desk, office, show, verify, wallet
+from tongban.credentials.pages import desk, office, offline, show, verifiers, verify, wallet
 
-routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes]
+routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *offline.routes, *verifiers.routes]
 
 ROUTES: list[ui.Route] = [
     ui.Route("/wallet", "/wallet", who=("citizen",)),
     ui.Route("/wallet/{card_id:uuid}", who=("citizen",), fixture="a card in the wallet"),
     ui.Route("/wallet/{card_id:uuid}/show", who=("citizen",), fixture="a card in the wallet"),
     ui.Route("/wallet/{card_id:uuid}/records", who=("citizen",), fixture="a card in the wallet"),
+    ui.Route("/wallet/{card_id:uuid}/offline", who=("citizen",), fixture="a card in the wallet"),
+    ui.Route("/wallet/offline", "/wallet/offline"),
+    ui.Route("/verify/offline", "/verify/offline"),
     ui.Route("/verify", "/verify", who=("nobody", "verifier")),
     ui.Route("/verify/register", "/verify/register", who=("nobody",)),
     ui.Route("/verify/purpose", "/verify/purpose", who=("verifier",), fixture="a registered window"),
@@ -22,6 +25,7 @@ ROUTES: list[ui.Route] = [
     ui.Route("/desk/prints/{job_id:uuid}", who=("staff",), fixture="an order at a hall"),
     ui.Route("/desk/prints/{job_id:uuid}/paper", who=("staff",), fixture="a printed order"),
     ui.Route("/staff/verifiers", "/staff/verifiers", who=("staff",)),
+    ui.Route("/staff/verifiers/reports", "/staff/verifiers/reports", who=("staff",)),
     ui.Route("/staff/credentials", "/staff/credentials", who=("staff",)),
     ui.Route("/staff/credentials/{credential_id:uuid}", who=("staff",), fixture="an issued credential"),
 ]

@@ -1,4 +1,4 @@
-"""后台 the back office: verifier units with their codes; issued credentials with suspend, resume, revoke, cancel."""
+"""后台 the back office: issued credentials with suspend, resume, revoke, cancel."""
 
 from __future__ import annotations
 
@@ -12,40 +12,14 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import identity, ui
-from tongban.credentials.actions import status, verifiers
-from tongban.credentials.model import STATE_WORD, Credential, Verifier
+from tongban.credentials.actions import status
+from tongban.credentials.model import STATE_WORD, Credential
 from tongban.credentials.queries import credentials as queries
-from tongban.credentials.queries.types import purposes, type_of
+from tongban.credentials.queries.types import type_of
 from tongban.credentials.rules import layout, showing
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed, NotFound, Refusal, Refusals
 from tongban.kernel.node import Node
-
-
-class UnitRow(msgspec.Struct, frozen=True):
-    """One verifier unit (查验方) with its checks of the last thirty days."""
-
-    id: str
-    name: str
-    org_code: str
-    purposes: str
-    state: str
-    windows: int
-    checks: int
-
-
-class VerifiersPage(msgspec.Struct, frozen=True):
-    """What /staff/verifiers draws; `code` is shown once, after it was made."""
-
-    title: str
-    rows: tuple[UnitRow, ...]
-    options: tuple[ui.Option, ...]
-    code: str = ""
-    unit: str = ""
-    name: str = ""
-    org_code: str = ""
-    chosen: tuple[str, ...] = ()
-    errors: Refusals = ()
 
 
 class IssuedRow(msgspec.Struct, frozen=True):
@@ -91,90 +65,8 @@ SEE = "credentials.see"
 VERBS = {"suspend": status.suspend, "resume": status.resume, "revoke": status.revoke, "cancel": status.cancel}
 
 
-async def _verifiers(
-    request: Request[Any, Any, Any], node: Node, page: VerifiersPage | None = None, *, status_code: int = 200
-) -> Response[Any]:
-    since = node.clock.today().toordinal() - 30
-    async with node.db.reading() as tx:
-        rows = await tx.fetch(
-            "SELECT v.*, (SELECT count(*) FROM credential_browser b WHERE b.verifier = v.id AND b.stopped_at IS NULL) AS windows, "
-            "(SELECT coalesce(sum(checks), 0) FROM credential_check c WHERE c.verifier_group = v.id::text AND c.day >= $1::date) AS checks "
-            "FROM credential_verifier v ORDER BY v.state, v.made_at DESC LIMIT 200",
-            node.clock.today().fromordinal(since),
-        )
-    names = {one.id: one.name for one in purposes(node)}
-    found = tuple(
-        UnitRow(
-            row["id"],
-            row["name"],
-            row["org_code"],
-            "、".join(names.get(one, one) for one in row["purposes"]),
-            "在用" if row["state"] == "active" else "停用",
-            row["windows"],
-            row["checks"],
-        )
-        for row in rows
-    )
-    options = tuple(ui.Option(one.id, one.name, f"依据《{one.basis}》") for one in purposes(node))
-    base = page or VerifiersPage("查验方", (), ())
-    return ui.page(
-        request,
-        "credentials/verifiers.html",
-        msgspec.structs.replace(base, rows=found, options=options),
-        status=status_code,
-    )
-
-
-@get("/staff/verifiers")
-async def list_verifiers(
-    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
-) -> Response[Any]:
-    """查验方: who may check, for what, how often they did."""
-    actor.require_may("credentials.verifiers", division=_area(node))
-    return await _verifiers(request, node)
-
-
 def _area(node: Node) -> str:
     return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
-
-
-@post("/staff/verifiers")
-async def make(
-    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
-) -> Response[Any]:
-    """Register a unit; its enrolment code is shown on the answer and never again."""
-    actor.require_may("credentials.verifiers", division=_area(node))
-    form = await ui.form(request)
-    async with node.db.transaction() as tx:
-        made = await verifiers.make_verifier(
-            tx, node, actor, name=form["name"], org_code=form["org_code"], purposes=tuple(form.all("purposes"))
-        )
-    if isinstance(made[0], Verifier):
-        page = VerifiersPage("查验方", (), (), code=str(made[1]), unit=made[0].name)
-        return await _verifiers(request, node, page)
-    wrong = tuple(one for one in made if isinstance(one, Refusal))
-    page = VerifiersPage(
-        "查验方", (), (), name=form["name"], org_code=form["org_code"], chosen=tuple(form.all("purposes")), errors=wrong
-    )
-    return await _verifiers(request, node, page, status_code=422)
-
-
-@post("/staff/verifiers/{unit_id:uuid}")
-async def change(
-    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], unit_id: FromPath[UUID]
-) -> Response[Any]:
-    """Another code, or an end."""
-    actor.require_may("credentials.verifiers", division=_area(node))
-    form = await ui.form(request)
-    async with node.db.transaction() as tx:
-        name = await tx.fetchval("SELECT name FROM credential_verifier WHERE id = $1", str(unit_id))
-        if name is None:
-            raise NotFound("没有这个查验方")
-        if form["act"] == "stop":
-            await verifiers.stop_verifier(tx, str(unit_id))
-            return ui.see_other("/staff/verifiers")
-        code = await verifiers.new_code(tx, node, str(unit_id))
-    return await _verifiers(request, node, VerifiersPage("查验方", (), (), code=code, unit=name))
 
 
 def _issued_row(node: Node, one: Credential) -> IssuedRow:
@@ -288,4 +180,4 @@ async def act(
     return ui.see_other(f"/staff/credentials/{credential_id}")
 
 
-routes = [list_verifiers, make, change, issued, one, act]
+routes = [issued, one, act]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -17,8 +18,8 @@ from tongban.credentials.actions import wallet as verbs
 from tongban.credentials.errors import CardGone
 from tongban.credentials.pages.wallet import LEVEL, card_row, elsewhere
 from tongban.credentials.queries import credentials as queries
-from tongban.credentials.queries.types import type_of
-from tongban.credentials.rules import layout, showing
+from tongban.credentials.queries.types import purposes, type_of
+from tongban.credentials.rules import chooser, layout, showing
 from tongban.credentials.rules.presentation import LIFETIME_SECONDS
 from tongban.kernel.actor import Actor
 from tongban.kernel.node import Node
@@ -37,8 +38,11 @@ class ShowPage(msgspec.Struct, frozen=True):
     holder: str
     warning: str
     disclosure: str
-    disclosure_words: str
     options: tuple[ui.Option, ...]
+    for_whom: tuple[ui.Option, ...]
+    meant: str
+    seen: tuple[str, ...]
+    unseen: tuple[str, ...]
     code: str
     digits: str
     at: datetime
@@ -72,7 +76,8 @@ async def show(
         if not over:
             made = await verbs.present(tx, node, actor, card.id, chosen)
     today = node.clock.today()
-    disclosure = kind.disclosure(chosen) or kind.disclosures[0]
+    ways = chooser.choices(kind, purposes(node))
+    picked = chooser.choice(kind, purposes(node), chosen)
     state = showing.state_now(card.state, card.valid_until, today)
     row = card_row(card, kind, today)
     page = ShowPage(
@@ -82,13 +87,16 @@ async def show(
         icon=kind.icon,
         holder=row.hint,
         warning="" if state == "valid" else row.state,
-        disclosure=disclosure.id,
-        disclosure_words=disclosure.name,
-        options=tuple(ui.Option(one.id, one.name) for one in kind.disclosures),
+        disclosure=picked.disclosure.id,
+        options=tuple(option(one) for one in ways if not one.purpose_name),
+        for_whom=tuple(option(one) for one in ways if one.purpose_name),
+        meant=picked.purpose_name,
+        seen=picked.seen,
+        unseen=picked.unseen,
         code=layout.qr_svg(made.token) if made else "",
         digits=made.digits if made else "",
         at=node.clock.now(),
-        renew=f"/wallet/{card.id}/show?d={disclosure.id}&since={since}",
+        renew=f"/wallet/{card.id}/show?d={quote(picked.disclosure.id)}&since={since}",
         seconds=LIFETIME_SECONDS,
         ended="" if not over else "出示停止了" if stopped else "已经出示了 5 分钟，先停一下",
         back=f"/wallet/{card.id}",
@@ -96,6 +104,11 @@ async def show(
     response = ui.page(request, "credentials/show.html", page)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def option(one: chooser.Choice) -> ui.Option:
+    """One way to show, as a choice on a page (一种出示)."""
+    return ui.Option(one.disclosure.id, one.disclosure.name, "、".join(one.seen))
 
 
 def _since(text: str, now_ms: int) -> int:

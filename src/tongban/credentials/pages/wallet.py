@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -15,8 +16,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, identity, seals, ui
-from tongban.credentials.actions import at_home, gather, prints
-from tongban.credentials.actions import wallet as verbs
+from tongban.credentials.actions import at_home, gather, prints, reports
 from tongban.credentials.errors import CardGone
 from tongban.credentials.model import Card, CredentialType, Hall, HomeCard, HomeCards, View
 from tongban.credentials.queries import credentials as queries
@@ -48,6 +48,15 @@ class CardRow(msgspec.Struct, frozen=True):
     href: str = ""
 
 
+class Chip(msgspec.Struct, frozen=True):
+    """One way to narrow the list (筛选): only ways that find something are offered."""
+
+    text: str
+    href: str
+    count: int
+    current: bool
+
+
 class Addable(msgspec.Struct, frozen=True):
     """A type that can be asked for (可以添加的证照)."""
 
@@ -75,6 +84,9 @@ class WalletPage(msgspec.Struct, frozen=True):
     done: str
     there: There | None = None
     tab: str = "wallet"
+    q: str = ""
+    chips: tuple[Chip, ...] = ()
+    found: int = 0
 
 
 class PickupRow(msgspec.Struct, frozen=True):
@@ -155,6 +167,25 @@ def _there(node: Node, says: identity.HomeSays[HomeCards]) -> There:
     )  # fmt: skip
 
 
+WAYS: dict[str, tuple[str, Callable[[Card, CardRow], bool]]] = {
+    "": ("全部", lambda _card, _row: True),
+    "mine": ("个人的", lambda card, _row: card.holder_kind != "legal"),
+    "company": ("企业的", lambda card, _row: card.holder_kind == "legal"),
+    "soon": ("快到期", lambda _card, row: row.tag_kind == "warn"),
+    "ended": ("不能用了", lambda _card, row: row.tag_kind == "bad"),
+}
+
+
+def _chips(named: tuple[tuple[Card, CardRow], ...], q: str, only: str) -> tuple[Chip, ...]:
+    counts = {key: sum(fits(*one) for one in named) for key, (_, fits) in WAYS.items()}
+    asked = {"q": q} if q else {}
+    return tuple(
+        Chip(words, "/wallet" + (f"?{query}" if (query := urlencode(asked | ({"only": key} if key else {}))) else ""), counts[key], key == only)
+        for key, (words, _) in WAYS.items()
+        if counts[key] and (not key or counts[key] < len(named) or key == only)
+    )
+
+
 @get("/wallet")
 async def cards(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
@@ -173,9 +204,15 @@ async def cards(
             for row in await tx.fetch("SELECT type_code FROM credential_request WHERE subject = $1", actor.person)
         }
     today, held = node.clock.today(), {card.type_code for card in found}
+    q, only = request.query_params.get("q", "").strip()[:40], request.query_params.get("only", "")
+    every = tuple((card, card_row(card, type_of(node, card.type_code), today)) for card in found)
+    named = tuple(one for one in every if q in one[1].name + one[1].hint + one[1].issuer)
     page = WalletPage(
         title="亮证",
-        cards=tuple(card_row(card, type_of(node, card.type_code), today) for card in found),
+        cards=tuple(row for card, row in named if WAYS.get(only, WAYS[""])[1](card, row)),
+        q=q,
+        chips=_chips(named, q, only),
+        found=len(every),
         addable=tuple(
             Addable(kind.code, kind.name, kind.code in asked)
             for kind in types(node)
@@ -334,7 +371,7 @@ async def report(
     actor.require(LEVEL)
     form = await ui.form(request)
     async with node.db.transaction() as tx:
-        if not await verbs.report(tx, node, actor, str(view_id), form["words"][:500]):
+        if not await reports.report(tx, node, actor, str(view_id), form["words"][:500]):
             raise CardGone
     return ui.see_other(f"/wallet/{card_id}/records?done=reported")
 

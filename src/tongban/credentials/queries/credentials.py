@@ -201,6 +201,11 @@ async def views(tx: Tx, node: Node, subject: str, card_id: str = "", limit: int 
                 tuple(row["fields"]),
                 row["result"],
                 row["reported_at"],
+                row["node"],
+                row["way"],
+                node.cipher.open("case", "credential_view.report", str(row["id"]), row["report"]) if row["report"] else None,
+                node.cipher.open("case", "credential_view.answer", str(row["id"]), row["answer"]) if row["answer"] else None,
+                row["answered_at"],
             )
         )
     return tuple(found)

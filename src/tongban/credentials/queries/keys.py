@@ -53,6 +53,14 @@ async def key_finder(node: Node) -> KeyOf:
     return find
 
 
+def key_ends(found: federation.Directory, key: federation.NodeKey) -> float | None:
+    """Unix seconds from which a signing key may sign no longer, None for a current one (验签公钥到什么时候)."""
+    retired = 0.0 if key.retired_at is None else (key.retired_at + _RETIRED_MS) / 1000
+    revoked = found.revoked_since(key.kid)
+    ends = [retired] if key.status != "current" else []
+    return min([*ends, *([revoked / 1000] if revoked is not None else [])], default=None)
+
+
 async def node_name(node: Node, node_id: str) -> str:
     """The name people know a node by, or its id."""
     if node_id == node.id:

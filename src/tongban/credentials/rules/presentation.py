@@ -2,7 +2,8 @@
 
 `GZ1:` + Base45(COSE_Sign1). Protected header {alg: -65537 (SM2 with SM3, private), kid}; payload is CBOR with CWT labels
 where they exist (iss 1, exp 4, iat 6, cti 7) and one private label, -65537, for the rest; docs/presentation.md lists it.
-Signature before contents; an algorithm is never taken from the token but pinned.
+Signature before contents; an algorithm is never taken from the token but pinned. A code made without network is an
+array of three around such a message (rules/offline.py); which of the two it is must agree with what the home signed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
 import cbor2
+import msgspec
 
 from tongban.credentials.model import STATE_CODE, STATE_OF_CODE, Shown, Unreadable
-from tongban.credentials.rules import base45
+from tongban.credentials.rules import base45, offline
 from tongban.kernel.gm import Sm2PublicKey
 
 PREFIX: Final = "GZ1:"
@@ -80,31 +82,54 @@ def encode(
     at: datetime,
     jti: bytes,
     purpose: str = ANY_PURPOSE,
+    mark: bytes = b"",
 ) -> str:
     """The text of one presentation, good for 60 seconds from `at` (生成出示码). Attributes are by field number."""
-    iat = int(at.timestamp())
-    body = {
-        1: home,
-        4: iat + LIFETIME_SECONDS,
-        6: iat,
-        7: jti,
-        CLAIM: {
-            1: issuer,
-            2: org_code,
-            3: org_name,
-            4: type_code,
-            5: opaque,
-            6: dict(sorted(attributes.items())),
-            7: STATE_CODE[state],  # type: ignore[index]  # a State
-            8: int(state_at.timestamp()),
-            9: valid_until.isoformat() if valid_until else "",
-            10: purpose,
-        },
-    }
-    payload = cbor2.dumps(body)
+    claim = _claim(issuer, org_code, org_name, type_code, opaque, attributes, state, state_at, valid_until, purpose, mark)
+    return PREFIX + base45.encode(_sign(key, home, int(at.timestamp()), LIFETIME_SECONDS, jti, claim))
+
+
+def encode_entry(
+    key: Signs,
+    *,
+    home: str,
+    issuer: str,
+    org_code: str,
+    org_name: str,
+    type_code: str,
+    opaque: bytes,
+    attributes: Mapping[int, str],
+    state: str,
+    state_at: datetime,
+    valid_until: date | None,
+    at: datetime,
+    jti: bytes,
+    device: bytes,
+    purpose: str = ANY_PURPOSE,
+    mark: bytes = b"",
+) -> bytes:
+    """One entry for a key of the holder's phone, good for 24 hours from `at` (离线出示条目): worth nothing without that key."""
+    claim = _claim(issuer, org_code, org_name, type_code, opaque, attributes, state, state_at, valid_until, purpose, mark)
+    return _sign(key, home, int(at.timestamp()), offline.ENTRY_SECONDS, jti, claim | {12: device})
+
+
+def _sign(key: Signs, home: str, iat: int, seconds: int, jti: bytes, claim: dict[int, Any]) -> bytes:
+    payload = cbor2.dumps({1: home, 4: iat + seconds, 6: iat, 7: jti, CLAIM: claim})
     protected = cbor2.dumps({1: ALG_SM2, 4: key.kid.encode()})
     signature = key.sign(signed_bytes(protected, payload))
-    return PREFIX + base45.encode(cbor2.dumps([protected, {}, payload, signature]))
+    return cbor2.dumps([protected, {}, payload, signature])
+
+
+def _claim(
+    issuer: str, org_code: str, org_name: str, type_code: str, opaque: bytes, attributes: Mapping[int, str], state: str,
+    state_at: datetime, valid_until: date | None, purpose: str, mark: bytes,
+) -> dict[int, Any]:  # fmt: skip
+    claim: dict[int, Any] = {
+        1: issuer, 2: org_code, 3: org_name, 4: type_code, 5: opaque, 6: dict(sorted(attributes.items())),
+        7: STATE_CODE[state],  # type: ignore[index]  # a State
+        8: int(state_at.timestamp()), 9: valid_until.isoformat() if valid_until else "", 10: purpose,
+    }  # fmt: skip
+    return claim | {11: mark} if mark else claim
 
 
 def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
@@ -118,7 +143,7 @@ def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
     opened = _open(text)
     if opened is None:
         return Unreadable("malformed")
-    kid, protected, payload, signature = opened
+    kid, protected, payload, signature, device = opened
     home = kid.partition("/")[0]
     key = key_of(kid, int(now))
     if key is None:
@@ -126,30 +151,51 @@ def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
     if not key.verify(signed_bytes(protected, payload), signature):
         return Unreadable("bad_signature", home)
     try:
-        shown = _shown(kid, cbor2.loads(payload))
+        body = cbor2.loads(payload)
+        shown, device_key = _shown(kid, body), body[CLAIM].get(12)
     except _BROKEN:
         return Unreadable("malformed", home)
-    if shown.home != home:
+    if shown.home != home or (device_key is None) != (device is None):
         return Unreadable("bad_signature", home)
+    if device is not None:
+        return _by_phone(shown, device, device_key, now)
     begin, end = shown.issued_at.timestamp(), shown.expires_at.timestamp()
     if now > end or not 0 < end - begin <= LIFETIME_SECONDS:
         return Unreadable("too_old", home)
     return Unreadable("not_yet", home) if begin > now + SKEW_SECONDS else shown
 
 
-def _open(text: str) -> tuple[str, bytes, bytes, bytes] | None:
-    """kid, protected header, payload and signature of a well-formed text, or None."""
+def _by_phone(entry: Shown, device: offline.Device, key: Any, now: float) -> Shown | Unreadable:
+    """An entry with what the phone signed (离线码): the phone's key, its time within the entry's, 60 seconds."""
+    if type(key) is not bytes or not offline.device_holds(device, key):
+        return Unreadable("bad_signature", entry.home)
+    begin, last = entry.issued_at.timestamp(), entry.expires_at.timestamp()
+    end = min(device.iat + LIFETIME_SECONDS, last)
+    if now > end or not 0 < last - begin <= offline.ENTRY_SECONDS or device.iat < begin - SKEW_SECONDS:
+        return Unreadable("too_old", entry.home)
+    if device.iat > now + SKEW_SECONDS:
+        return Unreadable("not_yet", entry.home)
+    return msgspec.structs.replace(entry, issued_at=_moment(device.iat), expires_at=_moment(int(end)), jti=device.jti, offline=True, signed_at=entry.issued_at)
+
+
+def _open(text: str) -> tuple[str, bytes, bytes, bytes, offline.Device | None] | None:
+    """kid, protected header, payload, signature and the phone's part of a well-formed text, or None."""
     if len(text) > LONGEST_TEXT:
         return None
+    device = None
     try:
-        protected, unprotected, payload, signature = cbor2.loads(base45.decode(text[len(PREFIX) :]))
+        message = cbor2.loads(base45.decode(text[len(PREFIX) :]))
+        if len(message) == 3:
+            device = offline.device_part(message)
+            message = cbor2.loads(device.entry)
+        protected, unprotected, payload, signature = message
         kid = _headers.get(protected) or _kid(protected)
     except _BROKEN:
         return None
     good = (
         kid and unprotected == {} and type(payload) is bytes and type(signature) is bytes and type(protected) is bytes
     )
-    return (kid, protected, payload, signature) if good else None
+    return (kid, protected, payload, signature, device) if good else None
 
 
 def _kid(protected: bytes) -> str:
@@ -192,7 +238,14 @@ def _shown(kid: str, body: Any) -> Shown:
         expires_at=_moment(body[4]),
         jti=jti,
         purpose=texts[6],
+        mark=_mark(claim.get(11, b"")),
     )
+
+
+def _mark(found: Any) -> bytes:
+    if type(found) is not bytes or len(found) not in {0, 8}:
+        raise TypeError("mark")
+    return found
 
 
 def _moment(seconds: Any) -> datetime:

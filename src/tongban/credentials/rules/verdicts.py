@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -31,6 +32,7 @@ class Facts(msgspec.Struct, frozen=True):
     valid_until: date | None
     issuer_name: str
     home_name: str
+    purposes: Mapping[str, str] = {}
 
 
 def unreadable(why: Unreadable, now: datetime, *, registered: bool) -> Verdict:
@@ -91,17 +93,18 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
     # a verifier that could not ask the home still counts its own calendar days
     given, fields = _fields(shown, kind, purpose)
     checked = Line("状态核对", _checked(facts, online=online), small=True)
+    how = (Line("怎么出示的", "离线出示，手机没有联网", small=True),) if shown.offline else ()
     issued = Line("谁发的", f"{shown.org_name}，签名是真的", small=True)
     if state == "valid" and facts.now - facts.state_at <= _STALE:
         until_words = "长期" if facts.valid_until is None else day_words(facts.valid_until)
-        reason, say = _advice(kind, purpose, fields, name)
-        lines = (*given, issued, Line("有效期至", until_words, small=True), checked)
+        reason, say = _advice(kind, purpose, fields, name) if _meant(shown, purpose) else _not_meant(shown, facts, name)
+        lines = (*given, *how, issued, Line("有效期至", until_words, small=True), checked)
         return Verdict(
             "valid", "valid", "有效", reason, type_name=name, type_code=shown.type_code, issuer=shown.org_name, lines=lines,
-            fields=fields, say=say, online=online, checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
+            fields=fields, say=say, offline=shown.offline, online=online, checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
         )  # fmt: skip
     base = Verdict(
-        "unknown", "stale", "", "", type_name=name, type_code=shown.type_code, issuer=shown.org_name, online=online,
+        "unknown", "stale", "", "", type_name=name, type_code=shown.type_code, issuer=shown.org_name, offline=shown.offline, online=online,
         checked_at=facts.now, state_at=facts.state_at, registered=purpose is not None,
     )  # fmt: skip
     if state == "expired":
@@ -109,13 +112,13 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
         return msgspec.structs.replace(
             base, kind="expired", code="expired", headline="过期了",
             reason=f"{until.month} 月 {until.day} 日到期，已过 {max(1, (today - until).days)} 天",
-            lines=(Line("证照", name), Line("到期日", day_words(until), small=True), issued, checked),
+            lines=(Line("证照", name), Line("到期日", day_words(until), small=True), *how, issued, checked),
             say="“您这张电子证照到期了。带实体证件也能办，或者先在手机里换新。”",
         )  # fmt: skip
     if state != "valid":
         return msgspec.structs.replace(
             base, kind="revoked", code=state, headline=STATE_WORD[state], reason="发证单位说不能用",
-            lines=(Line("证照", name), Line("谁定的", shown.org_name, small=True), Line("为什么", "原因不对外显示", small=True), checked),
+            lines=(Line("证照", name), Line("谁定的", shown.org_name, small=True), Line("为什么", "原因不对外显示", small=True), *how, checked),
             say="“这张电子证照不能用了。请拿实体证件来，或打 12345 问。”别扣对方证件。",
         )  # fmt: skip
     return msgspec.structs.replace(
@@ -131,7 +134,7 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
 def _fields(
     shown: Shown, kind: CredentialType | None, purpose: Purpose | None
 ) -> tuple[tuple[Line, ...], dict[str, str]]:
-    if kind is None or purpose is None:
+    if kind is None or purpose is None or not _meant(shown, purpose):
         return (Line("证照", kind.name if kind else "证照"),), {}
     allowed = purpose.fields.get(kind.name, ())
     found = [
@@ -143,6 +146,16 @@ def _fields(
     return lines, {field.key: value for field, value in found}
 
 
+def _meant(shown: Shown, purpose: Purpose | None) -> bool:
+    """Whether the holder meant this verifier's purpose: a code for a bank tells a hotel nothing (T-53)."""
+    return purpose is None or shown.purpose in {"any", purpose.id}
+
+
+def _not_meant(shown: Shown, facts: Facts, name: str) -> tuple[str, str]:
+    meant = facts.purposes.get(shown.purpose, "别的用途")
+    return f"{name}，对方选的是给{meant}看", f"“您选的是给{meant}看，请换一个再出示一次。”对方可以不同意。"
+
+
 def _words(kind: str, value: str) -> str:
     """A date as people write it; anything else as it is."""
     if kind != "date":
@@ -151,6 +164,15 @@ def _words(kind: str, value: str) -> str:
         return day_words(date.fromisoformat(value))
     except ValueError:
         return value
+
+
+def narrowed(purpose: Purpose, ask: tuple[str, ...]) -> Purpose:
+    """The purpose with only the fields that are asked for (只问这几项)."""
+    return msgspec.structs.replace(
+        purpose,
+        fields={name: tuple(key for key in keys if key in ask) for name, keys in purpose.fields.items()},
+        required={name: tuple(key for key in keys if key in ask) for name, keys in purpose.required.items()},
+    )
 
 
 def names_shown(shown: Shown, kind: CredentialType | None, purpose: Purpose | None) -> tuple[str, ...]:

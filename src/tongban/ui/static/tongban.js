@@ -283,6 +283,12 @@ for (const form of window.crypto && crypto.subtle && window.indexedDB ? $$("form
   }, true);
 }
 
+// Signed out here: what this phone holds for showing cards offline goes 退出就清掉.
+if ("out" in document.documentElement.dataset && localStorage.getItem("offline")) {
+  localStorage.removeItem("offline");
+  indexedDB.deleteDatabase("tongban-offline");
+}
+
 // Kiosk 自助机: after a minute without a touch it asks; twenty seconds later it ends the session and goes home.
 if (document.documentElement.dataset.channel === "kiosk") {
   let idle;
