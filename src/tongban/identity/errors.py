@@ -36,6 +36,7 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.face_consent": (422, "刷脸要你同意才能做。不同意也能办，带身份证去大厅", ""),
     "identity.counter_word": (422, "现场核验码不对，请对照窗口给的纸条", ""),
     "identity.session_ended": (401, "登录时间到了。再登一次，刚才填的都在", "再登一次"),
+    "identity.session_replaced": (401, "这个浏览器里后来又登录过一次，先前那次就停了", "要接着办，再登一次"),
     "identity.signed_out_elsewhere": (401, "你在别处退出了，所以这里也退出了", "要接着办，再登一次"),
     "identity.home_away": (
         503, "{place}暂时连不上。已登录的照常用；这一步等连上再办，不用重填", "过几分钟再试",
@@ -63,6 +64,8 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.own_case": (403, "这是你自己或家人的事，要请别的同事办", "转给没有关系的同事"),
     "identity.visit_unknown": (422, "没有查到这个人，或者姓名和证号对不上。没有账号的先给他注册", ""),
     "identity.four_eyes": (403, "要另一位同事批准，自己提的自己不能批", "请另一位管理员来批"),
+    "identity.plan_already": (409, "已经是这样了，不用再提", "刷新后再看一遍"),
+    "identity.export_gone": (410, "这份导出取过了，或者过了一天，或者不是你提的", "要用就重新提交一次"),
     "identity.proposal_gone": (409, "这一条已经有人处理，或者过期了", "回到清单看一看"),
     "identity.proposal_changed": (409, "内容和提议时不一样，没有办", "请提议人重新提，并报告安全员"),
     "identity.roles_apart": (409, "管理岗和办件岗不能给同一个人：已经有“{role}”", "换一个人，或先收回那个岗位"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tongban import federation, notifications
 from tongban.identity.actions import (
+    audit,
     client_logout,
     corrections,
     emergency,
@@ -234,6 +235,7 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.renew_statements", 3600, renew_statements),
     jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
     jobs.Clockwork("identity.purge", 600, purge),
+    jobs.Clockwork("identity.exports", 3600, audit.forget_exports),
     jobs.Clockwork("identity.weigh_codes", 30, weigh_codes),
     jobs.Clockwork("identity.recovery_due", 60, recovery_due),
     jobs.Clockwork("identity.tell_clients", 20, client_logout.tell_clients, sessions.BELL),

@@ -35,7 +35,7 @@ async def tell_holders(
 async def alert(node: Node, actor: Actor, kind: str, words: str) -> None:
     """Tell the security officers 报警, in a transaction of its own: what was refused is undone, the alert stays.
 
-    Again within an hour for the same clerk and kind: only the log says so.
+    Each is a row of the auditors' register; again within an hour for the same clerk and kind nobody is told twice.
     """
     log("identity.staff_alert", kind=kind, node=node.id)
     async with node.db.transaction() as tx:
@@ -46,6 +46,10 @@ async def put_alert(tx: Tx, node: Node, actor: Actor, kind: str, words: str) -> 
     """As `alert`, in the caller's transaction."""
     member = await staff.staff_member(tx, node, actor.subject)
     division = member.division if member else (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+    await tx.execute(
+        "INSERT INTO staff_alert (id, staff, unit, division, kind, at) VALUES ($1, $2, $3, $4, $5, $6)",
+        uuid7(), actor.subject, actor.unit, division, kind, node.clock.now(),
+    )  # fmt: skip
     said = f"{words}：{actor.unit or '工作人员'}，工号 {actor.staff_id}"
     if await tx.fetchval(
         "SELECT 1 FROM staff_notice WHERE kind = $1 AND words = $2 AND at > $3 LIMIT 1", "alert." + kind, said, node.clock.now() - QUIET

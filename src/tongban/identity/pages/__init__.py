@@ -19,6 +19,7 @@ from tongban.identity.pages import (
     me,
     people,
     proposals,
+    readings,
     roam,
     sign_out,
     staff,
@@ -55,6 +56,7 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/mandates/alerts", "/staff/mandates/alerts", ("staff",)),
     ui.Route("/staff/login", "/staff/login"),
     ui.Route("/staff/passkey/options", fixture="JSON"),
+    ui.Route("/staff/readings", "/staff/readings", ("staff",)),
     ui.Route("/staff/counter", "/staff/counter", ("staff",)),
     ui.Route("/staff/clients", "/staff/clients", ("staff",)),
     ui.Route("/staff/clients/new", "/staff/clients/new", ("staff",)),
@@ -78,7 +80,7 @@ ROUTES: tuple[ui.Route, ...] = (
     ui.Route("/staff/disputes/{dispute:uuid}", fixture="a dispute", who=("staff",)),
     ui.Route("/staff/disputes/{dispute:uuid}/files/{material:uuid}", fixture="a file"),
 )
-routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *emergency.ROUTES, *discover.ROUTES, *disputes.ROUTES, *homes.ROUTES, *demo.ROUTES]
+routes: list[Any] = [*login.ROUTES, *roam.ROUTES, *step_up.ROUTES, *me.ROUTES, *staff.ROUTES, *people.ROUTES, *proposals.ROUTES, *readings.ROUTES, *emergency.ROUTES, *discover.ROUTES, *disputes.ROUTES, *homes.ROUTES, *demo.ROUTES]
 routes += [*clients.ROUTES, *consent.ROUTES, *sign_out.ROUTES]
 ROUTES += ways.LISTED
 routes += ways.ROUTES

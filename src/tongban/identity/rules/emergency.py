@@ -21,6 +21,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fresh_minutes: int
     readings_an_hour: int
     visits_an_hour: int
+    audit_pages_an_hour: int
     source: str
 
 
