@@ -9,6 +9,7 @@ Verdict (what a verifier sees), Verifier, PrintOrder and PrintJob (a paper print
     cards = await credentials.of_holder(tx, node, subject)                  # the wallet at the home node
     shown = await credentials.present(tx, node, actor, card.id, "least")    # the QR text, 60 s
     verdict = await credentials.verify_presentation(node, text, browser)    # what /verify and /api/verify answer
+    found = await credentials.find_licences(node, actor, subject=subject, home=home, types=("驾驶证",), purpose=why)   # of every node
 """
 
 from tongban import identity
@@ -27,6 +28,8 @@ from tongban.credentials.actions import (
     verify_presentation,
 )
 from tongban.credentials.actions.at_home import at_home
+from tongban.credentials.actions.share import on_need
+from tongban.credentials.actions.use import UsePurpose, find_licences, licence_data, licence_file
 from tongban.credentials.errors import TypeRefused
 from tongban.credentials.model import (
     Browser,
@@ -48,21 +51,35 @@ from tongban.credentials.model import (
     Verifier,
     View,
 )
+from tongban.credentials.model.sharing import (
+    FoundLicence,
+    LicenceData,
+    LicenceFile,
+    LicenceRefused,
+    LicencesFound,
+    Need,
+)
 from tongban.credentials.queries import credential, halls, of_case, of_holder, print_state, receipt_of, views
 from tongban.credentials.queries.corrected import used_before
 from tongban.credentials.queries.credentials import within
-from tongban.credentials.queries.types import purposes, type_named, type_of, types
+from tongban.credentials.queries.types import check_library, purposes, type_named, type_of, types
 
 __all__ = [
     "Browser",
     "Card",
     "Credential",
     "CredentialType",
+    "FoundLicence",
     "Hall",
     "Holder",
     "HomeCard",
     "HomeCards",
     "Issuer",
+    "LicenceData",
+    "LicenceFile",
+    "LicenceRefused",
+    "LicencesFound",
+    "Need",
     "Presentation",
     "PrintJob",
     "PrintOrder",
@@ -70,17 +87,23 @@ __all__ = [
     "Shown",
     "StatusList",
     "TypeRefused",
+    "UsePurpose",
     "Verdict",
     "Verifier",
     "View",
     "at_home",
     "cancel",
+    "check_library",
     "credential",
+    "find_licences",
     "halls",
     "issue",
+    "licence_data",
+    "licence_file",
     "of_case",
     "of_holder",
     "on_handed_over",
+    "on_need",
     "order_print",
     "present",
     "print_state",
@@ -103,5 +126,6 @@ __all__ = [
 identity.on_correction(used_before)
 identity.follow_rows(
     "credential", "credential_event", "credential_card", "credential_presentation", "credential_view", "credential_print_order",
-    "credential_pickup", "credential_request",
+    "credential_pickup", "credential_request", "credential_offline", "credential_card_event", "credential_gathering", "credential_register_entry",
+    "credential_use", "credential_file",
 )  # fmt: skip

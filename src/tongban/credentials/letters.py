@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from tongban import federation, transparency
-from tongban.credentials.actions import at_home, gather, hall, prints, status, verify, wallet
+from tongban.credentials.actions import (
+    at_home,
+    ended,
+    gather,
+    gathering,
+    hall,
+    lists,
+    papers,
+    prints,
+    reports,
+    share,
+    status,
+    verify,
+    wallet,
+)
 from tongban.credentials.errors import TooManyTries
 from tongban.credentials.queries.receipts import receipt_of
 from tongban.kernel.db import Tx
@@ -21,7 +36,12 @@ async def issued(tx: Tx, node: Node, letter: federation.Letter) -> None:
 async def status_list(tx: Tx, node: Node, letter: federation.Letter) -> None:
     """`credential.status_list` 1, open, to all: the newest list of its issuer."""
     if letter.origin != node.id:
-        await status.receive_list(tx, letter.origin, letter.body)
+        await lists.receive(tx, letter.origin, letter.body)
+
+
+async def changed(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.changed` 1: an issuer did something to a card kept here."""
+    await status.take_change(tx, node, letter.origin, letter.body)
 
 
 async def requested(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -54,6 +74,22 @@ async def print_notice(tx: Tx, node: Node, letter: federation.Letter) -> None:
     await prints.take_notice(tx, node, letter.origin, letter.body)
 
 
+async def ended_marks(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.ended` 1, open, to all: the newest marks of ended credentials of its issuer."""
+    if letter.origin != node.id:
+        await ended.receive(tx, letter.origin, letter.body)
+
+
+async def reported(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.reported` 1: a holder elsewhere reports a look of a unit of ours."""
+    await reports.take(tx, node, letter.origin, letter.body)
+
+
+async def report_answered(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """`credential.report_answered` 1: the answer for a holder whose home is here."""
+    await reports.take_answer(tx, node, letter.origin, letter.body)
+
+
 async def mine(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`credentials.mine` {v, subject}: the list of a person who visits the caller now; fallback there: 暂时连不上."""
     return await at_home.tell(node, caller, body)
@@ -66,7 +102,9 @@ async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
         fields = tuple(str(one)[:40] for one in body["fields"])[:20]
         registered = bool(body["registered"])
         unit, purpose = str(body["unit"])[:80], str(body["purpose"])[:80]
-    except (KeyError, TypeError, BadEncoding):
+        jti = unb64(str(body["jti"]), length=8) if body.get("jti") else b""
+        at = datetime.fromtimestamp(int(body["at"]) / 1000, UTC) if body.get("at") else None
+    except (KeyError, TypeError, ValueError, OverflowError, BadEncoding):
         raise federation.CallRefused(400, "malformed") from None
     async with node.db.transaction() as tx:
         found = await wallet.looked(
@@ -78,6 +116,8 @@ async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
             registered=registered,
             purpose=purpose,
             fields=fields,
+            jti=jti,
+            at=at,
         )
         answer = {
             "v": 1,
@@ -126,8 +166,19 @@ async def receipt(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
     return {"v": 1, "receipt": found}
 
 
+async def data_by_holder(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`elssp.GetCertificateDataByHolder`; fallback there: a copy the holder's home keeps, or the field is typed."""
+    return await share.data(node, caller, body, by_holder=True)
+
+
+async def file_by_holder(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`elssp.GetCertificateFileByHolder`; fallback there: the holder hands the material in."""
+    return await share.file(node, caller, body, by_holder=True)
+
+
 LETTERS = {
     ("credential.issued", 1): issued,
+    ("credential.changed", 1): changed,
     ("credential.status_list", 1): status_list,
     ("credential.requested", 1): requested,
     ("print.requested", 1): print_requested,
@@ -135,10 +186,23 @@ LETTERS = {
     ("print.cancel_asked", 1): print_cancel_asked,
     ("print.state", 1): print_state,
     ("print.notice", 1): print_notice,
+    ("credential.ended", 1): ended_marks,
+    ("credential.reported", 1): reported,
+    ("credential.report_answered", 1): report_answered,
 }
 CALLS = {
     "credentials.mine": mine,
     "credentials.presented": presented,
     "credentials.digits": digits,
     "credentials.receipt": receipt,
+    "credentials.gather": gathering.answer,
+    "credentials.pdf": papers.tell_pdf,
+    "credentials.status_list": lists.tell,
+    share.QUERY: share.query,
+    share.DATA_BY_ID: share.data,
+    share.DATA_BY_HOLDER: data_by_holder,
+    share.FILE_BY_ID: share.file,
+    share.FILE_BY_HOLDER: file_by_holder,
+    share.DOWNLOAD: share.download,
+    share.VERIFY: share.verify,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from tongban.credentials.actions import gather, hall, status, wallet
+from tongban.credentials.actions import ended, gather, gathering, hall, lists, papers, share, status, wallet
 from tongban.kernel.jobs import Clockwork
 from tongban.kernel.node import Node
 
@@ -16,7 +16,28 @@ LIST_AGE: Final = timedelta(minutes=10)
 async def refresh(node: Node) -> None:
     """Sign again what is older than ten minutes."""
     async with node.db.transaction() as tx:
-        await status.refresh_lists(tx, node, LIST_AGE)
+        await lists.refresh(tx, node, LIST_AGE)
+
+
+async def pull(node: Node) -> None:
+    """Ask for lists that did not come by themselves."""
+    await lists.pull(node)
+
+
+async def days(node: Node) -> None:
+    """What the calendar does: credentials run out, holders are reminded, old list versions and file ids go."""
+    async with node.db.transaction() as tx:
+        await status.expire(tx, node)
+    async with node.db.transaction() as tx:
+        await status.remind(tx, node)
+        await lists.forget(tx, node)
+        await share.sweep(tx, node)
+
+
+async def marks(node: Node) -> None:
+    """Tell which credentials have ended, when that changed or was told half an hour ago."""
+    async with node.db.transaction() as tx:
+        await ended.publish(tx, node)
 
 
 async def tidy(node: Node) -> None:
@@ -28,6 +49,11 @@ async def tidy(node: Node) -> None:
 
 CLOCKS = [
     Clockwork("credentials.lists", 60, refresh, None),
+    Clockwork("credentials.ended", 5, marks, None),
     Clockwork("credentials.tidy", 300, tidy, None),
     Clockwork("credentials.gather", 2, gather.gather, None),
+    Clockwork("credentials.registers", 5, gathering.gather_demo, None),
+    Clockwork("credentials.pull", 300, pull, None),
+    Clockwork("credentials.days", 900, days, None),
 ]
+JOBS = {papers.JOB: papers.make_pdf, gathering.JOB: gathering.from_register}

@@ -142,7 +142,7 @@ async def _issue(
     data = catalogue.credential_data(item, sent.answers, known, await catalogue.division_names(tx))
     name = data.get("company_name", "") if kind.holder == "legal" else sent.evidence.name or data.get("name", "")
     holder = credentials.Holder(
-        subject=case.subject, home=case.applicant_node, kind=kind.holder, name=Personal(name),
+        subject=case.subject, home=case.applicant_node, kind="legal" if kind.holder == "legal" else "natural", name=Personal(name),
         number=Personal(code or sent.evidence.number),
     )  # fmt: skip
     issuer = credentials.Issuer(org_code=item.org_code, org_name=item.organisation.name)

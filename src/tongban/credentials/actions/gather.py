@@ -73,7 +73,7 @@ async def take_request(tx: Tx, node: Node, origin: str, body: dict[str, Any]) ->
         kind.code,
     )
     if row is not None:
-        await _again(tx, node, subject, str(row["id"]), origin)
+        await again(tx, node, subject, str(row["id"]), origin)
         return
     known = await identity.population_attributes(tx, node, subject)
     if known is None:
@@ -89,7 +89,7 @@ async def take_request(tx: Tx, node: Node, origin: str, body: dict[str, Any]) ->
     )  # fmt: skip
 
 
-async def _again(tx: Tx, node: Node, subject: str, credential_id: str, home: str) -> None:
+async def again(tx: Tx, node: Node, subject: str, credential_id: str, home: str) -> None:
     """Send a living credential to the wallet's home once more; the wallet takes it once."""
     row = await tx.fetchrow("SELECT * FROM credential WHERE subject = $1 AND id = $2", subject, credential_id)
     found = await find(tx, node, subject, credential_id)

@@ -1,24 +1,26 @@
-"""Issuing a credential (颁发证照): identifier, sealed OFD, signed data, log leaf, letter to the holder's home."""
+"""Issuing a credential (颁发证照): identifier, sealed OFD, signed data, log leaf, letter to the holder's home; then the PDF."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import msgspec
 
 from tongban import federation, seals, transparency
-from tongban.credentials.actions import status, wallet
+from tongban.credentials.actions import lists, status, wallet
 from tongban.credentials.errors import CardGone, TypeRefused
 from tongban.credentials.model import Credential, CredentialType, Holder, Issuer
+from tongban.credentials.model.acts import Ground
 from tongban.credentials.queries.credentials import GROUP
 from tongban.credentials.queries.credentials import credential as find
 from tongban.credentials.queries.keys import signer_of
 from tongban.credentials.queries.types import type_of
-from tongban.credentials.rules import layout, record, showing
+from tongban.credentials.rules import layout, record, showing, templates
+from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64, digest, jcs
@@ -39,12 +41,15 @@ async def issue(
     case: str = "",
     previous: str | None = None,
     valid_until: date | None = None,
+    ground: Ground | None = None,
+    moved_from: str = "",
 ) -> Credential:
     """A new credential of `holder` (颁发), in the transaction of the decision that grants it.
 
     `data` maps field keys or Chinese field names to values; what the type does not declare is left out. `previous` is the
-    id of the one it replaces: that one is cancelled and named in the new record, and the version in the identifier grows.
-    Without `valid_until` the type's own days count; a type without days is long-term.
+    id of the one it replaces: that one is superseded and named in the new record, and the version in the identifier grows
+    (换发). With `moved_from` the previous one is that subject's: it is moved, and the new one has a number of its own (转移).
+    Without `valid_until` the type's own rule counts. `ground` is why, where no case says so.
     Raises TypeRefused (type unknown or demo on a production node, required field missing), seals.NoSeal, seals.SealGone,
     seals.MissingGlyph. Doing it twice for one case and type gives the first one back.
     """
@@ -59,23 +64,23 @@ async def issue(
         if before is not None:
             return _there(await find(tx, node, before["subject"], before["id"]))
     values = showing.fill(kind, data)
-    old = await _previous(tx, node, actor, holder.subject, previous) if previous else None
+    why = ground or Ground(f"case:{case}" if case else "登记")
+    operation = "transfer" if moved_from else "renew" if previous else "issue"
+    old = await _previous(tx, node, actor, moved_from or holder.subject, previous, operation, why) if previous else None
     now, today = node.clock.now(), node.clock.today()
-    until = valid_until or (today + timedelta(days=kind.valid_days) if kind.valid_days else None)
-    number, identifier = _number(kind, issuer, values, old, today.strftime("%Y%m%d"))
+    until = valid_until or _until(kind, values, today)
+    number, identifier = _number(kind, issuer, values, None if moved_from else old, today.strftime("%Y%m%d"))
     if await tx.fetchval("SELECT 1 FROM credential WHERE subject = $1 AND identifier = $2", holder.subject, identifier):
         raise TypeRefused(f"编号 {number} 的{kind.name}已经发过")
     credential_id = uuid7()
-    list_no, list_index = await status.place(tx)
-    await status.publish_if_missing(tx, node, list_no)
-    drawn = layout.document
+    list_no, list_index = await lists.place(tx, node)
     document = await asyncio.to_thread(
-        drawn, kind, values, id=credential_id, identifier=identifier, number=number, org_name=issuer.org_name, issued=now,
+        layout.document, kind, values, id=credential_id, identifier=identifier, number=number, org_name=issuer.org_name, issued=now,
         valid_from=today, valid_until=until, demo=node.settings.demo,
     )  # fmt: skip
     seal = await seals.ensure_seal(tx, node, issuer.org_code, issuer.org_name)
     ofd = await seals.seal_document(
-        tx, node, seal, await seals.compose(document), "credential", about=f"credential:{credential_id}",
+        tx, node, seal, await seals.compose(document), "电子证照", about=f"credential:{credential_id}",
         officer=actor.staff_id, placement=layout.seal_place(kind),
     )  # fmt: skip
     signed = record.record(
@@ -101,10 +106,11 @@ async def issue(
         list_no, list_index, case, previous, holder.home, leaf.id,
     )  # fmt: skip
     await tx.execute(
-        "INSERT INTO credential_event (subject, credential, id, operation, state, officer, reason, at, leaf) "
-        "VALUES ($1,$2,$3,$4,'valid',$5,$6,$7,$8)",
-        holder.subject, credential_id, uuid7(), "renew" if old else "issue", actor.staff_id or actor.kind, f"case:{case}", now, leaf.id,
+        "INSERT INTO credential_event (subject, credential, id, operation, state, officer, reason, at, leaf, basis, confirmed_by) "
+        "VALUES ($1,$2,$3,$4,'valid',$5,$6,$7,$8,$9,$10)",
+        holder.subject, credential_id, uuid7(), operation, actor.staff_id or actor.kind, why.reason, now, leaf.id, why.basis, why.confirmed_by,
     )  # fmt: skip
+    await jobs.enqueue(tx, "credentials.pdf", {"subject": holder.subject, "credential": credential_id})
     body: dict[str, Any] = {
         "v": 1, "id": credential_id, "subject": holder.subject, "record": signed.decode(), "kid": signer.kid,
         "signature": b64(signature), "ofd": b64(ofd), "leaf": leaf.id, "case": case, "previous": previous or "",
@@ -151,12 +157,22 @@ def _kind(node: Node, type_code: str) -> CredentialType:
     return kind
 
 
-async def _previous(tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str) -> Credential:
+def _until(kind: CredentialType, values: Mapping[str, str], today: date) -> date | None:
+    try:
+        return templates.until(kind.validity, values, today)
+    except ValueError:
+        raise TypeRefused(f"{kind.name}的有效期算不出来，日期不对") from None
+
+
+async def _previous(
+    tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, operation: str, why: Ground
+) -> Credential:
+    """The one that the new one replaces: superseded or moved; one that ended otherwise stays as it is and is still named."""
     old = await find(tx, node, subject, credential_id)
     if old is None:
         raise CardGone
-    if old.state in {"valid", "suspended"}:
-        await status.cancel(tx, node, actor, subject, credential_id, "换发新证")
+    if operation == "transfer" or old.state in templates.acts()[operation].begin:
+        await status.change(tx, node, actor, subject, credential_id, operation, why)
     return old
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from tongban.credentials.actions import status, verifiers
+from tongban.credentials.actions import lists, verifiers
 from tongban.credentials.queries.types import types
 from tongban.kernel.actor import SYSTEM
 from tongban.kernel.node import Node
@@ -28,7 +28,7 @@ async def set_up(node: Node) -> None:
     """Make what must be there (节点就绪). Idempotent; raises SettingsError for a type template that is wrong."""
     types(node)
     async with node.db.transaction() as tx:
-        await status.publish_if_missing(tx, node, 1)
+        await lists.open_current(tx, node)
     if node.settings.demo:
         await _demo_verifiers(node, CODE_ROOT / "deploy" / "demo" / "verifiers.yaml")
 

@@ -1,29 +1,34 @@
-"""States and status lists (证照状态): suspend, resume, revoke, cancel; a signed list that every node pulls.
+"""States of credentials (证照状态): suspend, resume, revoke, withdraw, cancel, expire; each told to all nodes and to the holder.
 
-A list holds exceptions only, so issuing changes nothing in it; a change of state is one transaction with the new list's
-letter and the log leaf. Lists are signed again by the clock, so that their age says how fresh our knowledge is.
+A change of state is one transaction: row, history with reason and legal basis, log leaf, status list with its letter, and the
+letter to the holder's home. Who may, and whether two persons are asked, is the desk's matter (actions/office.py).
 """
 
 from __future__ import annotations
 
-import secrets
-import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from tongban import federation, transparency
-from tongban.credentials.actions import prints
+import msgspec
+
+from tongban import federation, notifications, transparency
+from tongban.credentials.actions import lists, prints
 from tongban.credentials.errors import CardGone
-from tongban.credentials.model import Credential, State
+from tongban.credentials.model import STATE_WORD, Credential, State
+from tongban.credentials.model.acts import Act, Ground
 from tongban.credentials.queries.credentials import credential as find
-from tongban.credentials.queries.keys import signer_of
-from tongban.credentials.rules import record
-from tongban.kernel.actor import Actor
+from tongban.credentials.queries.types import type_of
+from tongban.credentials.rules import record, templates
+from tongban.kernel.actor import SYSTEM, Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
-from tongban.kernel.gm import b64, jcs, unb64
+from tongban.kernel.gm import jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+
+AT_ONCE = 500
+"""Credentials that run out in one round of the clock; the rest follow in the next."""
+REMIND_DAYS = 30
 
 
 class StateRefused(Failure):
@@ -38,66 +43,43 @@ class StateRefused(Failure):
 
 async def suspend(tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, reason: str) -> Credential:
     """Put a valid credential out of use for a time (暂扣). Raises CardGone, StateRefused."""
-    return await change(tx, node, actor, subject, credential_id, "suspend", "suspended", reason, {"valid"})
+    return await change(tx, node, actor, subject, credential_id, "suspend", Ground(reason))
 
 
 async def resume(tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, reason: str) -> Credential:
     """Put a suspended credential into use again (恢复). Raises CardGone, StateRefused."""
-    return await change(tx, node, actor, subject, credential_id, "resume", "valid", reason, {"suspended"})
+    return await change(tx, node, actor, subject, credential_id, "resume", Ground(reason))
 
 
 async def revoke(tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, reason: str) -> Credential:
     """End a credential against its holder (撤销); a paper on order is stopped. Raises CardGone, StateRefused."""
-    return await change(tx, node, actor, subject, credential_id, "revoke", "revoked", reason, {"valid", "suspended"})
+    return await change(tx, node, actor, subject, credential_id, "revoke", Ground(reason))
 
 
 async def cancel(tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, reason: str) -> Credential:
-    """End a credential at its holder's wish or because a newer one stands for it (注销). Raises CardGone, StateRefused."""
-    return await change(tx, node, actor, subject, credential_id, "cancel", "cancelled", reason, {"valid", "suspended"})
+    """End a credential at its holder's wish (注销). Raises CardGone, StateRefused."""
+    return await change(tx, node, actor, subject, credential_id, "cancel", Ground(reason))
 
 
 async def change(
-    tx: Tx,
-    node: Node,
-    actor: Actor,
-    subject: str,
-    credential_id: str,
-    operation: str,
-    state: State,
-    reason: str,
-    allowed: set[str],
+    tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, operation: str, ground: Ground
 ) -> Credential:
-    """One change of state: row, history, leaf, list and letter together."""
+    """One act that changes the state, as acts.toml and the type's template have it (改状态).
+
+    Doing it twice changes nothing. Raises CardGone, StateRefused (the state does not allow it, or the type does not).
+    """
     row = await tx.fetchrow(
-        "SELECT state, list_no, list_index FROM credential WHERE subject = $1 AND id = $2 FOR UPDATE",
-        subject,
-        credential_id,
+        "SELECT state, list_no, list_index, type_code FROM credential WHERE subject = $1 AND id = $2 FOR UPDATE", subject, credential_id
     )
     if row is None:
         raise CardGone
-    if row["state"] != state:
-        if row["state"] not in allowed:
+    act = _act(node, row["type_code"], operation)
+    if row["state"] != act.to:
+        if row["state"] not in act.begin:
             raise StateRefused
-        now = node.clock.now()
-        leaf = await transparency.append(
-            tx,
-            "credential.state",
-            jcs({"credential": credential_id, "operation": operation, "at": record.milliseconds(now)}),
-        )
-        await tx.execute(
-            "UPDATE credential SET state = $3, state_at = $4 WHERE subject = $1 AND id = $2",
-            subject,
-            credential_id,
-            state,
-            now,
-        )
-        await tx.execute(
-            "INSERT INTO credential_event (subject, credential, id, operation, state, officer, reason, at, leaf) "
-            "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)",
-            subject, credential_id, uuid7(), operation, state, actor.staff_id or actor.kind, reason, now, leaf.id,
-        )  # fmt: skip
-        await _publish(tx, node, row["list_no"], {row["list_index"]: state})
-        if state != "valid":
+        await write(tx, node, actor, subject, credential_id, operation, act, ground)
+        await lists.publish(tx, node, row["list_no"], {row["list_index"]: act.to})
+        if act.to != "valid":
             await prints.ask_cancel(tx, node, credential_id)
     found = await find(tx, node, subject, credential_id)
     if found is None:
@@ -105,82 +87,130 @@ async def change(
     return found
 
 
-async def place(tx: Tx) -> tuple[int, int]:
-    """A free random place in this node's newest list (取状态位): neighbours in a list say nothing about each other."""
-    newest = await tx.fetchval("SELECT coalesce(max(list_no), 1) FROM credential_place")
-    for list_no in (newest, newest + 1):
-        for _ in range(12):
-            index = secrets.randbelow(record.PLACES)
-            done = await tx.execute(
-                "INSERT INTO credential_place (list_no, list_index) VALUES ($1,$2) ON CONFLICT DO NOTHING",
-                list_no,
-                index,
-            )
-            if done == "INSERT 0 1":
-                return list_no, index
-    raise Failure("credentials.list_full", status=503, retry_after=5)
+def _act(node: Node, type_code: str, operation: str) -> Act:
+    kind = type_of(node, type_code)
+    # a type that was taken out of the library still has its credentials: the plain acts go on for them
+    known = templates.act_of(kind, operation) if kind else (templates.acts()[operation], None)
+    if known is None:
+        raise StateRefused
+    return known[0]
 
 
-async def publish_if_missing(tx: Tx, node: Node, list_no: int) -> None:
-    """Make the list known before its first credential is (新开清单)."""
-    if await tx.fetchval("SELECT 1 FROM credential_list WHERE issuer = $1 AND list_no = $2", node.id, list_no) is None:
-        await _publish(tx, node, list_no, {})
-
-
-async def refresh_lists(tx: Tx, node: Node, older_than: timedelta) -> int:
-    """Sign again each of this node's lists that is older (刷新清单); gives how many."""
-    rows = await tx.fetch(
-        "SELECT list_no FROM credential_list WHERE issuer = $1 AND at < $2 ORDER BY list_no",
-        node.id,
-        node.clock.now() - older_than,
+async def write(
+    tx: Tx, node: Node, actor: Actor, subject: str, credential_id: str, operation: str, act: Act, ground: Ground
+) -> None:
+    """The row's new state, its history and leaf, and the letter to the holder's home; the list is the caller's."""
+    now, event = node.clock.now(), uuid7()
+    leaf = await transparency.append(
+        tx, "credential.state", jcs({"credential": credential_id, "operation": operation, "at": record.milliseconds(now)})
     )
+    row = await tx.fetchrow(
+        "UPDATE credential SET state = $3, state_at = $4 WHERE subject = $1 AND id = $2 RETURNING home, org_name", subject, credential_id,
+        act.to, now,
+    )  # fmt: skip
+    await tx.execute(
+        "INSERT INTO credential_event (subject, credential, id, operation, state, officer, reason, at, leaf, basis, confirmed_by) "
+        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+        subject, credential_id, event, operation, act.to, actor.staff_id or actor.kind, ground.reason, now, leaf.id, ground.basis,
+        ground.confirmed_by,
+    )  # fmt: skip
+    if row is None:
+        raise CardGone
+    if not act.told:
+        return
+    body = {
+        "v": 1, "id": event, "credential": credential_id, "subject": subject, "operation": operation, "state": act.to,
+        "reason": ground.reason, "basis": ground.basis, "office": row["org_name"], "at": record.milliseconds(now), "told": act.told,
+    }  # fmt: skip
+    if row["home"] == node.id:
+        await take_change(tx, node, node.id, body)
+    else:
+        await federation.send(
+            tx, node, to=row["home"], kind="credential.changed", about=f"credential:{credential_id}", body=body
+        )
+
+
+async def take_change(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
+    """An issuer did something to a card kept here (收证照变更): the holder's history and a message. Twice is once.
+
+    Raises ValueError for a card of another issuer; one that is not here (given up, moved away) is passed over.
+    """
+    subject, card, event = str(body["subject"]), str(body["credential"]), str(body["id"])
+    row = await tx.fetchrow("SELECT issuer, type_code FROM credential_card WHERE subject = $1 AND id = $2", subject, card)
+    if row is None:
+        return
+    if row["issuer"] != origin:
+        raise ValueError("a change of a card of another issuer")
+    reason, basis, office = str(body["reason"])[:500], str(body["basis"])[:200], str(body["office"])[:80]
+    done = await tx.execute(
+        "INSERT INTO credential_card_event (subject, card, id, operation, state, reason, basis, office, at) "
+        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,to_timestamp($9::bigint / 1000.0)) ON CONFLICT DO NOTHING",
+        subject, card, event, str(body["operation"])[:20], str(body["state"])[:20],
+        node.cipher.seal("case", "credential_card_event.reason", event, reason), basis, office, int(body["at"]),
+    )  # fmt: skip
+    if done == "INSERT 0 0":
+        return
+    kind = type_of(node, row["type_code"])
+    title = str(body["told"])[:40].replace("{name}", kind.name if kind else "证照")
+    text = f"{office}办的。" + (f"理由：{reason}。" if reason else "") + (f"依据：{basis}。" if basis else "") + "不服可以申请复议，或者打 12345。"
+    await notifications.notify(
+        tx, node, subject=subject, kind="credential.changed", title=title, text=text, link=f"/wallet/{card}", about=f"credential-event:{event}",
+        link_words="看证照",
+    )  # fmt: skip
+
+
+async def expire(tx: Tx, node: Node) -> int:
+    """Credentials past their last day become expired (到期), by the clock; gives how many.
+
+    Nobody waits for it: pages and verifiers look at the calendar themselves. It makes the register, the list and the history say so.
+    """
+    act = templates.acts()["expire"]
+    rows = await tx.fetch(
+        "SELECT subject, id, list_no, list_index FROM credential WHERE valid_until < $1 AND state = ANY($2) "
+        "ORDER BY valid_until LIMIT $3 FOR UPDATE SKIP LOCKED",
+        node.clock.today(), list(act.begin), AT_ONCE,
+    )  # fmt: skip
+    changed: dict[int, dict[int, State]] = {}
     for row in rows:
-        await _publish(tx, node, row["list_no"], {})
+        await write(tx, node, SYSTEM, row["subject"], row["id"], "expire", act, Ground("有效期满"))
+        changed.setdefault(row["list_no"], {})[row["list_index"]] = act.to
+    for list_no, places in sorted(changed.items()):
+        await lists.publish(tx, node, list_no, places)
     return len(rows)
 
 
-async def _publish(tx: Tx, node: Node, list_no: int, changes: dict[int, State]) -> None:
-    # one writer a list: the next `at` is always later than the one before
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('credential-list'), $1)", list_no)
-    old = await tx.fetchrow("SELECT at, bits FROM credential_list WHERE issuer = $1 AND list_no = $2", node.id, list_no)
-    packed = old["bits"] if old else zlib.compress(b"", 9)
-    for index, state in changes.items():
-        packed = record.with_state(packed, index, state)
-    at = _millis(node.clock.now())
-    if old is not None and at <= old["at"]:
-        at = old["at"] + timedelta(milliseconds=1)
-    signer = await signer_of(node)
-    body = record.list_record(node.id, list_no, at, packed)
-    signature = signer.sign(jcs(body))
-    await tx.execute(
-        "INSERT INTO credential_list (issuer, list_no, at, bits, kid, signature) VALUES ($1,$2,$3,$4,$5,$6) "
-        "ON CONFLICT (issuer, list_no) DO UPDATE SET at = $3, bits = $4, kid = $5, signature = $6",
-        node.id, list_no, at, packed, signer.kid, signature,
+async def remind(tx: Tx, node: Node) -> int:
+    """Tell holders whose card runs out within thirty days, once a card and last day (快到期提醒); gives how many."""
+    today = node.clock.today()
+    rows = await tx.fetch(
+        "SELECT subject, id, type_code, valid_until FROM credential_card WHERE valid_until BETWEEN $1 AND $2 AND replaced_by IS NULL "
+        "AND reminded_for IS DISTINCT FROM valid_until ORDER BY valid_until LIMIT $3 FOR UPDATE SKIP LOCKED",
+        today, today + timedelta(days=REMIND_DAYS), AT_ONCE,
     )  # fmt: skip
-    await federation.send(
-        tx, node, to="*", kind="credential.status_list", about=f"status-list:{node.id}:{list_no}", open=True,
-        body={"list": body, "sig": {"kid": signer.kid, "value": b64(signature)}},
-    )  # fmt: skip
+    for row in rows:
+        kind = type_of(node, row["type_code"])
+        name, last = kind.name if kind else "证照", row["valid_until"]
+        await notifications.notify(
+            tx, node, subject=row["subject"], kind="credential.expiring", title=f"{name}快到期了",
+            text=f"{last.month} 月 {last.day} 日到期，早点换新，免得要用时用不了", link=f"/wallet/{row['id']}",
+            about=f"credential-expiring:{row['id']}:{last.isoformat()}", link_words="看证照",
+        )  # fmt: skip
+        await tx.execute(
+            "UPDATE credential_card SET reminded_for = valid_until WHERE subject = $1 AND id = $2", row["subject"], row["id"]
+        )
+    return len(rows)
 
 
-async def receive_list(tx: Tx, origin: str, body: dict[str, Any]) -> bool:
-    """Keep another node's list if it is newer than the one held (收状态清单). Raises ValueError for one not signed by it."""
-    signed, sig = body["list"], body["sig"]
-    if signed["issuer"] != origin or not str(sig["kid"]).startswith(origin + "/"):
-        raise ValueError("a status list of another node")
-    key = await federation.signing_key(tx, sig["kid"])
-    if key is None or not key.verify(jcs(signed), unb64(sig["value"], length=64)):
-        raise ValueError("a status list without its issuer's signature")
-    packed = unb64(signed["bits"])
-    record.unpack(packed)
-    at = datetime.fromtimestamp(int(signed["at"]) / 1000, UTC)
-    done: str = await tx.execute(
-        "INSERT INTO credential_list (issuer, list_no, at, bits, kid, signature) VALUES ($1,$2,$3,$4,$5,$6) "
-        "ON CONFLICT (issuer, list_no) DO UPDATE SET at = $3, bits = $4, kid = $5, signature = $6 WHERE credential_list.at < $3",
-        origin, int(signed["list"]), at, packed, sig["kid"], unb64(sig["value"], length=64),
-    )  # fmt: skip
-    return done.endswith("1")
+class Outside(msgspec.Struct, frozen=True):
+    """A state in the words of a public licence interface (对外状态): two digits and a name."""
+
+    code: str
+    words: str
 
 
-def _millis(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def outside(state: State) -> Outside:
+    """Our state as that interface has it; what it does not know is 99 其他, a replaced one 05 失效 (standards.md 3)."""
+    numbers = {
+        "valid": "01", "suspended": "02", "revoked": "03", "cancelled": "04", "expired": "05", "superseded": "05", "moved": "06", "withdrawn": "07",
+    }  # fmt: skip
+    return Outside(numbers.get(state, "99"), STATE_WORD[state])

@@ -1,7 +1,8 @@
-"""Credential types and purposes from items/credentials (证照类型库): read once a process, checked while read."""
+"""Credential types and purposes from items/credentials and reference/license_types.csv (证照类型库): read once a process, checked while read."""
 
 from __future__ import annotations
 
+import csv
 from functools import cache
 from pathlib import Path
 
@@ -9,75 +10,123 @@ import msgspec
 import yaml
 
 from tongban.credentials.model import CredentialType, Hall, Purpose
-from tongban.kernel.ids import CreditCode
+from tongban.credentials.model.types import ListedType
+from tongban.credentials.rules import templates
 from tongban.kernel.node import Node
 from tongban.kernel.settings import SettingsError
 
+_NOT_TYPES = frozenset({"halls", "general"})
+
+
+class _Library(msgspec.Struct, frozen=True):
+    """Everything of one folder (一个目录里的全部)."""
+
+    by_code: dict[str, CredentialType]
+    by_name: dict[str, CredentialType]
+    purposes: dict[str, Purpose]
+    listed: tuple[ListedType, ...]
+
 
 @cache
-def _load(folder: Path) -> tuple[dict[str, CredentialType], dict[str, Purpose]]:
-    types: dict[str, CredentialType] = {}
+def _load(folder: Path) -> _Library:
+    by_code: dict[str, CredentialType] = {}
+    by_name: dict[str, CredentialType] = {}
     purposes: dict[str, Purpose] = {}
     for path in sorted(folder.glob("*.yaml")):
+        if path.stem in _NOT_TYPES:
+            continue
         try:
             raw = yaml.safe_load(path.read_text("utf-8"))
-            if path.stem == "halls":
-                continue
             if path.stem == "purposes":
                 purposes = {one.id: one for one in msgspec.convert(raw, list[Purpose])}
                 continue
             kind = msgspec.convert(raw, CredentialType)
-            _check(kind)
+            templates.check(kind)
         except (OSError, ValueError, msgspec.ValidationError, yaml.YAMLError) as error:
             raise SettingsError(f"{path}: {error}") from error
-        if kind.code in types:
-            raise SettingsError(f"{path}: type code {kind.code} stands twice")
-        types[kind.code] = kind
-    return types, purposes
+        if kind.code in by_code or kind.name in by_name:
+            raise SettingsError(f"{path}: type {kind.code} {kind.name} stands twice")
+        by_code[kind.code] = by_name[kind.name] = kind
+    rows = _listed(folder.parent / "reference" / "license_types.csv")
+    _add_general(folder / "general.yaml", rows, by_code, by_name)
+    return _Library(by_code, by_name, purposes, rows)
 
 
-def _check(kind: CredentialType) -> None:
-    """The code's check character, unique keys and numbers, disclosures of known fields, least first."""
-    if len(kind.code) != 21:
-        raise ValueError("a type code has 21 characters")
-    CreditCode.parse(kind.code[:18])
-    keys, numbers = [one.key for one in kind.fields], [one.label for one in kind.fields]
-    if len(set(keys)) != len(keys) or len(set(numbers)) != len(numbers):
-        raise ValueError("field keys and numbers are unique")
-    if not kind.disclosures:
-        raise ValueError("at least one disclosure")
-    for one in kind.disclosures:
-        unknown = set(one.fields) - set(keys)
-        if unknown:
-            raise ValueError(f"disclosure {one.id}: unknown fields {sorted(unknown)}")
-    sizes = [len(one.fields) for one in kind.disclosures]
-    if sizes[0] != min(sizes):
-        raise ValueError("the first disclosure shows least")
+def _listed(path: Path) -> tuple[ListedType, ...]:
+    if not path.exists():
+        return ()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(
+                msgspec.convert(
+                    {
+                        "name": row["name"], "holder": row["holder_kind"], "department": row["issuing_department"], "domain": row["domain"],
+                        "code": row["certificate_type_code"], "code_status": row["code_status"],
+                    },
+                    ListedType,
+                )
+                for row in csv.DictReader(file)
+            )  # fmt: skip
+    except (OSError, KeyError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _add_general(
+    path: Path, rows: tuple[ListedType, ...], by_code: dict[str, CredentialType], by_name: dict[str, CredentialType]
+) -> None:
+    """A type for each listed row without a template of its own (通用模板)."""
+    if not path.exists():
+        return
+    try:
+        shape = yaml.safe_load(path.read_text("utf-8"))
+        for place, row in enumerate(rows):
+            if row.name in by_name:
+                continue
+            kind = templates.general(row, place, shape)
+            templates.check(kind)
+            by_code.setdefault(kind.code, kind)
+            by_name[kind.name] = by_code[kind.code]
+    except (OSError, ValueError, msgspec.ValidationError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if len(by_code) != len(by_name):
+        raise SettingsError(f"{path}: two listed types have one code")
+
+
+def check_library(items: Path) -> tuple[int, int]:
+    """Read a folder of items' licence types (检查证照类型库): how many templates, how many types. Raises SettingsError."""
+    found = _load(items / "credentials")
+    own = sum(1 for one in found.by_code.values() if one.template == "own")
+    return own, len(found.by_code)
+
+
+def listed(node: Node) -> tuple[ListedType, ...]:
+    """The list of licence types as it came (证照类型目录), in its order."""
+    return _load(node.settings.items_dir / "credentials").listed
 
 
 def types(node: Node) -> tuple[CredentialType, ...]:
     """Every credential type this node knows (证照类型). Raises SettingsError for a template that is wrong."""
-    return tuple(_load(node.settings.items_dir / "credentials")[0].values())
+    return tuple(_load(node.settings.items_dir / "credentials").by_code.values())
 
 
 def type_of(node: Node, code: str) -> CredentialType | None:
     """The type of that 21-character code, or None."""
-    return _load(node.settings.items_dir / "credentials")[0].get(code)
+    return _load(node.settings.items_dir / "credentials").by_code.get(code)
 
 
 def type_named(node: Node, name: str) -> CredentialType | None:
     """The type of that Chinese name (营业执照), or None; an empty name is None."""
-    return next((one for one in types(node) if name and one.name == name), None)
+    return _load(node.settings.items_dir / "credentials").by_name.get(name)
 
 
 def purposes(node: Node) -> tuple[Purpose, ...]:
     """The registered purposes of verifying (核对用途)."""
-    return tuple(_load(node.settings.items_dir / "credentials")[1].values())
+    return tuple(_load(node.settings.items_dir / "credentials").purposes.values())
 
 
 def purpose(node: Node, purpose_id: str) -> Purpose | None:
     """The purpose of that id, or None."""
-    return _load(node.settings.items_dir / "credentials")[1].get(purpose_id)
+    return _load(node.settings.items_dir / "credentials").purposes.get(purpose_id)
 
 
 @cache

@@ -91,6 +91,20 @@ def status_list(issuer: str, list_no: int, at: datetime, packed: bytes) -> Statu
     return StatusList(issuer, list_no, at, unpack(packed))
 
 
+def exceptions(packed: bytes) -> int:
+    """How many places are not valid (清单里的例外)."""
+    return sum((one & 15 != 0) + (one >> 4 != 0) for one in unpack(packed) if one)
+
+
+def period(day: date) -> str:
+    """The quarter a list belongs to (清单期次).
+
+    >>> period(date(2026, 11, 22))
+    '2026Q4'
+    """
+    return f"{day.year}Q{(day.month + 2) // 3}"
+
+
 def milliseconds(at: datetime) -> int:
     """Unix milliseconds."""
     return round(at.timestamp() * 1000)

@@ -1,0 +1,112 @@
+"""Shared licence services (共享用证): what may be used for an item, what was found, what was given or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+import msgspec
+
+from tongban.credentials.model.types import State
+from tongban.kernel.gm import Personal
+
+OK: Final = "0"
+NOT_FOUND: Final = "10"
+NOT_HOLDER: Final = "11"
+NO_PERMISSION: Final = "100"
+WRONG_HOLDER: Final = "103"
+NOT_NOW: Final = "99"
+WORDS: Final[Mapping[str, str]] = {
+    # the first five numbers as one provincial implementation has them (standards.md 3); 99 is ours
+    OK: "成功",
+    NOT_FOUND: "没有查到有效的证照",
+    NOT_HOLDER: "持证主体核对不上",
+    NO_PERMISSION: "没有使用这类证照的权限",
+    WRONG_HOLDER: "持证主体类型不符",
+    NOT_NOW: "发证的地方暂时连不上",
+}
+LONGEST_REASON: Final = 200
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What an item needs of licences (事项用证): its name, the node that decides it, fields by type name; no field is the whole."""
+
+    item: str
+    owner: str
+    fields: Mapping[str, frozenset[str]]
+
+
+class UseAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """The body of a call of these services (用证请求). `id` and `at` are minted by the caller; both ends' records carry them."""
+
+    id: str
+    at: int
+    who: str
+    reason: str
+    subject: str = ""
+    credential: str = ""
+    types: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    task_code: str = ""
+    case: str = ""
+    digest: str = ""
+    v: int = 1
+
+
+class FoundLicence(msgspec.Struct, frozen=True):
+    """One licence as a list tells of it (查到的一张证): no content. `state_at` says how old that knowledge is."""
+
+    id: str
+    identifier: str
+    type_name: str
+    issuer: str
+    org_name: str
+    state: State
+    valid_until: date | None
+    state_at: datetime
+
+
+class LicencesFound(msgspec.Struct, frozen=True):
+    """What a search by holder found, and the nodes that did not answer (按持证主体检索)."""
+
+    found: tuple[FoundLicence, ...]
+    silent: tuple[str, ...] = ()
+
+
+class LicenceData(msgspec.Struct, frozen=True):
+    """What stands on a licence (证照数据), by field name: `at` is when it was told; `kept` means our own copy, its issuer being away."""
+
+    id: str
+    type_name: str
+    identifier: str
+    issuer: str
+    org_name: str
+    state: State
+    valid_until: date | None
+    values: Mapping[str, Personal]
+    at: datetime
+    line_id: str
+    kept: bool = False
+
+
+class LicenceFile(msgspec.Struct, frozen=True):
+    """A watermarked copy (加注件), an OFD sealed by the issuing department."""
+
+    id: str
+    type_name: str
+    ofd: bytes
+    digest: str
+    watermark: str
+    at: datetime
+
+
+class LicenceRefused(msgspec.Struct, frozen=True):
+    """Why nothing was given (用证被拒): the service's result code and its words."""
+
+    code: str
+
+    @property
+    def sentence(self) -> str:
+        """For the page."""
+        return WORDS.get(self.code, WORDS[NOT_NOW])
