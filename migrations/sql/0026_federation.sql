@@ -174,3 +174,20 @@ COMMENT ON COLUMN key_rotation.row_ctid IS 'last row done, as its sort key | tex
 COMMENT ON COLUMN key_rotation.rows_done IS 'rows sealed anew | count | internal';
 COMMENT ON COLUMN key_rotation.rows_failed IS 'rows that did not open and were left as they are | count | internal';
 COMMENT ON COLUMN key_rotation.ended_at IS 'when no row was left under an older version | UTC or null | internal';
+
+-- the data-key rotation seals the same words anew under a newer key; nothing else of a line changes
+CREATE OR REPLACE FUNCTION case_history_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND current_setting('tongban.follow', true) = 'on'
+       AND to_jsonb(NEW) - 'subject' = to_jsonb(OLD) - 'subject' THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND current_setting('tongban.resealing', true) = 'on'
+       AND to_jsonb(NEW) - 'shown' - 'opinion' = to_jsonb(OLD) - 'shown' - 'opinion'
+       AND octet_length(NEW.shown) IS NOT DISTINCT FROM octet_length(OLD.shown)
+       AND octet_length(NEW.opinion) IS NOT DISTINCT FROM octet_length(OLD.opinion) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'append-only: %', TG_TABLE_NAME USING ERRCODE = 'raise_exception';
+END $$;
+COMMENT ON FUNCTION case_history_refuse_change() IS 'History only grows; a changed pseudonym takes its lines along, a data-key rotation seals the same words anew';

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tongban import evidence, federation, transparency
-from tongban.cases.actions import at_home, mirror, receive, requests, speak, transfer
+from tongban.cases.actions import at_home, mirror, receive, reinstate, requests, speak, transfer
 from tongban.cases.model import View
 from tongban.cases.queries import records
 from tongban.kernel.db import Tx
@@ -129,6 +129,15 @@ LETTERS: dict[tuple[str, int], Any] = {
     ("case.taken", 1): taken,
     ("case.declined", 1): declined,
     ("case.forwarded", 1): forwarded,
+}
+REINSTATE: dict[tuple[str, int], Any] = {
+    ("case.submitted", 1): reinstate.submitted,
+    ("case.state", 1): reinstate.state,
+    # sent again as they are: the owner knows them by their request, and answers with the state as it is now
+    ("case.corrected", 1): None,
+    ("case.withdraw_requested", 1): None,
+    ("case.withdraw_refused", 1): None,
+    ("case.opened", 1): None,
 }
 CALLS: dict[str, Any] = {
     "cases.mine": mine,

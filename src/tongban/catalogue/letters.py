@@ -23,3 +23,4 @@ async def withdrawn(tx: Tx, node: Node, letter: federation.Letter) -> None:
 
 
 LETTERS = {("item.published", 1): published, ("item.withdrawn", 1): withdrawn}
+REPLACES = ("item.published", "item.withdrawn")

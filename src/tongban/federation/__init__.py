@@ -23,10 +23,11 @@ from __future__ import annotations
 
 from tongban.federation.actions.answer import remember
 from tongban.federation.actions.call import call
-from tongban.federation.actions.directory import issue, refresh, set_status, trust
+from tongban.federation.actions.directory import issue, look_again, refresh, set_status, trust
 from tongban.federation.actions.enrol import approve, invite, refuse
-from tongban.federation.actions.join import join
+from tongban.federation.actions.join import join, renew_keys
 from tongban.federation.actions.office import hang_up, recovering, register
+from tongban.federation.actions.passing import revoke_own_key
 from tongban.federation.actions.recover import restored
 from tongban.federation.actions.root import make_hub
 from tongban.federation.actions.sealed import open_part, seal_part
@@ -88,6 +89,7 @@ __all__ = [
     "invite",
     "issue",
     "join",
+    "look_again",
     "mail_complete",
     "mails",
     "make_hub",
@@ -104,7 +106,9 @@ __all__ = [
     "refuse",
     "register",
     "remember",
+    "renew_keys",
     "restored",
+    "revoke_own_key",
     "seal_part",
     "send",
     "set_status",

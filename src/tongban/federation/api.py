@@ -28,6 +28,7 @@ from tongban.federation.actions.answer import (
 )
 from tongban.federation.actions.office import ENROLMENT_BELL, LETTERS_BELL, office
 from tongban.federation.actions.renew import renew as renew_keys
+from tongban.federation.actions.revocations import newest_list
 from tongban.federation.errors import EnrolmentRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.queries.directory import served as served_directory
@@ -153,6 +154,20 @@ async def directory(request: _Ask, node: NamedDependency[Node]) -> Response[byte
     if request.headers.get("if-none-match") == etag:
         return Response(b"", status_code=304, headers=headers)
     return Response(raw, headers=headers, media_type="application/json")
+
+
+@get("/federation/crl", opt=PLAIN)
+async def revocation_list(request: _Ask, node: NamedDependency[Node]) -> Response[bytes]:
+    """The hub root's certificate revocation list, DER, for software that only knows X.509 (证书撤销列表)."""
+    try:
+        _open_door(request, node)
+    except Problem as problem:
+        return _response(problem_reply(problem), {"retry-after": "1"})
+    async with node.db.reading() as tx:
+        der = await newest_list(tx)
+    if der is None:
+        return _response(problem_reply(Problem("not_found")), {})
+    return Response(der, headers={"cache-control": "max-age=60"}, media_type="application/pkix-crl")
 
 
 @post("/federation/enrol", opt=PLAIN)
@@ -358,4 +373,4 @@ async def returned(request: _Ask, node: NamedDependency[Node]) -> Response[bytes
     return await _answered(request, node, work)
 
 
-routes = [directory, enrol_post, enrol_get, renew, revoke, call, letters, chain, snapshot, diverged, returned]
+routes = [directory, revocation_list, enrol_post, enrol_get, renew, revoke, call, letters, chain, snapshot, diverged, returned]

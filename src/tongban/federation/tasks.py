@@ -10,6 +10,7 @@ from tongban.federation.actions import (
     enrol,
     figures,
     go_back,
+    join,
     park,
     passing,
     pull,
@@ -47,6 +48,11 @@ async def mend(node: Node) -> None:
     await go_back.send_back(node)
 
 
+async def watch_certificates(node: Node) -> None:
+    """Renew own keys before their certificates end (到期前续期); an operator hears when that does not work."""
+    await join.renew_in_time(node)
+
+
 CLOCKS = [
     Clockwork("federation.stamper", 5, stamper, STAMPER_BELL),
     Clockwork("federation.head_statement", 1, head_statement),
@@ -56,8 +62,9 @@ CLOCKS = [
     Clockwork("federation.replay", 5, replay),
     Clockwork("federation.recovery", 2, recover.recover, RECOVERY_BELL),
     Clockwork("federation.mend", 5, mend),
+    Clockwork("federation.certificates", 3600, watch_certificates),
     Clockwork("federation.figures", 15, figures.update),
     Clockwork("federation.tidy", 60, answer.forget_old),
 ]
 
-JOBS = {passing.JOB: passing.pass_on}
+JOBS = {passing.JOB: passing.pass_on_job}

@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_door_per_second: Annotated[int, Doc(ge=1, description="Directory, enrolment, chain and snapshot requests a second from one address (federation.md 8).")] = 5
     evidence_store: Annotated[str, Doc(description="Where files lie: empty for a folder of data_dir, or s3://bucket/prefix?endpoint=…&region=… with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")] = ""
     scanner: Annotated[str, Doc(description="Who looks into files handed in: clamd://host:port or clamd:///socket; empty for nobody (a demo node has a twin).")] = ""
+    pkcs11_module: Annotated[str, Doc(description="PKCS#11 library of a device that keeps the keys (docs/operate/keys.md); empty: files of mode 0600.")] = ""
+    pkcs11_token: Annotated[str, Doc(description="Label of the token in that device.")] = ""
+    pkcs11_pin_file: Annotated[str, Doc(description="File of mode 0600 that holds the token's PIN.")] = ""
+    pkcs11_sm2_mechanism: Annotated[int, Doc(ge=0, description="Number of the device's own SM2 signing mechanism; 0: it has none and SM2 keys are sealed by it.")] = 0
     log_json: Annotated[bool, Doc(description="Log as JSON lines; false for a person at a terminal.")] = True
 
     @property

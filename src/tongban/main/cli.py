@@ -23,10 +23,12 @@ demo_app = typer.Typer(
 )
 staff_app = typer.Typer(help="The first members of staff of a node; all others are invited in the back office.", no_args_is_help=True)
 log_app = typer.Typer(help="The append-only log of what a node did.", no_args_is_help=True)
+node_app = typer.Typer(help="Run one node, or say what happened to it.", invoke_without_command=True)
 app.add_typer(demo_app, name="demo")
+app.add_typer(node_app, name="node")
 app.add_typer(log_app, name="log")
 app.add_typer(staff_app, name="staff")
-keys_app = typer.Typer(help="The token keys other nodes and apps check sign-ins with.", no_args_is_help=True)
+keys_app = typer.Typer(help="Keys of a node: those that tokens are signed with, data keys, and the device they are kept by.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
 DEMO_FOLDER = node_settings.CODE_ROOT / ".demo"
@@ -93,8 +95,9 @@ def _control(context: typer.Context, verb: str, node: str) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@node_app.callback()
 def node(
+    context: typer.Context,
     settings: Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file, TOML.")] = None,
     settings_json: Annotated[Path | None, typer.Option("--settings-json", hidden=True)] = None,
     migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database to the newest revision first.")] = False,
@@ -102,6 +105,8 @@ def node(
     """Run one node until Ctrl-C or SIGTERM."""
     from tongban.main import serve
 
+    if context.invoked_subcommand is not None:
+        return
     if settings_json is not None:
         chosen = msgspec.json.decode(settings_json.read_bytes(), type=Settings, dec_hook=lambda _kind, value: Path(value))
     elif settings is not None:
@@ -114,6 +119,49 @@ def node(
 
         migrations.upgrade(chosen.database_url)
     uvloop.run(serve.serve(chosen))
+
+
+@node_app.command()
+def restored(settings: SettingsFile) -> None:
+    """Say that the node's database was put back from a backup, before the node is started again. Part of every restore.
+
+    The node then brings its own letters home, opens a new epoch, and does nothing of legal effect until that is done.
+    """
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.restored(_load(settings))))
+
+
+@node_app.command()
+def trust(
+    node_id: Annotated[str, typer.Argument(help="Node whose key is new.")],
+    fingerprint: Annotated[str, typer.Argument(help="sm3:… of the new key, compared by telephone.")],
+    settings: SettingsFile,
+) -> None:
+    """Believe a new key of another node that its old key does not vouch for."""
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.trust(_load(settings), node_id, fingerprint)))
+
+
+@node_app.command()
+def renew(settings: SettingsFile) -> None:
+    """New signing and encryption keys with new certificates now; the old ones are believed for 14 more days."""
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.renew(_load(settings))))
+
+
+@node_app.command("revoke-own-key")
+def revoke_own_key(
+    name: Annotated[str, typer.Argument(help="Name of the key, for example s1.")],
+    settings: SettingsFile,
+    reason: Annotated[str, typer.Option("--reason", help="A word: compromise, lost, superseded.")] = "compromise",
+) -> None:
+    """Revoke a signing key of this node with the key itself and tell every node; works without the hub. There is no way back."""
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.revoke_own_key(_load(settings), name, reason)))
 
 
 def _load(path: Path) -> Settings:
@@ -210,6 +258,25 @@ def verify(
         typer.echo("Give --settings FILE, or --demo NODE for a node of the running demo.", err=True)
         raise typer.Exit(2)
     raise typer.Exit(asyncio.run(check.verify_log(chosen)))
+
+
+@keys_app.command()
+def seal(settings: SettingsFile) -> None:
+    """Seal the key files by the device of the settings, once, when a node gets one. The node must be stopped."""
+    from tongban.main import keeping
+
+    raise typer.Exit(keeping.seal_keys(_load(settings)))
+
+
+@keys_app.command()
+def data(
+    settings: SettingsFile,
+    group: Annotated[str, typer.Option("--group", help="One key group; all when not given.")] = "",
+) -> None:
+    """Make new data keys now instead of after 90 days, and seal every row under them; can be repeated after an interruption."""
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.rotate_data_keys(_load(settings), group)))
 
 
 @keys_app.command()

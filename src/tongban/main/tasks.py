@@ -7,11 +7,13 @@ from tongban.kernel import jobs
 from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.main import resealing
 
 _HEAD_SECONDS = 10
 _WITNESSED_SECONDS = 60
 _FORK_SECONDS = 20
 _CERTIFICATE_SECONDS = 30
+_DATA_KEY_SECONDS = 3600
 
 
 async def send_head(node: Node) -> None:
@@ -93,5 +95,6 @@ CLOCKS = [
     jobs.Clockwork("main.log_witnessed", _WITNESSED_SECONDS, send_witnessed),
     jobs.Clockwork("main.log_forks", _FORK_SECONDS, tell_forks),
     jobs.Clockwork("main.log_certificate", _CERTIFICATE_SECONDS, keep_certificate, bell="federation.directory"),
+    jobs.Clockwork("main.data_keys", _DATA_KEY_SECONDS, resealing.turn, bell=resealing.BELL),
 ]
 JOBS = {"main.close_log_gap": close_log_gap}

@@ -33,3 +33,4 @@ async def withdrawn(tx: Tx, node: Node, letter: federation.Letter) -> None:
 
 
 LETTERS = {("app.published", 1): published, ("app.withdrawn", 1): withdrawn}
+REPLACES = ("app.published", "app.withdrawn")

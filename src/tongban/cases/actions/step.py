@@ -146,6 +146,12 @@ async def insert(tx: Tx, node: Node, case: Case, clocks: tuple[Clock, ...]) -> N
     await _clocks(tx, case, clocks)
 
 
+async def put(tx: Tx, node: Node, before: Case, case: Case, clocks: tuple[Clock, ...]) -> None:
+    """The row as it is to be, outside of the process (照放): only after a restore. Raises RuntimeError if it moved meanwhile."""
+    await _clocks(tx, case, clocks)
+    await _save(tx, node, before, case)
+
+
 async def leaf_of(tx: Tx, node: Node, moved: Case, transition_id: str) -> str:
     """The log leaf of a transition, "" where the table has none (存证)."""
     kind = PROCESS.transition(transition_id).leaf

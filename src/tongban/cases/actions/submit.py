@@ -152,6 +152,13 @@ async def _record(tx: Tx, node: Node, actor: Actor, sent: Submission, item: cata
     return rows.mirror_of(node, row)
 
 
+async def record_again(tx: Tx, node: Node, actor: Actor, sent: Submission, item: catalogue.Item) -> Mirror:
+    """The mirror of a submission whose row was lost with the database (补回镜像): a new receipt, and the person is told."""
+    mirror = await _record(tx, node, actor, sent, item, sent.window_unit)
+    await _thank(tx, node, mirror)
+    return mirror
+
+
 async def _thank(tx: Tx, node: Node, mirror: Mirror) -> None:
     await power.tell(
         tx, node, subject=mirror.subject, actor_subject=mirror.submission.actor_subject, item=mirror.task_code, kind="case.submitted", title="交上去了",

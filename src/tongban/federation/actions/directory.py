@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.office import BEHIND_BELL, DIRECTORY_BELL, area, office, read_directory
+from tongban.federation.actions.revocations import keep_fresh, publish_list
 from tongban.federation.actions.send import send
 from tongban.federation.actions.way import fetch_open
 from tongban.federation.errors import CallFailed, NotMember
@@ -22,6 +24,7 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 DIRECTORY_KEY = "d1"
+EXPIRY_DAYS = 30
 _SENTENCES = {
     "key_without_continuity": "新密钥没有旧密钥的签名，仍用旧密钥；请电话核对指纹后再确认",
     "key_id_reused": "同一密钥编号换了密钥，不予采信",
@@ -202,10 +205,12 @@ async def issue(tx: Tx, node: Node, change: Callable[[Directory], Directory | No
         changed, version=max(before.version + 1, now // 1000), issued_at=now, not_after=now + rules.VALID_MS,
         previous=row["digest"],
     )  # fmt: skip
-    raw = sign(node, after, parse_cert(row["signed"]))
+    raw = sign(node, after, await _own_cert(tx, node, row["signed"]))
     verdict = await accept(tx, node, raw, source=node.id)
     if verdict.outcome != "accepted" or verdict.trusted is None:
         raise CallFailed("directory_" + (verdict.why or verdict.outcome), retryable=False)
+    if changed.revoked != before.revoked:
+        await publish_list(tx, node, verdict.trusted)
     await send(
         tx,
         node,
@@ -246,6 +251,18 @@ def with_keys(listed: ListedNode, fresh: tuple[NodeKey, ...]) -> ListedNode:
     return msgspec.structs.replace(listed, keys=(*fresh, *old))
 
 
+async def _own_cert(tx: Tx, node: Node, signed: bytes) -> str:
+    """The certificate of the directory key; a new one for the same key when it has less than 30 days (目录密钥证书续期)."""
+    from tongban.federation.actions.root import issue_certificate
+
+    held = parse_cert(signed)
+    if rules.certificate(held).not_after > node.clock.now() + timedelta(days=EXPIRY_DAYS):
+        return held
+    root = await tx.fetchval("SELECT cert FROM directory_anchor WHERE how = 'pinned'")
+    public = node.keys.signer(DIRECTORY_KEY).public
+    return b64(issue_certificate(node, root, public, node.id, node.settings.organisation, "directory"))
+
+
 async def set_status(tx: Tx, node: Node, node_id: str, status: str) -> Directory:
     """Issue a directory in which the node has another status (改变节点状态). The hub alone."""
 
@@ -254,20 +271,6 @@ async def set_status(tx: Tx, node: Node, node_id: str, status: str) -> Directory
         if listed is None:
             raise NotMember
         return with_node(found, msgspec.convert({**msgspec.to_builtins(listed), "status": status}, ListedNode))
-
-    return await issue(tx, node, change)
-
-
-async def revoke_key(tx: Tx, node: Node, first: Actor, second: Actor, kid: str, reason: str) -> Directory:
-    """Emergency revocation at the hub 紧急撤销密钥: two officers; the directory and the letter go out together."""
-    first.require_may("federation.revoke", division=area(node))
-    second.require_may("federation.revoke", division=area(node))
-    if first.staff_id == second.staff_id:
-        raise CallFailed("same_officer", retryable=False)
-    entry = Revoked(kid, node.clock.ms(), reason)
-
-    def change(found: Directory) -> Directory:
-        return msgspec.structs.replace(found, revoked=(*found.revoked, entry))
 
     return await issue(tx, node, change)
 
@@ -323,6 +326,8 @@ async def catch_up(node: Node) -> None:
         if node.clock.ms() > found.issued_at + rules.VALID_MS // 7:
             async with node.db.transaction() as tx:
                 await issue(tx, node, lambda present: present)
+        async with node.db.transaction() as tx:
+            await keep_fresh(tx, node, found)
         return
     hint, memory.hint = memory.hint, None
     if hint is not None and hint.version <= found.version:

@@ -105,6 +105,10 @@ async def _judge_application(
     row = await tx.fetchrow("SELECT * FROM node_invitation WHERE id::text = $1 FOR UPDATE", asked.invitation)
     if row is None or row["node"] != asked.node:
         return "wrong_code", b""
+    if row["code_sealed"] is None:  # decided already: the code is gone, and only the very same message gets its answer again
+        again = await tx.fetchrow("SELECT nonce, csr_sign, csr_enc, answer FROM node_enrolment WHERE invitation = $1", row["id"])
+        same = again is not None and (again["nonce"], again["csr_sign"], again["csr_enc"]) == (nonce, csr_sign, csr_enc)
+        return ("", again["answer"]) if same and again is not None else ("spent", b"")
     if row["expires"] < node.clock.ms() or row["wrong_proofs"] >= rules.WRONG_PROOFS:
         return "expired", b""
     code = node.cipher.open("staff", "node_invitation.code_sealed", row["id"], row["code_sealed"])

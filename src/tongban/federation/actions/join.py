@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
-from tongban.federation.actions.directory import take
-from tongban.federation.actions.office import DIRECTORY_BELL, office
+from tongban.federation.actions.alarm import raise_alarm
+from tongban.federation.actions.directory import EXPIRY_DAYS, take
+from tongban.federation.actions.office import DIRECTORY_BELL, office, recovering
 from tongban.federation.actions.root import pin_root
 from tongban.federation.actions.way import NoAnswer, exchange, fetch_open, transport
 from tongban.federation.errors import CallFailed, EnrolmentRefused
 from tongban.federation.model import Directory, ListedNode
+from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import enrolment as rules
 from tongban.federation.rules import signatures
 from tongban.kernel.gm import BadEncoding, CertificateRefused, Signer, b64, jcs, parse_object, unb64, x509
@@ -19,6 +22,7 @@ from tongban.kernel.node import Node
 
 SOFTWARE = "tongban 0.1.0"
 _POLL_SECONDS = 20
+_LAST_DAYS = 14
 
 
 async def join(
@@ -236,3 +240,29 @@ async def renew_keys(node: Node) -> Directory:
         raise EnrolmentRefused(str(answer.body.get("code", "refused")))
     await _fetch(node, hub)
     return await memory.need(node)
+
+
+async def renew_in_time(node: Node) -> bool:
+    """New keys when a current certificate of this node has less than 30 days (到期前续期); True when they were renewed.
+
+    Approved by rule, as the present key speaks for the new ones. With less than 14 days left and no answer an alarm rises.
+    """
+    found = await office(node).look(node)
+    me = found.node(node.id) if found else None
+    if found is None or me is None or me.status != "active" or await recovering(node):
+        return False
+    ends = [directory_rules.certificate(key.cert).not_after for key in me.keys if key.status == "current"]
+    left = min(ends, default=node.clock.now() + timedelta(days=400)) - node.clock.now()
+    if left > timedelta(days=EXPIRY_DAYS):
+        return False
+    try:
+        await renew_keys(node)
+    except (CallFailed, EnrolmentRefused) as error:
+        log("federation.not_renewed", code=error.failure_code)
+        if left < timedelta(days=_LAST_DAYS):
+            async with node.db.transaction() as tx:
+                await raise_alarm(
+                    tx, "certificate_ends", node.id, f"{ends and min(ends).date()}", "本节点的证书不到 14 天就到期，自动续期没有成功，请联系枢纽", b""
+                )
+        return False
+    return True

@@ -9,7 +9,7 @@ signer id (1234567812345678) and the place of keys (a `KeyStore`) are decided on
 (True, 'sm3:')
 """
 
-from tongban.kernel.gm import x509
+from tongban.kernel.gm import crl, x509
 from tongban.kernel.gm.canonical import jcs, parse_json, parse_object
 from tongban.kernel.gm.encoding import b64, der_to_raw, raw_to_der, unb64
 from tongban.kernel.gm.errors import BadEncoding, BadKey, CannotOpen, CertificateRefused, GmError
@@ -17,6 +17,7 @@ from tongban.kernel.gm.fields import GROUPS, FieldCipher, Personal
 from tongban.kernel.gm.hashes import digest, hmac_sm3, sm3
 from tongban.kernel.gm.keystore import Decrypter, FileKeyStore, KeyStore, Signer
 from tongban.kernel.gm.libcrypto import SIGNER_ID
+from tongban.kernel.gm.outside import OutsideSigner
 from tongban.kernel.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
 from tongban.kernel.gm.sm4 import sm4_gcm_decrypt, sm4_gcm_encrypt
 
@@ -32,11 +33,13 @@ __all__ = [
     "FileKeyStore",
     "GmError",
     "KeyStore",
+    "OutsideSigner",
     "Personal",
     "Signer",
     "Sm2PrivateKey",
     "Sm2PublicKey",
     "b64",
+    "crl",
     "der_to_raw",
     "digest",
     "hmac_sm3",

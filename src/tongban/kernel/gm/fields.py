@@ -120,6 +120,10 @@ class FieldCipher:
         self._groups[group] = self._keys.data_keys(group)
         return version
 
+    def refresh(self) -> None:
+        """Forget the data keys held in memory: the next value is sealed under the newest, whoever made it (换新钥)."""
+        self._groups.clear()
+
     def _versions(self, group: str) -> dict[int, bytes]:
         if group not in self._groups:
             if group not in GROUPS:

@@ -1,7 +1,7 @@
 """Where a node's keys live (密钥库), apart from its database and its backups.
 
-`KeyStore` is what the house asks for; `FileKeyStore` keeps files of mode 0600. A production node may put the same
-Protocol before a device (HSM, SDF): signers only ever give signatures. Nothing here is a certified 商用密码 product.
+`KeyStore` is what the house asks for; `FileKeyStore` keeps files of mode 0600, sealed by a PKCS#11 device where there is one
+(`token.py`); what the device can sign with stays inside it. Nothing here is a certified 商用密码 product.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import Final, Literal, Protocol
 from tongban.kernel.gm.encoding import b64, unb64
 from tongban.kernel.gm.errors import BadKey
 from tongban.kernel.gm.hashes import hmac_sm3
+from tongban.kernel.gm.outside import HeldOutsideKey, Kind, OutsideSigner, make_private
 from tongban.kernel.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
 from tongban.kernel.gm.sm4 import KEY_BYTES, NONCE_BYTES, TAG_BYTES, sm4_gcm_decrypt, sm4_gcm_encrypt
 
 Use = Literal["sign", "encrypt"]
 _NAME: Final = re.compile(r"[a-z0-9-]{1,16}")
+_SEALED: Final = "sealed:"
 
 
 class Signer(Protocol):
@@ -50,6 +52,17 @@ class Decrypter(Protocol):
         ...
 
 
+class Device(Protocol):
+    """What a key store asks of a device (密码设备): `token.Pkcs11Token` and the twin of the tests."""
+
+    sm2_mechanism: int
+
+    def seal(self, name: str, plain: bytes) -> bytes: ...
+    def open(self, name: str, blob: bytes) -> bytes: ...
+    def signer(self, label: str, kind: Kind) -> OutsideSigner: ...
+    def sm2_signer(self, kid: str, label: str) -> Signer: ...
+
+
 class KeyStore(Protocol):
     """The keys of one node (密钥库). Names are `[a-z0-9-]{1,16}`; a key is made when it is first asked for."""
 
@@ -57,6 +70,10 @@ class KeyStore(Protocol):
     def node(self) -> str: ...
     def signer(self, name: str) -> Signer: ...
     def decrypter(self, name: str) -> Decrypter: ...
+    def outside(self, name: str, kind: Kind) -> OutsideSigner:
+        """A P-256 or Ed25519 key for parties outside, inside the device where there is one."""
+        ...
+
     def secret(self, name: str) -> bytes:
         """32 random bytes that stay the same for ever."""
         ...
@@ -104,14 +121,17 @@ class FileKeyStore:
     """Keys as files of mode 0600 in one folder of mode 0700 (文件密钥库).
 
     Every file is written whole under another name and linked into place, so of several processes that ask for a new key
-    at once one wins and all get the same. Files that others may read are refused.
+    at once one wins and all get the same. Files that others may read are refused. With a `device` every file is sealed by it,
+    a file in the clear is refused (`seal_files` mends that once), and P-256, Ed25519 and, where it can, SM2 sign inside.
     """
 
-    def __init__(self, folder: Path, node: str) -> None:
+    def __init__(self, folder: Path, node: str, *, device: Device | None = None) -> None:
         """`node`: the node's id, the first half of every key id."""
         self._folder = folder
         self._node = node
-        self._held: dict[str, HeldKey] = {}
+        self._device = device
+        self._held: dict[str, Signer | HeldKey] = {}
+        self._outside: dict[str, OutsideSigner] = {}
         self._secrets: dict[str, bytes] = {}
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -127,14 +147,31 @@ class FileKeyStore:
 
     def decrypter(self, name: str) -> Decrypter:
         """The encryption key `<node>/<name>`, made on first use. Raises BadKey if the name is a signing key's."""
-        return self._pair(name, "encrypt")
+        found = self._pair(name, "encrypt")
+        assert isinstance(found, HeldKey)
+        return found
+
+    def outside(self, name: str, kind: Kind) -> OutsideSigner:
+        """The P-256 or Ed25519 key of that name (对外密钥), made on first use, inside the device where there is one."""
+        _check_name(name)
+        with self._lock:
+            if name not in self._outside:
+                self._outside[name] = (
+                    self._device.signer(f"{self._node}/{name}", kind)
+                    if self._device is not None
+                    else HeldOutsideKey(kind, unb64(self._text(self._folder / f"{name}.outside", lambda: b64(make_private(kind)))))
+                )
+            found = self._outside[name]
+        if found.kind != kind:
+            raise BadKey("gm.key_use", f"the key {self._node}/{name} is for another use")
+        return found
 
     def secret(self, name: str) -> bytes:
         """32 random bytes under this name, made on first use."""
         _check_name(name)
         if name not in self._secrets:
             path = self._folder / f"{name}.secret"
-            self._secrets[name] = unb64(_read_or_make(path, lambda: b64(secrets.token_bytes(32))), length=32)
+            self._secrets[name] = unb64(self._text(path, lambda: b64(secrets.token_bytes(32))), length=32)
         return self._secrets[name]
 
     def has(self, name: str) -> bool:
@@ -160,7 +197,40 @@ class FileKeyStore:
         folder.mkdir(exist_ok=True, mode=0o700)
         _read_or_make(folder / f"{group}.{version}", lambda: self._wrap(group, version, secrets.token_bytes(KEY_BYTES)))
 
-    def _pair(self, name: str, use: Use) -> HeldKey:
+    def seal_files(self) -> int:
+        """Seal by the device what still lies in the clear (封存密钥文件), once, when a node gets a device; how many files."""
+        if self._device is None:
+            raise BadKey("gm.device", "there is no device to seal with")
+        count = 0
+        for path in sorted(one for kind in ("key", "secret", "outside") for one in self._folder.glob(f"*.{kind}")):
+            text = _read(path)
+            if not text.startswith(_SEALED):
+                draft = path.with_name(f".{path.name}.sealed")
+                draft.unlink(missing_ok=True)
+                _read_or_make(draft, lambda path=path, text=text: self._sealed(path, text))  # type: ignore[misc]
+                draft.replace(path)
+                _sync(path.parent)
+                count += 1
+        return count
+
+    def _text(self, path: Path, make: Callable[[], str]) -> str:
+        """The text of a key file, opened by the device if there is one; made first if there is no such file."""
+        device = self._device
+        if device is None:
+            text = _read_or_make(path, make)
+            if text.startswith(_SEALED):
+                raise BadKey("gm.device", f"{path.name} is sealed by a device: give the node its pkcs11 settings")
+            return text
+        text = _read_or_make(path, lambda: self._sealed(path, make()))
+        if not text.startswith(_SEALED):
+            raise BadKey("gm.key_in_the_clear", f"{path.name} is not sealed by the device: run tongban keys seal")
+        return device.open(path.name, unb64(text.removeprefix(_SEALED))).decode("ascii")
+
+    def _sealed(self, path: Path, text: str) -> str:
+        assert self._device is not None
+        return _SEALED + b64(self._device.seal(path.name, text.encode("ascii")))
+
+    def _pair(self, name: str, use: Use) -> Signer | HeldKey:
         _check_name(name)
         with self._lock:
             held = self._held.get(f"{use} {name}")
@@ -168,11 +238,14 @@ class FileKeyStore:
                 held = self._held[f"{use} {name}"] = self._load(name, use)
             return held
 
-    def _load(self, name: str, use: Use) -> HeldKey:
+    def _load(self, name: str, use: Use) -> Signer | HeldKey:
+        if use == "sign" and self._device is not None and self._device.sm2_mechanism:
+            return self._device.sm2_signer(f"{self._node}/{name}", f"{self._node}/{name}")
+
         def make() -> str:
             return json.dumps({"use": use, "d": b64(Sm2PrivateKey.generate().to_bytes())})
 
-        stored = json.loads(_read_or_make(self._folder / f"{name}.key", make))
+        stored = json.loads(self._text(self._folder / f"{name}.key", make))
         if stored["use"] != use:
             raise BadKey("gm.key_use", f"the key {self._node}/{name} is for another use")
         return HeldKey(f"{self._node}/{name}", Sm2PrivateKey(unb64(stored["d"], length=32)))

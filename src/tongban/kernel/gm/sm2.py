@@ -21,7 +21,7 @@ from tongban.kernel.gm.encoding import SM2_N, der_to_raw, raw_to_der
 from tongban.kernel.gm.errors import BadEncoding, BadKey, CannotOpen
 from tongban.kernel.gm.gmssl import Gmssl
 from tongban.kernel.gm.hashes import sm3
-from tongban.kernel.gm.libcrypto import SPKI_PREFIX, Libcrypto
+from tongban.kernel.gm.libcrypto import SIGNER_ID, SPKI_PREFIX, Libcrypto
 
 
 class BackendKey(Protocol):
@@ -92,6 +92,12 @@ class Sm2PublicKey:
         except BadEncoding:
             return False
         return self._key.verify(data, der)
+
+    def message_digest(self, data: bytes) -> bytes:
+        """The e of a signature over `data`: SM3(Z ‖ data) with the fixed signer id, for a device that signs digests. GB/T 32918.2."""
+        numbers = b"".join(one.to_bytes(32, "big") for one in (curve.A, curve.B, *curve.G))
+        z = sm3((len(SIGNER_ID) * 8).to_bytes(2, "big") + SIGNER_ID + numbers + self.point[1:])
+        return sm3(z + data)
 
     def verify_der(self, data: bytes, der: bytes) -> bool:
         """As `verify`, for the DER signatures of X.509 and electronic seals; strict DER only."""
