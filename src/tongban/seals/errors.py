@@ -51,3 +51,56 @@ class NotOurs(Failure):
     def __init__(self, why: str = "") -> None:
         self.why = why
         super().__init__(sentence="这份版式文件读不了，没有盖章", todo="请重新生成一份再试")
+
+
+class SealSuspended(SealGone):
+    """The seal may not be used for the time being (印章停用中)."""
+
+    code = "seals.suspended"
+
+    def __init__(self) -> None:
+        Failure.__init__(
+            self, sentence="这枚印章停用着，现在不能盖", todo="请先由另一位管理员恢复使用", ask="本单位印章管理员"
+        )
+
+
+class SecondNeeded(Failure):
+    """The seal asks for two persons and only one is there (要两人用印)."""
+
+    code = "seals.second_needed"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="这枚印章要两个人才能盖", todo="请提出用印申请，由另一位同事看过文件再盖", ask="本单位印章管理员"
+        )
+
+
+class FourEyes(Failure):
+    """Somebody decides on his own doing (不能自己审自己)."""
+
+    code = "seals.four_eyes"
+    status = 403
+
+    def __init__(self, sentence: str = "自己提出的，要由另一位同事来定") -> None:
+        super().__init__(sentence=sentence, todo="请另一位有权限的同事来办", ask="本单位印章管理员")
+
+
+class Changed(Failure):
+    """What is decided on is not what was put forward (内容对不上)."""
+
+    code = "seals.changed"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(sentence="内容和您看到的不一样，没有办", todo="请打开最新的页面，看清楚再定", ask="本单位印章管理员")
+
+
+class Over(Failure):
+    """Decided already, or never there (已经办过)."""
+
+    code = "seals.over"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(sentence="这件事已经办过了，或者没有这件事", todo="请回到印章页看现在的情况", ask="本单位印章管理员")

@@ -22,7 +22,6 @@ from tongban.credentials.tests import make
 from tongban.kernel.actor import NOBODY, Actor
 from tongban.kernel.clock import SetClock
 from tongban.kernel.node import Node
-from tongban.seals import pages as seal_pages
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 HOST = "https://500000.test"
@@ -48,7 +47,7 @@ async def browser(node: Node, actor: Actor = NOBODY):
         return actor
 
     app = Litestar(
-        [*pages.routes, *api.routes, *seal_pages.routes], dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
+        [*pages.routes, *api.routes], dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
         state=State({"node": node}), exception_handlers={**ui.exception_handlers}, before_send=[ui.before_send], openapi_config=None,
         logging_config=None,
     )  # fmt: skip
@@ -360,32 +359,3 @@ async def test_back_office_of_credentials_and_verifiers(node, card):
     async with browser(node, make.staff("nobody")) as client:
         assert (await client.get("/staff/credentials")).status_code == 403
         assert (await client.get("/staff/verifiers")).status_code == 403
-
-
-async def test_back_office_of_seals(node, card):
-    keeper = make.staff("keeper", "seals.make", "seals.revoke", "seals.see")
-    async with browser(node, keeper) as client:
-        page = await client.get("/staff/seals")
-        assert "成都市市场监督管理局（演示）审批专用章" in page.text
-        made = await send(
-            client,
-            "/staff/seals",
-            "/staff/seals",
-            {"org_name": "演示住建局", "org_code": "11100000000014154E", "kind": "approval"},
-        )
-        assert made.status_code == 303
-        again = await send(
-            client,
-            "/staff/seals",
-            "/staff/seals",
-            {"org_name": "演示住建局", "org_code": "11100000000014154E", "kind": "approval"},
-        )
-        assert again.status_code == 422
-        url = made.headers["location"]
-        assert (await client.get(url)).status_code == 200
-        assert (await client.get(f"{url}/picture.png")).content.startswith(b"\x89PNG")
-        assert (await send(client, url, f"{url}/revoke", {"reason": "x"})).status_code == 422
-        assert (await send(client, url, f"{url}/revoke", {"reason": "机构改革"})).status_code == 303
-        assert "已作废" in (await client.get(url)).text
-    async with browser(node, make.staff("nobody")) as client:
-        assert (await client.get("/staff/seals")).status_code == 403

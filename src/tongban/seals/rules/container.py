@@ -22,6 +22,23 @@ MOST_FILES: Final = 256
 MOST_ELEMENTS: Final = 200_000
 DEEPEST: Final = 64
 _LOCAL_HEADER: Final = 30
+# what each kind of file in a package begins with; a kind not listed here has no place in one
+_BEGINS: Final[dict[str, tuple[bytes, ...]]] = {
+    "xml": (b"<", b"\xef\xbb\xbf<"),
+    "ttf": (b"\x00\x01\x00\x00", b"true"),
+    "otf": (b"OTTO", b"\x00\x01\x00\x00"),
+    "ttc": (b"ttcf",),
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    "jpg": (b"\xff\xd8\xff",),
+    "jpeg": (b"\xff\xd8\xff",),
+    "bmp": (b"BM",),
+    "tif": (b"II*\x00", b"MM\x00*"),
+    "jb2": (b"",),
+    "esl": (b"\x30",),
+    "dat": (b"\x30",),
+}
+# what a document may not do: act, play, carry other files (GB/T 33190 calls them so)
+_ACTIVE: Final = frozenset({"Action", "Actions", "Attachments", "Attachment", "URI", "Sound", "Movie", "GotoA", "Script", "Extensions"})
 
 
 class Refused(Exception):
@@ -100,6 +117,18 @@ def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
             raise Refused("解开后太大", entry.filename)
         files[entry.filename] = content
     return files
+
+
+def wholesome(files: dict[str, bytes]) -> None:
+    """Every file is of a kind that belongs into a document and is what its name says; no XML acts (T-58). Raises Refused."""
+    for path, content in files.items():
+        kind = path.rpartition(".")[2].lower()
+        if not any(content.startswith(one) for one in _BEGINS.get(kind, ())):
+            raise Refused("文件的内容和名字对不上，或者不该在版式文件里", path)
+        if kind == "xml":
+            for one in read_xml(content, path).iter():
+                if one.tag in _ACTIVE or (one.tag == "MultiMedia" and one.get("Type") != "Image"):
+                    raise Refused("文件里有会动的内容", path)
 
 
 def read_xml(content: bytes, path: str) -> Element:

@@ -22,7 +22,9 @@ _FAMILIES: Final = {
 def draw_svg(package: bytes, page: int = 0) -> str:
     """Page `page` as an SVG text in millimetres, with its stamps and seals (画出一页). Raises NotOurs."""
     try:
-        return _Drawing(container.unpack(package)).page(page)
+        files = container.unpack(package)
+        container.wholesome(files)
+        return _Drawing(files).page(page)
     except (container.Refused, KeyError, ValueError, IndexError) as why:
         raise NotOurs(str(why)) from why
 

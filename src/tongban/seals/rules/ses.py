@@ -14,6 +14,7 @@ from asn1crypto import core
 
 from tongban.kernel.gm import Signer, Sm2PublicKey, raw_to_der, sm3
 from tongban.seals.rules.container import Refused
+from tongban.seals.rules.stamp import Clock
 
 SM2_WITH_SM3: Final = "1.2.156.10197.1.501"
 VERSION: Final = 4
@@ -143,6 +144,7 @@ class SignatureFacts(msgspec.Struct, frozen=True):
     signed: bytes
     signature: bytes
     algorithm: str
+    stamp: bytes | None = None
 
 
 def make(
@@ -181,8 +183,13 @@ def make(
     return made
 
 
-def sign(seal: bytes, *, certificate: bytes, key: Signer, at: datetime, data_hash: bytes, path: str) -> bytes:
-    """An SES_Signature v4, DER (签章), over the hash of Signature.xml that lies at `path` in the package."""
+def sign(
+    seal: bytes, *, certificate: bytes, key: Signer, at: datetime, data_hash: bytes, path: str, clock: Clock | None = None
+) -> bytes:
+    """An SES_Signature v4, DER (签章), over the hash of Signature.xml that lies at `path` in the package.
+
+    `clock` adds a time stamp over SM3 of the signature value.
+    """
     body = _ToSign(
         {
             "version": VERSION,
@@ -193,9 +200,10 @@ def sign(seal: bytes, *, certificate: bytes, key: Signer, at: datetime, data_has
         }
     )
     signature = raw_to_der(key.sign(body.dump()))
-    made: bytes = _Signature(
-        {"toSign": body, "cert": certificate, "signatureAlgID": SM2_WITH_SM3, "signature": signature}
-    ).dump()
+    parts = {"toSign": body, "cert": certificate, "signatureAlgID": SM2_WITH_SM3, "signature": signature}
+    if clock is not None:
+        parts["timeStamp"] = clock.stamp("sm3", sm3(signature), at)
+    made: bytes = _Signature(parts).dump()
     return made
 
 
@@ -223,6 +231,7 @@ def read_signature(der: bytes, path: str = "") -> SignatureFacts:
             signed=body.dump(),
             signature=found["signature"].native,
             algorithm=found["signatureAlgID"].dotted,
+            stamp=found["timeStamp"].native,
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError, RecursionError) as why:
         raise Refused("签章数据读不懂", path) from why

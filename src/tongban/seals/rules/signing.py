@@ -16,6 +16,7 @@ from tongban.kernel.gm import Signer, sm3
 from tongban.seals.errors import NotOurs
 from tongban.seals.model import Placement
 from tongban.seals.rules import container, ses
+from tongban.seals.rules.stamp import Clock
 from tongban.seals.rules.writer import NAMESPACE, zip_of
 
 SM3_OID: Final = "1.2.156.10197.1.401"
@@ -29,11 +30,12 @@ def page_count(files: dict[str, bytes]) -> int:
 
 
 def sign_package(
-    package: bytes, *, seal: bytes, certificate: bytes, key: Signer, at: datetime, placement: Placement
+    package: bytes, *, seal: bytes, certificate: bytes, key: Signer, at: datetime, placement: Placement, clock: Clock | None = None
 ) -> bytes:
     """The package with one more seal on it (盖章). Raises NotOurs when it is not a package of this writer."""
     try:
         files = container.unpack(package)
+        container.wholesome(files)
         page_id = _page_id(files, placement.page)
         number = _next_number(files)
     except (container.Refused, KeyError) as why:
@@ -45,7 +47,7 @@ def sign_package(
     covered = {path: content for path, content in files.items() if path != SIGNATURES}
     body = _signature_xml(covered, folder, page_id, at, placement)
     signed = ses.sign(
-        seal, certificate=certificate, key=key, at=at, data_hash=sm3(body), path=f"/{folder}/Signature.xml"
+        seal, certificate=certificate, key=key, at=at, data_hash=sm3(body), path=f"/{folder}/Signature.xml", clock=clock
     )
     files[f"{folder}/Signature.xml"] = body
     files[f"{folder}/SignedValue.dat"] = signed

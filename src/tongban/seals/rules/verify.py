@@ -1,32 +1,32 @@
 """Verifying a sealed OFD (验章), in the order of standards.md 3; the first step that fails is named.
 
     container → format → maker's signature on the seal → maker's certificate → seal validity → signature value →
-    signer's certificate in the seal's list and valid at signing → document hash (Signature.xml, then every file)
+    signer's certificate in the seal's list and valid at signing → document hash (Signature.xml, then every file) → time stamp
 
 A changed character fails exactly the reference of its file. Pure: trust comes in as Anchors. The time of signing is the
-signer's own word; that a key was not used after its seal's revocation with an older date is what the log leaf shows.
+signer's own word; a time stamp, where there is one, must agree with it, and for a lost seal it is asked for (rules/standing).
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import posixpath
+from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from tongban.kernel.gm import CertificateRefused, sm3, x509
-from tongban.seals.model import Anchors, Signed, Step, Verdict
-from tongban.seals.rules import container, ses
+from tongban.seals.model import Anchors, Signed, Verdict
+from tongban.seals.rules import container, ses, stamp
+from tongban.seals.rules.standing import Failed, ended, in_force
 
 _SM3_NAMES = frozenset({"1.2.156.10197.1.401", "SM3"})
 
 
-class _Failed(Exception):
-    def __init__(self, step: Step, sentence: str, file: str = "") -> None:
-        super().__init__(sentence)
-        self.step: Step = step
-        self.sentence = sentence
-        self.file = file
+async def check_ofd(package: bytes, anchors: Anchors) -> Verdict:
+    """As `verify_ofd`, in a thread (验章)."""
+    return await asyncio.to_thread(verify_ofd, package, anchors)
 
 
 def verify_ofd(package: bytes, anchors: Anchors) -> Verdict:
@@ -36,25 +36,18 @@ def verify_ofd(package: bytes, anchors: Anchors) -> Verdict:
         try:
             files = container.unpack(package)
         except container.Refused as why:
-            raise _Failed("container", why.sentence, why.file) from None
+            raise Failed("container", why.sentence, why.file) from None
         try:
             list_path, listed = _listed(files)
-            _wholesome(files)
+            container.wholesome(files)
         except container.Refused as why:
-            raise _Failed("format", why.sentence, why.file) from None
+            raise Failed("format", why.sentence, why.file) from None
         for at, path in enumerate(listed):
             seals.append(Signed(path))
             seals[-1] = _verify_one(files, list_path, listed, at, anchors, seals)
-    except _Failed as failed:
+    except Failed as failed:
         return Verdict(False, failed.step, failed.sentence, failed.file, tuple(seals))
-    return Verdict(True, seals=tuple(seals))
-
-
-def _wholesome(files: dict[str, bytes]) -> None:
-    """Every XML file can be read strictly, also those no signature step opens."""
-    for path, content in files.items():
-        if path.lower().endswith(".xml"):
-            container.read_xml(content, path)
+    return Verdict(True, sentence=ended(seals), seals=tuple(seals))
 
 
 def _file(files: dict[str, bytes], path: str, base: str = "") -> tuple[str, bytes]:
@@ -104,50 +97,64 @@ def _verify_one(
         facts = ses.read_signature(value, value_path)
         method = _text(root, "SignedInfo/SignatureMethod", path)
     except container.Refused as why:
-        raise _Failed("format", why.sentence, why.file) from None
+        raise Failed("format", why.sentence, why.file) from None
     if method != ses.SM2_WITH_SM3:
-        raise _Failed("format", "签名算法不认识", path)
+        raise Failed("format", "签名算法不认识", path)
     seals[-1] = Signed(path, facts.seal.es_id, facts.seal.name, facts.signed_at)
-    _check_seal(facts, anchors)
+    stamped, why_not = _stamped(facts, anchors)
+    _check_seal(facts, anchors, stamped)
     _check_signature(facts, anchors)
     _check_document(files, list_path, listed[at:], root, facts, value_path)
-    return Signed(path, facts.seal.es_id, facts.seal.name, facts.signed_at, ok=True)
+    if why_not:
+        raise Failed("time", why_not, value_path)
+    gone = anchors.revoked.get(facts.seal.es_id)
+    return Signed(path, facts.seal.es_id, facts.seal.name, facts.signed_at, True, stamped, gone)
 
 
-def _check_seal(facts: ses.SignatureFacts, anchors: Anchors) -> None:
+def _stamped(facts: ses.SignatureFacts, anchors: Anchors) -> tuple[datetime | None, str]:
+    """The stamp's moment, or why the stamp does not hold; neither when there is none."""
+    if facts.stamp is None:
+        return None, ""
+    try:
+        return stamp.stamped_at(facts.stamp, "sm3", sm3(facts.signature), anchors.pdf_makers), ""
+    except stamp.BadStamp as why:
+        return None, str(why)
+
+
+def _check_seal(facts: ses.SignatureFacts, anchors: Anchors, stamped: datetime | None) -> None:
     seal = facts.seal
     try:
         maker = x509.read(seal.maker)
     except CertificateRefused:
-        raise _Failed("maker_signature", "制章人的证书读不懂") from None
+        raise Failed("maker_signature", "制章人的证书读不懂") from None
     if not ses.verified(maker.public, seal.signed, seal.signature, seal.algorithm):
-        raise _Failed("maker_signature", "印章上制章人的签名不对，印章被改过")
+        raise Failed("maker_signature", "印章上制章人的签名不对，印章被改过")
     try:
-        x509.verify_chain(seal.maker, anchors.makers, seal.made_at, use="sign")
+        x509.verify_chain(seal.maker, anchors.roots_for(anchors.makers, seal.es_id), seal.made_at, use="sign")
     except CertificateRefused as why:
-        raise _Failed(
+        raise Failed(
             "maker", "制章人不在信任的名单里" if why.code == "x509.untrusted" else "制章人的证书不合规"
         ) from None
     if not seal.valid_from <= facts.signed_at <= seal.valid_until:
-        raise _Failed("seal_validity", "盖章的时候，印章不在有效期里")
-    revoked = anchors.revoked.get(seal.es_id)
-    if revoked is not None and facts.signed_at >= revoked:
-        raise _Failed("seal_validity", "盖章的时候，印章已经作废")
+        raise Failed("seal_validity", "盖章的时候，印章不在有效期里")
+    in_force(anchors, seal.es_id, facts.signed_at, stamped)
 
 
 def _check_signature(facts: ses.SignatureFacts, anchors: Anchors) -> None:
     try:
         signer = x509.read(facts.certificate)
     except CertificateRefused:
-        raise _Failed("signature", "签章人的证书读不懂") from None
+        raise Failed("signature", "签章人的证书读不懂") from None
     if not ses.verified(signer.public, facts.signed, facts.signature, facts.algorithm):
-        raise _Failed("signature", "签名值不对")
+        raise Failed("signature", "签名值不对")
     if not facts.seal.lists(facts.certificate):
-        raise _Failed("signer", "签章人不在这枚印章的名单里")
+        raise Failed("signer", "签章人不在这枚印章的名单里")
     try:
-        x509.verify_chain(facts.certificate, anchors.makers, facts.signed_at, use="sign")
+        x509.verify_chain(
+            facts.certificate, anchors.roots_for(anchors.makers, facts.seal.es_id), facts.signed_at, use="sign"
+        )
     except CertificateRefused:
-        raise _Failed("signer", "盖章的时候，签章人的证书不能用") from None
+        raise Failed("signer", "盖章的时候，签章人的证书不能用") from None
 
 
 def _check_document(
@@ -161,19 +168,19 @@ def _check_document(
     """`listed` begins with this signature; the ones after it may add their own folders."""
     path = listed[0]
     if facts.data_hash != sm3(files[path]) or facts.path.lstrip("/") != path:
-        raise _Failed("document", "签名描述被改过", path)
+        raise Failed("document", "签名描述被改过", path)
     listing = root.find("SignedInfo/References")
     if listing is None or listing.get("CheckMethod") not in _SM3_NAMES:
-        raise _Failed("document", "没有受保护的文件清单", path)
+        raise Failed("document", "没有受保护的文件清单", path)
     covered: set[str] = set()
     for one in listing.findall("Reference"):
         try:
             name, content = _file(files, one.get("FileRef", ""), posixpath.dirname(path))
             wanted = base64.b64decode(_text(one, "CheckValue", path), validate=True)
         except (container.Refused, binascii.Error, ValueError):
-            raise _Failed("document", "清单里的文件不见了", one.get("FileRef", "")) from None
+            raise Failed("document", "清单里的文件不见了", one.get("FileRef", "")) from None
         if sm3(content) != wanted:
-            raise _Failed("document", "盖章以后被改过", name)
+            raise Failed("document", "盖章以后被改过", name)
         covered.add(name)
     _check_seal_file(files, root, path, facts, covered)
     allowed = {list_path, path, value_path}
@@ -182,7 +189,7 @@ def _check_document(
         allowed |= {name for name in files if name.startswith(folder)}
     left_out = sorted(files.keys() - covered - allowed)
     if left_out:
-        raise _Failed("document", "有文件没有受印章保护", left_out[0])
+        raise Failed("document", "有文件没有受印章保护", left_out[0])
 
 
 def _check_seal_file(
@@ -192,6 +199,6 @@ def _check_seal_file(
     try:
         name, content = _file(files, _text(root, "SignedInfo/Seal/BaseLoc", path), posixpath.dirname(path))
     except container.Refused as why:
-        raise _Failed("document", why.sentence, why.file) from None
+        raise Failed("document", why.sentence, why.file) from None
     if content != facts.seal.der or name not in covered:
-        raise _Failed("document", "展示的印章和签名用的印章不一样", name)
+        raise Failed("document", "展示的印章和签名用的印章不一样", name)
