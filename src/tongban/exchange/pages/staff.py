@@ -16,7 +16,8 @@ from tongban import consent, ui
 from tongban.consent import Line
 from tongban.exchange.actions import approve, end, propose, refuse
 from tongban.exchange.model import CLASS_WORDS, Grant, Resource
-from tongban.exchange.queries import grants, resource, resources
+from tongban.exchange.pages.door import Chip, chips
+from tongban.exchange.queries import grants, whole
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
@@ -48,6 +49,7 @@ class SharingPage(msgspec.Struct, frozen=True):
     """What /staff/sharing draws: our resources, the demands that wait, the grants."""
 
     title: str
+    chips: tuple[Chip, ...]
     resources: tuple[Resource, ...]
     class_words: dict[str, str]
     rows: tuple[GrantRow, ...]
@@ -91,10 +93,11 @@ async def _sharing(
 ) -> Response[bytes]:
     async with node.db.reading() as tx:
         found = await grants(tx)
-    ours = tuple(one for one in resources() if one.owner == node.id)
+        ours = tuple(one.resource for one in await whole(tx, owner=node.id) if one.state == "active")
+        known = {one.resource.id: one.resource for one in await whole(tx, owner=node.id)}
     rows = []
     for one in found:
-        kept = resource(one.resource)
+        kept = known.get(one.resource)
         rows.append(
             GrantRow(
                 grant=one,
@@ -106,6 +109,7 @@ async def _sharing(
         )
     page = SharingPage(
         title="共享授权",
+        chips=chips("/staff/sharing"),
         resources=ours,
         class_words=CLASS_WORDS,
         rows=tuple(rows),
