@@ -290,6 +290,7 @@ COMMENT ON COLUMN data_consent_ended.at IS 'withdrawn | UTC | internal';
 CREATE TABLE demo_record (
     subject text NOT NULL,
     resource text NOT NULL,
+    id uuid NOT NULL,
     body bytea NOT NULL,
     made_at timestamptz NOT NULL,
     PRIMARY KEY (subject, resource)
@@ -297,5 +298,6 @@ CREATE TABLE demo_record (
 COMMENT ON TABLE demo_record IS '演示登记: invented records of the demo registers, made up when first asked about, corrected afterwards';
 COMMENT ON COLUMN demo_record.subject IS 'whose record | subject | personal';
 COMMENT ON COLUMN demo_record.resource IS 'resource | owner.name | internal';
+COMMENT ON COLUMN demo_record.id IS 'record, what its seal is bound to | UUIDv7 | internal';
 COMMENT ON COLUMN demo_record.body IS 'values by field | sealed JSON | personal sensitive';
 COMMENT ON COLUMN demo_record.made_at IS 'as of | UTC | internal';

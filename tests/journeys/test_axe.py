@@ -173,6 +173,17 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/seals": (("SC-YZ-01@510000", "/staff/seals"),),
     "/staff/seals/{seal_id:uuid}": (("SC-YZ-01@510000", "{seal}"),),
     "/staff/sharing": (("SC-GX-01@510000", "/staff/sharing"),),
+    "/staff/sharing/corrections": (("CQ-GX-01@500000", "/staff/sharing/corrections"),),
+    "/staff/sharing/corrections/{correction_id:uuid}": (("CQ-GX-01@500000", "{sharing_correction}"),),
+    "/staff/sharing/demands": (("SC-GX-01@510000", "/staff/sharing/demands"),),
+    "/staff/sharing/demands/new": (("SC-GX-01@510000", "/staff/sharing/demands/new?resource=mps.population"),),
+    "/staff/sharing/demands/{demand_id:uuid}": (("SC-GX-01@510000", "{sharing_demand}"),),
+    "/staff/sharing/log": (("CQ-GX-01@500000", "/staff/sharing/log"),),
+    "/staff/sharing/resources": (("SC-GX-01@510000", "/staff/sharing/resources"),),
+    "/staff/sharing/resources/new": (("SC-GX-01@510000", "/staff/sharing/resources/new"),),
+    "/staff/sharing/resources/{resource_id:str}": (
+        ("SC-GX-01@510000", "/staff/sharing/resources/mps.population"), ("SC-GX-01@510000", "/staff/sharing/resources/510000.marriage"),
+    ),
     "/staff/verifiers": (("CQ-YY-01@500000", "/staff/verifiers"),),
     "/step-up": (("second@500000", "/step-up?level=4&next=/me"), ("plain@500000", "/step-up?level=3&next=/me")),
     "/transparency": ((NOBODY, "/transparency"),),
@@ -337,6 +348,7 @@ class World:
                 break
             await asyncio.sleep(0.2)
         await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/")
+        await self._sharing(one.browser("SC-GX-01"), one.browser("CQ-GX-01"))
         boss, duty = one.browser("CQ-RS-01"), one.browser("CQ-ZB-01")
         page = await boss.get(one.home + "/staff/people")
         found["member"] = next(urljoin(page.url, href) for text, href in page.links if text == "CQ-PJ-01")
@@ -352,6 +364,21 @@ class World:
         form = page.form(has="task_code")
         page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number, "name": self.three.person.name})
         found["window"] = page.url
+
+    async def _sharing(self, asks: Visitor, corrects: Visitor) -> None:
+        """A demand that waits at 公安部, and a correction asked about a value that came here."""
+        page = await asks.get(self.one.owner + "/staff/sharing/demands/new?resource=mps.household")
+        page = await asks.submit(page.form(has="purpose_words"), {
+            "fields": "address", "purpose_words": "核对住址（演示）", "basis": "居住证暂行条例（演示）", "volume_per_day": "20", "until": "2027-06-30",
+        })  # fmt: skip
+        self.found["sharing_demand"] = page.url
+        page = await corrects.get(self.one.home + "/staff/audit")
+        line = next(href.partition("line=")[2] for _, href in page.links if "corrections?line=" in href)
+        page = await corrects.get(f"{self.one.home}/staff/sharing/corrections?line={line}")
+        page = await corrects.submit(page.form(has="claimed"), {
+            "field": "mps.population:name", "claimed": "演示陈小雨", "grounds": "看过身份证（演示）",
+        })  # fmt: skip
+        self.found["sharing_correction"] = page.url
 
     async def _print(self) -> None:
         """A paper that is printed and not yet handed over."""

@@ -23,7 +23,9 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/staff/mandates": ("identity.hall_mandate",),
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),
     "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",),
-    "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/verifiers": ("credentials.verifiers",),
+    "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/corrections": ("exchange.propose", "exchange.approve"),
+    "/staff/sharing/demands": ("exchange.propose", "exchange.approve"), "/staff/sharing/log": ("exchange.audit",),
+    "/staff/sharing/resources": ("exchange.propose", "exchange.approve"), "/staff/verifiers": ("credentials.verifiers",),
 }  # fmt: skip
 CLERKS = ("CQ-YY-01", "CQ-YY-02", "YZ-GA-01", "YZ-GA-03", "YZ-DT-01", "CQ-YZ-01", "CQ-GX-01", "CQ-PJ-01", "CQ-JD-01", "CQ-RS-01", "CQ-AQ-01", "CQ-ZB-01")
 

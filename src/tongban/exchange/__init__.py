@@ -13,6 +13,7 @@ is away is a value, never an error: the field becomes typed, marked 待核验.
     async for rows in exchange.parts(node, actor, resource="samr.company_list", …): …      # a list, part by part
 """
 
+from tongban import identity
 from tongban.exchange.actions import (
     Wanted,
     approve,
@@ -58,6 +59,9 @@ from tongban.exchange.queries import (
     resources,
     whole,
 )
+
+# sealed under their own ids: a new document number moves the pseudonym and nothing else
+identity.follow_rows("data_correction", "demo_record", "consent_withdrawal_told")
 
 __all__ = [
     "CLASS_WORDS",

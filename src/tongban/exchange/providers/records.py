@@ -19,6 +19,7 @@ import msgspec
 from tongban.exchange.model import Record
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import sm3
+from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 COLUMN = "demo_record.body"
@@ -39,38 +40,40 @@ class Records:
         if not subject.startswith("n1"):
             return None
         async with node.db.reading() as tx:
-            row = await tx.fetchrow("SELECT body, made_at FROM demo_record WHERE subject = $1 AND resource = $2", subject, self.resource)
+            row = await tx.fetchrow("SELECT id, body, made_at FROM demo_record WHERE subject = $1 AND resource = $2", subject, self.resource)
             if row is None:
                 values = made_up(self.resource, subject)
                 if not values:
                     return None
+                made = uuid7()
                 row = await tx.fetchrow(
-                    """INSERT INTO demo_record (subject, resource, body, made_at) VALUES ($1, $2, $3, $4)
-                       ON CONFLICT (subject, resource) DO UPDATE SET subject = excluded.subject RETURNING body, made_at""",
-                    subject, self.resource, self._seal(node, subject, values), node.clock.now(),
+                    """INSERT INTO demo_record (subject, resource, id, body, made_at) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT (subject, resource) DO UPDATE SET subject = excluded.subject RETURNING id, body, made_at""",
+                    subject, self.resource, made, _seal(node, made, values), node.clock.now(),
                 )  # fmt: skip
         assert row is not None
-        return Record(self._open(node, subject, row["body"]), row["made_at"])
+        return Record(_open(node, row["id"], row["body"]), row["made_at"])
 
     async def correct(self, tx: Tx, node: Node, subject: str, field: str, value: str) -> None:
         """Put the right value in (更正登记)."""
         row = await tx.fetchrow(
-            "SELECT body FROM demo_record WHERE subject = $1 AND resource = $2 FOR UPDATE", subject, self.resource
+            "SELECT id, body FROM demo_record WHERE subject = $1 AND resource = $2 FOR UPDATE", subject, self.resource
         )
         if row is None:
             return
-        values = self._open(node, subject, row["body"]) | {field: value}
+        values = _open(node, row["id"], row["body"]) | {field: value}
         await tx.execute(
             "UPDATE demo_record SET body = $3, made_at = $4 WHERE subject = $1 AND resource = $2",
-            subject, self.resource, self._seal(node, subject, values), node.clock.now(),
+            subject, self.resource, _seal(node, row["id"], values), node.clock.now(),
         )  # fmt: skip
 
-    def _seal(self, node: Node, subject: str, values: Mapping[str, str]) -> bytes:
-        return node.cipher.seal("sensitive", COLUMN, f"{subject}.{self.resource}", msgspec.json.encode(values).decode())
 
-    def _open(self, node: Node, subject: str, body: bytes) -> dict[str, str]:
-        text = node.cipher.open("sensitive", COLUMN, f"{subject}.{self.resource}", body).reveal()
-        return msgspec.json.decode(text, type=dict[str, str])
+def _seal(node: Node, record: str, values: Mapping[str, str]) -> bytes:
+    return node.cipher.seal("sensitive", COLUMN, record, msgspec.json.encode(values).decode())
+
+
+def _open(node: Node, record: str, body: bytes) -> dict[str, str]:
+    return msgspec.json.decode(node.cipher.open("sensitive", COLUMN, record, body).reveal(), type=dict[str, str])
 
 
 @cache
