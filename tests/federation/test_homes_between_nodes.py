@@ -395,6 +395,33 @@ async def test_an_account_moves_after_a_day_and_everything_follows(nodes: dict[s
         assert await identity.account(tx, subject) is None, "told for one year"
 
 
+async def test_a_move_asked_in_person_waits_for_nobody(nodes: dict[str, Node]) -> None:
+    """identity.md 6.6: a clerk saw person and document; the old home lets go at once, and says so on the old channels."""
+    home, away, who, browser, desk = nodes[HOME], nodes[AWAY], await invented(nodes[REGISTER]), Browser(), Browser()
+    await sign_in(browser, home, who)
+    page = await desk.submit(home, await desk.get(home, "/staff/login?next=/staff/counter"), "/staff/login", key="YZ-DT-01")
+    page = await desk.submit(home, page, "/staff/counter", name=who.name, number=who.number)
+    word = re.search(r"现场核验码 (\d{4}) (\d{4})", page.body)
+    assert word, page.body
+    page = await browser.get(home, "/step-up?level=4&next=/me/access")
+    await browser.submit(home, page, "/step-up", way="counter", level="4", next="/me/access", word="".join(word.groups()))
+    assert (await me(home, browser)).acr == 4
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/home?from={HOME}'})}")
+    page = await browser.submit(away, await browser.get(away, "/me/home"), "/me/home/move")
+    subject = (await me(away, browser)).subject
+    async with home.db.reading() as tx:
+        row = await tx.fetchrow("SELECT in_person, due_at <= now() AS due FROM account_move WHERE subject = $1 AND side = 'from'", subject)
+    assert row is not None, page.body
+    assert (row["in_person"], row["due"]) == (True, True)
+    await move.let_go(home)
+    await deliver(nodes)
+    await move.finish(away)
+    async with away.db.reading() as tx:
+        opened = await identity.account(tx, subject)
+    assert opened is not None
+    assert (opened.status, opened.proof) == ("open", 4)
+
+
 async def test_the_owner_stops_a_move_with_one_tap(nodes: dict[str, Node]) -> None:
     """identity.md 6.6: asked on the old channels; stopped there, nothing moves, the new home hears."""
     home, away = nodes[HOME], nodes[AWAY]

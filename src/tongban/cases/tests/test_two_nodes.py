@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import asyncpg
 import msgspec
 import pytest
 
-from tongban import catalogue, credentials, evidence, federation
+from tongban import catalogue, consent, credentials, evidence, federation, identity
 from tongban.cases import letters
 from tongban.cases.actions import ask, closing, decide, intake, mirror, review, transfer
 from tongban.cases.errors import LetterNotOurs, NotYourCounty
-from tongban.cases.model import Defect, Mirror, View
+from tongban.cases.model import Defect, Mirror
 from tongban.cases.queries import mirrors, records
 from tongban.cases.tests import make
-from tongban.cases.tests.make import act, citizen, clerk, held, sent, tried
+from tongban.cases.tests.make import act, citizen, clerk, held, tried
 from tongban.federation.tests.make import deliver as one_round
 from tongban.federation.tests.make import nation
+from tongban.identity.actions import corrections, subjects
+from tongban.identity.model import Corrected
 from tongban.kernel.actor import SYSTEM
 from tongban.kernel.errors import NotAllowed
+from tongban.kernel.gm import digest
+from tongban.kernel.ids import uuid7
 from tongban.main import rooms
 
 HERE, THERE = "500000", "510000"
@@ -47,7 +52,7 @@ async def deliver(nodes):
 @pytest.fixture(scope="module")
 async def nodes(make_node):
     async with nation(
-        make_node, "cn", HERE, THERE, letters_too=rooms.letters(), calls=rooms.calls(), clocks=False
+        make_node, "cn", HERE, THERE, letters_too=identity.follow_aliases(rooms.letters()), calls=rooms.calls(), clocks=False
     ) as found:
         for node in found.values():
             await make.set_up(node)
@@ -350,6 +355,46 @@ async def test_a_clerk_of_another_county_does_nothing(nodes):
     wrong = clerk("acceptor", "approver", division=WUHOU)
     with pytest.raises(NotAllowed):
         await tried(nodes[THERE], mine.id, intake.accept, wrong, complete=True)
-    assert timedelta is not None
-    assert View is not None
-    assert sent is not None
+
+
+async def test_a_case_its_ledger_and_consents_follow_a_changed_number_on_both_nodes(nodes, monkeypatch):
+    """R-304, identity.md 1: the register's letter; the owner, who never met her, asks for the successor; the case goes on."""
+    here, there, old, new = nodes[HERE], nodes[THERE], "n1" + "c" * 32, "n1" + "d" * 32
+    mine = await at(nodes, citizen(old))
+    async with here.db.transaction() as tx:
+        line = await consent.record_access(tx, here, consent.Access(
+            subject=old, kind="view", who="演示", fields=("姓名",), purpose="演示", source=HERE, receiver=HERE, basis="演示",
+        ))  # fmt: skip
+        ask_for = consent.Ask(
+            purpose="demo", why="演示", giver=HERE, giver_name="演示", receiver=HERE, receiver_name="演示", fields=("姓名",),
+            until=here.clock.now() + timedelta(days=9),
+        )  # fmt: skip
+        given = await consent.give(tx, here, citizen(old), ask_for, channel="h5")
+
+    async def register(*_, **__):
+        return {"successor": new}
+
+    monkeypatch.setattr(federation, "call", register)
+    for node, told in ((here, new), (there, "")):  # the value is sealed for the home; the owner hears only that it changed
+        change = Corrected(subject=old, attribute="number", version=2, effective=node.clock.today(), dispute=uuid7(), value="", successor=told)
+        async with node.db.transaction() as tx:
+            await corrections.apply(tx, node, change)
+        await corrections.ask_successors(node, {})
+        await subjects.rewrite(node, {})
+    monkeypatch.undo()
+    async with here.db.transaction() as tx:
+        assert [one.id for one in await mirrors.mine(tx, here, new)] == [mine.id]
+        assert not await mirrors.mine(tx, here, old)
+        (kept,) = await consent.lines(tx, here.id, new)
+        assert (kept.id, kept.written_subject) == (line.id, old)
+        assert digest(consent.fact_of(new, kept)) == kept.digest, "the receipt still proves the line as it was written"
+        assert [one.id for one in await consent.consents(tx, new)] == [given.id]
+        await tx.execute("SELECT set_config('tongban.follow', 'on', true)")
+        with pytest.raises(asyncpg.PostgresError):
+            await tx.execute("UPDATE access_record SET subject = $2, who = 'x' WHERE subject = $1", new, old)
+    async with there.db.reading() as tx:
+        case = await records.held(tx, there, mine.id)
+        lines = await records.history(tx, there, new, mine.id)
+    assert (case.subject, bool(lines)) == (new, True)
+    await act(there, mine.id, intake.accept, officer("acceptor"), complete=True)
+    assert (await seen(nodes, mine.id, new)).state == "accepted", "the case goes on under the new subject"

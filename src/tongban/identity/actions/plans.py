@@ -1,4 +1,4 @@
-"""Emergency plans of signing in 登录应急预案 (R-203, T-17): switched by staff or by the clock when guessing is spread over many accounts.
+"""Emergency plans of signing in 登录应急预案 (R-203, T-17): switched by two of the staff, or by the clock when guessing is spread.
 
 While `identity.spread_guessing` is on, codes have eight digits and unknown devices always give the number too.
 Codes typed are counted in the process and written once in a while, so a sign-in pays no statement for it.
@@ -13,8 +13,13 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from tongban.identity.actions import proposals
+from tongban.identity.errors import refusal
+from tongban.identity.model import Proposal
 from tongban.identity.rules.throttle import spread_guessing
+from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -76,6 +81,32 @@ async def switch(tx: Tx, node: Node, plan: str, *, on: bool, by_whom: str, why: 
     if changed:
         log("identity.plan_switched", kind=plan, status="on" if on else "off", node=node.id)
     return changed
+
+
+async def propose(tx: Tx, node: Node, actor: Actor, plan: str, *, on: bool, why: str) -> Proposal | Refusals:
+    """Ask another who operates the node to switch a plan 提议启停预案 (identity.md 9). Raises NotAllowed, KeyError for an unknown plan."""
+    words = PLANS[plan]
+    if on == (plan in {row["plan"] for row in await tx.fetch("SELECT plan FROM login_plan WHERE ended_at IS NULL")}):
+        return (refusal("identity.plan_already", "why"),)
+    division = (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+    body = msgspec.json.encode(_Switch(plan=plan, on=on, why=why.strip()[:200] or "人工启停"))
+    return await proposals.propose(tx, node, actor, "login.plan", division=division, words=f"{'启用' if on else '停用'}：{words}", body=body)
+
+
+class _Switch(msgspec.Struct, frozen=True):
+    plan: str
+    on: bool
+    why: str
+
+
+async def _approved(tx: Tx, node: Node, approver: Actor, found: Proposal, body: bytes) -> str:
+    asked = msgspec.json.decode(body, type=_Switch)
+    changed = await switch(tx, node, asked.plan, on=asked.on, by_whom=found.proposed_by, why=asked.why)
+    log("identity.plan_approved", kind=asked.plan, status="on" if asked.on else "off", node=approver.home)
+    return ("启用了" if asked.on else "停用了") if changed else "已经是这样，没有变"
+
+
+proposals.carries_out("login.plan", _approved)
 
 
 async def history(tx: Tx, most: int = 20) -> list[Plan]:

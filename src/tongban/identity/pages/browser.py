@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.di import NamedDependency
 
-from tongban.identity.actions import sessions
+from tongban.identity.actions import ending, sessions
 from tongban.identity.actions.resolve import SESSION_COOKIE, STAFF_COOKIE
 from tongban.identity.actions.sign_in import Browser
 from tongban.identity.model import OpenedSession, Session
@@ -70,8 +70,11 @@ async def take(request: AnyRequest, node: Node, response: AnyResponse, opened: O
     if before and before != opened.cookie:
         async with node.db.transaction() as tx:
             old = await by_cookie(tx, node, before, staff=staff)
-            if old is not None and old.id != opened.session.id:
+            if old is not None and old.id != opened.session.id and old.subject == opened.session.subject:
                 await sessions.end(tx, old.id, "replaced", node.clock.now())
+            elif old is not None and old.id != opened.session.id:
+                # another person at this browser: where the one before had been, nobody is signed in any more (T-09)
+                await ending.leave(tx, node, old.id, "another_person")
         node.bell.ring(sessions.BELL)
     lasting = opened.session.idle_until - opened.session.seen_at
     put(response, name, opened.cookie, seconds=int(lasting.total_seconds()) if lasting.days >= 1 else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tongban.kernel.errors import Refusal
+from tongban.kernel.errors import Refusal, Refusals
 
 
 class LockPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,6 +197,7 @@ class PlansPage(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
     may: bool
     rows: tuple[PlanRow, ...]
+    errors: Refusals = ()
 
 
 class TwinRow(msgspec.Struct, frozen=True):

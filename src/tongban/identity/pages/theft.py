@@ -144,6 +144,10 @@ async def second(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
 async def plan_page(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Whether the plan against spread guessing is on, who switched it and why."""
     actor.require_staff()
+    return await _plan(request, node, actor)
+
+
+async def _plan(request: AnyRequest, node: Node, actor: Actor, errors: Refusals = ()) -> AnyResponse:
     async with node.db.reading() as tx:
         rows = await plans.history(tx)
     said = []
@@ -153,21 +157,23 @@ async def plan_page(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
         said.append(PlanRow(one.why, f"{since:%m-%d %H:%M} 起{f'，{until:%m-%d %H:%M} 停' if until else '，还在用'}，{'自动' if one.by_whom == 'clock' else '人工'}启用"))
     page = PlansPage(
         plan=plans.SPREAD, words=plans.PLANS[plans.SPREAD], on=any(one.ended_at is None for one in rows), may=holds(actor, PLAN_ACTION),
-        rows=tuple(said),
+        rows=tuple(said), errors=errors,
     )  # fmt: skip
-    return ui.page(request, "identity/login_plan.html", page)
+    return ui.page(request, "identity/login_plan.html", page, status=409 if errors else 200)
 
 
 @post("/staff/login-plan", status_code=200)
 async def plan_switch(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
-    """Switch the plan; only who operates the node."""
+    """Ask for the plan to be switched; only who operates the node, and another one approves."""
     form = await ui.form(request)
     actor.require_staff()
     if not holds(actor, PLAN_ACTION):
         raise NotAllowed
     async with node.db.transaction() as tx:
-        await plans.switch(tx, node, plans.SPREAD, on=form["act"] == "on", by_whom=actor.subject, why=form["why"][:200] or "人工启停")
-    return ui.see_other("/staff/login-plan")
+        made = await plans.propose(tx, node, actor, plans.SPREAD, on=form["act"] == "on", why=form["why"])
+    if isinstance(made, tuple):
+        return await _plan(request, node, actor, made)
+    return ui.see_other(f"/staff/proposals/{made.id}")
 
 
 @get("/demo/providers")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tongban import identity, notifications
-from tongban.identity.actions import acting, guardians, hall, mandates
+from tongban.identity.actions import acting, following, guardians, hall, mandates
 from tongban.identity.actions.mandates import Agent, Wanted
 from tongban.identity.actions.sessions import Opening, open_session
 from tongban.identity.actions.set_up import people
@@ -291,7 +291,7 @@ async def test_mandates_go_with_a_person_whose_subject_changes(node):
     elder, helper = await someone(node, "刘建国"), await someone(node, "罗桂兰")
     made = await taken(node, elder, helper)
     async with node.db.transaction() as tx:
-        await mandates.follow(tx, node, helper.subject, "n1" + "z" * 32)
+        await following.rewrite_rows(tx, helper.subject, "n1" + "z" * 32)
         moved = await queries.by_id(tx, node, made.id)
-        await mandates.follow(tx, node, "n1" + "z" * 32, helper.subject)
+        await following.rewrite_rows(tx, "n1" + "z" * 32, helper.subject)
     assert (moved.agent, moved.agent_name.reveal()) == ("n1" + "z" * 32, "罗桂兰")

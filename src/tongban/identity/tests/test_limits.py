@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from tongban import identity
 from tongban.identity import tasks
 from tongban.identity.actions import phone_change, plans, throttle
 from tongban.identity.actions.sign_in import no_longer_theirs
@@ -134,8 +135,24 @@ async def test_spread_guessing_switches_codes_to_eight_digits(nodes: dict[str, N
     page = await desk.get(home, "/staff/login-plan")
     assert "现在启用着" in page.body
     assert 'name="act"' not in page.body, "only who operates the node switches it"
-    async with home.db.transaction() as tx:
-        assert await plans.switch(tx, home, plans.SPREAD, on=False, by_whom="s1", why="")
+    first, second = Browser(PC_AGENT), Browser(PC_AGENT)
+    for one, key in ((first, "CQ-JD-01"), (second, "CQ-JD-02")):
+        await one.submit(home, await one.get(home, "/staff/login?next=/staff/login-plan"), "/staff/login", key=key)
+    proposed = await first.submit(home, await first.get(home, "/staff/login-plan"), "/staff/login-plan", why="演练结束")
+    assert proposed.path.startswith("/staff/proposals/"), proposed.body
+
+    async def is_on() -> bool:
+        async with home.db.reading() as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM login_plan WHERE ended_at IS NULL"))
+
+    assert await is_on(), "one alone switches nothing (identity.md 9)"
+    seen = await second.get(home, proposed.path)
+    token = (await first.get(home, "/staff/login-plan")).fields("/staff/login-plan")["tb_token"]
+    own = await first.post(home, proposed.path, {**seen.fields(proposed.path), "tb_token": token, "act": "approve"})
+    assert own.status == 403
+    assert await is_on()
+    await second.submit(home, seen, proposed.path, act="approve")
+    assert not await is_on()
     browser = Browser()
     await begun(browser, home, who.phone)
     assert len(await code_for(browser, home, who.phone)) == 6
@@ -338,8 +355,9 @@ async def test_a_hall_recovers_with_a_live_face_and_everything_old_is_dead(nodes
 
 
 async def test_a_hall_without_a_face_needs_two_clerks(nodes: dict[str, Node]) -> None:
-    home, who = nodes["500000"], citizen("刘建国")
-    await sign_in(Browser(), home, who)
+    """T-93: the first clerk alone gets nothing, the second one's word is the word."""
+    home, who, old = nodes["500000"], citizen("刘建国"), Browser()
+    await sign_in(old, home, who)
     desk = await at_desk(home, "YZ-DT-01")
     page = await desk.submit(home, await desk.get(home, "/staff/recovery"), "/staff/recovery", name=who.name, number=who.number, how="clerk")
     assert "请另一位同事" in page.body
@@ -350,3 +368,26 @@ async def test_a_hall_without_a_face_needs_two_clerks(nodes: dict[str, Node]) ->
     refused = await desk.post(home, "/staff/recovery/confirm", {"tb_token": token, "id": row})
     assert refused.status == 403
     assert "要另一位同事确认" in refused.body
+    other = await at_desk(home, "YZ-DT-02")
+    waiting = await other.get(home, "/staff/recovery")
+    assert "等第二位确认" in waiting.body
+    assert who.name not in waiting.body, "masked until the person stands there"
+    page = await other.submit(home, waiting, "/staff/recovery/confirm", id=row)
+    word = re.search(r"绑定码 (\d{4}) (\d{4})", page.body)
+    assert word, page.body
+    assert not await alive(home, old), "all sessions ended, all factors revoked"
+    again = await other.post(home, "/staff/recovery/confirm", {**waiting.fields("/staff/recovery/confirm"), "id": row})
+    assert not re.search(r"绑定码 \d{4} \d{4}", again.body), "confirmed once"
+    fresh = Browser()
+    page = await fresh.submit(home, await fresh.get(home, "/recover/hall"), "/recover/hall", number=who.number, word="".join(word.groups()))
+    assert page.path == "/me/devices"
+    async with home.db.reading() as tx:
+        done = await tx.fetchrow("SELECT proposed_by, confirmed_by, confirmed_how FROM hall_recovery WHERE id = $1", row)
+        until = await tx.fetchval("SELECT recovered_until > now() + interval '23 hours' FROM account a JOIN hall_recovery r USING (subject) WHERE r.id = $1", row)
+    assert done["confirmed_how"] == "clerk"
+    assert done["proposed_by"] != done["confirmed_by"]
+    assert until, "no mandate, no move for 24 h"
+
+
+async def alive(home: Node, browser: Browser) -> bool:
+    return (await identity.resolve(home, browser.jar[HOST], path="/me")).kind == "citizen"
