@@ -53,10 +53,10 @@ async def whole(tx: Tx, *, owner: str = "", words: str = "") -> tuple[Listed, ..
     """
     rows = await tx.fetch(
         f"""SELECT DISTINCT ON (id) * FROM data_resource
-            WHERE ($1 = '' OR owner = $1) AND ($2 = '' OR definition::text ILIKE '%' || $2 || '%') AND state <> 'replaced'
+            WHERE ($1 = '' OR owner = $1) AND ($2 = '' OR strpos(lower(definition::text), lower($2)) > 0) AND state <> 'replaced'
             ORDER BY id, ({_CURRENT}) DESC, version DESC LIMIT 500""",
         owner,
-        words.replace("\\", "").replace("%", "").replace("_", "\\_"),
+        words,
     )
     return tuple(sorted((listed_of(row) for row in rows), key=lambda one: (one.resource.owner, one.resource.id)))
 

@@ -53,8 +53,8 @@ async def at_home(nodes: dict[str, Any], home: str, subject: str) -> None:
 
 
 @asynccontextmanager
-async def sharing(make_node: Any, *ids: str) -> AsyncIterator[dict[str, Any]]:
-    async with nation(make_node, *ids, calls={**identity_letters.CALLS, **letters.CALLS}) as nodes:
+async def sharing(make_node: Any, *ids: str, **more: Any) -> AsyncIterator[dict[str, Any]]:
+    async with nation(make_node, *ids, calls={**identity_letters.CALLS, **letters.CALLS}, **more) as nodes:
         for node in nodes.values():
             await exchange.set_up(node)
         yield nodes

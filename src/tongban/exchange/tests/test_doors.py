@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tongban import consent, transparency
+from tongban import consent, exchange, transparency
 from tongban.consent.tests.doors import browser
 from tongban.consent.tests.make import OTHER, XIAOYU, access, citizen
 from tongban.exchange.pages import routes
@@ -17,7 +17,9 @@ from tongban.kernel.gm import parse_object
 
 @pytest.fixture(scope="module")
 async def node(make_node):
-    return await make_node("mps")
+    made = await make_node("mps")
+    await exchange.set_up(made)
+    return made
 
 
 async def test_plain_sentences_and_a_receipt(node):
