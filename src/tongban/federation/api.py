@@ -29,6 +29,7 @@ from tongban.federation.actions.answer import (
 from tongban.federation.actions.office import ENROLMENT_BELL, LETTERS_BELL, office
 from tongban.federation.actions.renew import renew as renew_keys
 from tongban.federation.actions.revocations import newest_list
+from tongban.federation.actions.snapshot import serve_snapshot
 from tongban.federation.errors import EnrolmentRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.queries.directory import served as served_directory
@@ -345,10 +346,15 @@ async def chain(request: _Ask, node: NamedDependency[Node]) -> Response[bytes]:
 
 @get("/federation/snapshot", opt=PLAIN)
 async def snapshot(request: _Ask, node: NamedDependency[Node]) -> Response[bytes]:
-    """Snapshots come in a later release: a new node reads every letter from the first on (快照)."""
+    """The current facts of an origin to everybody, as it signed them, or one part of them (快照)."""
 
-    async def work(_asked: Asked, _incoming: Incoming) -> Reply:
-        raise Problem("not_found")
+    async def work(_asked: Asked, incoming: Incoming) -> Reply:
+        wanted = dict(parse_qsl(incoming.query))
+        async with node.db.reading() as tx:
+            found = await serve_snapshot(tx, wanted.get("from", ""), wanted.get("part", ""))
+        if found is None:
+            raise Problem("not_found")
+        return Reply(200, found)
 
     return await _answered(request, node, work)
 

@@ -6,6 +6,7 @@ import time
 
 from tongban.federation.actions import (
     answer,
+    compact,
     directory,
     enrol,
     figures,
@@ -16,6 +17,7 @@ from tongban.federation.actions import (
     pull,
     recover,
     report,
+    snapshot,
     stamp,
 )
 from tongban.federation.actions.office import BEHIND_BELL, ENROLMENT_BELL, RECOVERY_BELL, STAMPER_BELL, office
@@ -53,6 +55,12 @@ async def watch_certificates(node: Node) -> None:
     await join.renew_in_time(node)
 
 
+async def keep_house(node: Node) -> None:
+    """Compaction, retention with counts, the day's snapshot (压缩、清理、快照)."""
+    await compact.keep_house(node)
+    await snapshot.keep_snapshot_fresh(node)
+
+
 CLOCKS = [
     Clockwork("federation.stamper", 5, stamper, STAMPER_BELL),
     Clockwork("federation.head_statement", 1, head_statement),
@@ -62,6 +70,7 @@ CLOCKS = [
     Clockwork("federation.replay", 5, replay),
     Clockwork("federation.recovery", 2, recover.recover, RECOVERY_BELL),
     Clockwork("federation.mend", 5, mend),
+    Clockwork("federation.house", 3600, keep_house),
     Clockwork("federation.certificates", 3600, watch_certificates),
     Clockwork("federation.figures", 15, figures.update),
     Clockwork("federation.tidy", 60, answer.forget_old),

@@ -62,6 +62,7 @@ class Office:
         self.suspects: dict[str, float] = {}
         self.unknown_keys: Counter[str] = Counter()
         self.rolled_back: dict[str, float] = {}
+        self.snapshots_tried: set[str] = set()
         self.recovering: bool | None = None
         self._recovering_seen = (-1, float("-inf"))
         self._hinted: dict[tuple[str, int], float] = {}

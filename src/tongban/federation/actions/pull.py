@@ -14,6 +14,7 @@ from tongban.federation.actions.measure import PULL_PATH
 from tongban.federation.actions.office import DIRECTORY_BELL, heard_bell, office, recovering
 from tongban.federation.actions.receive import Batch, Received, receive, receive_statement
 from tongban.federation.actions.report import report_diverged
+from tongban.federation.actions.snapshot import load_snapshot
 from tongban.federation.actions.way import Answer, NoAnswer, exchange
 from tongban.federation.model import Directory, ListedNode
 from tongban.federation.queries.mail import cursors, statements
@@ -55,6 +56,7 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
     if not held:
         await node.bell.wait(DIRECTORY_BELL, seconds=1, since=since)
         return Pulled([], more=False, stuck=False)
+    held = [one for one in held if one.seq > 0 or not await _from_snapshot(node, one, server)]
     query = "&".join([*(f"from={one.origin}.{one.epoch}.{one.seq}" for one in held), f"wait={wait}", "limit=500"])
     asking = asyncio.ensure_future(
         exchange(node, found, peer, "GET", "/federation/letters", query=query, budget_ms=20_000, seconds=wait + 10)
@@ -69,6 +71,15 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
     if answer.status != 200:
         raise NoAnswer(str(answer.body.get("code", "malformed")))
     return await _apply(node, server, {one.origin: one for one in held}, answer.body)
+
+
+async def _from_snapshot(node: Node, cursor: Cursor, server: str) -> bool:
+    """Begin an origin that was never read with its snapshot, tried once a run of this process; True when the cursor moved."""
+    tried = office(node).snapshots_tried
+    if cursor.origin in tried:
+        return False
+    tried.add(cursor.origin)
+    return bool(await load_snapshot(node, cursor.origin, (server,)))
 
 
 async def _held(node: Node, found: Directory, origins: list[str] | None) -> list[Cursor]:

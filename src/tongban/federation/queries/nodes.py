@@ -29,10 +29,12 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
     read_to: int
     behind: int
+    behind_seconds: int
     parked: int
     path: str
     last_word: str
     calls: str
+    breaker: str
     offset: str
     directory: str
     certificate_until: datetime | None
@@ -72,13 +74,32 @@ def _row(node: Node, memory: Office, found: Directory, listed: ListedNode, mail:
     return NodeRow(
         id=listed.id, name=listed.name + ("，本节点" if own else ""), role=_ROLES.get(listed.role, listed.role), state=state,
         tone="warn" if tone == "ok" and days is not None and days < 30 else tone, own=own,
-        read_to=mail.seq if mail else 0, behind=max(0, (mail.head_seq or 0) - mail.seq) if mail else 0,
+        read_to=mail.seq if mail else 0, behind=_behind(mail), behind_seconds=_behind_seconds(mail, node.clock.ms()),
         parked=mail.parked if mail else 0, path="" if own else _path(node, found, listed, memory),
-        last_word=_since(memory.heard.get(listed.id)) if not own else "", calls=_calls(memory, listed.id),
+        last_word=_since(memory.heard.get(listed.id)) if not own else "", calls=_calls(memory, listed.id), breaker=_breaker(memory, listed.id),
         offset=f"{offset:+.1f} 秒" if offset is not None else "", directory=str(version) if version else "",
-        certificate_until=until, days_left=days, epoch=listed.epoch,
+        certificate_until=until, days_left=days, epoch=mail.epoch if mail else listed.epoch,
         stopped=STOPS.get(mail.stopped, mail.stopped) if mail and mail.stopped else "",
     )  # fmt: skip
+
+
+def _behind(mail: Mail | None) -> int:
+    """Letters the origin says it has stamped beyond what was read here; within one epoch only."""
+    if mail is None or mail.head_epoch != mail.epoch:
+        return 0
+    return max(0, (mail.head_seq or 0) - mail.seq)
+
+
+def _behind_seconds(mail: Mail | None, now_ms: int) -> int:
+    """How long letters that exist have been waiting to be read here, by the last word of their origin."""
+    return max(0, (now_ms - (mail.head_at or now_ms)) // 1000) if mail is not None and _behind(mail) else 0
+
+
+def _breaker(memory: Office, peer: str) -> str:
+    """The worst breaker of the calls to that node."""
+    now = time.monotonic()
+    states = {breaker.state(now) for (name, _), breaker in memory.breakers.items() if name == peer}
+    return "断开" if "open" in states else "试探" if "half_open" in states else "接通" if states else ""
 
 
 def _relays(found: Directory, node_id: str) -> bool:

@@ -12,13 +12,36 @@ from litestar.response import Response
 
 from tongban import ui
 from tongban.federation.actions import directory as directory_actions
-from tongban.federation.actions import enrol, park, receive
+from tongban.federation.actions import enrol, officers, park, receive
 from tongban.federation.actions.alarm import resolve_alarm
-from tongban.federation.actions.office import area, office
-from tongban.federation.model import Alarm, Enrolment, Invitation, Invited, Outbox, Parked
+from tongban.federation.actions.compact import NAME
+from tongban.federation.actions.office import RECOVERS, area, office
+from tongban.federation.model import (
+    Alarm,
+    ComeHome,
+    Enrolment,
+    Invitation,
+    Invited,
+    Outbox,
+    Parked,
+    Proposal,
+    Recovery,
+    Revoked,
+)
 from tongban.federation.queries.directory import alarms
 from tongban.federation.queries.enrolments import enrolments, own_digits, own_status
 from tongban.federation.queries.mail import outbox, parked
+from tongban.federation.queries.mending import (
+    Break,
+    Expected,
+    breaks,
+    expected,
+    last_retention,
+    proposals,
+    recoveries,
+    to_return,
+    to_settle,
+)
 from tongban.federation.queries.nodes import LetterView, NodeRow, directory_changes, letter_view, node_rows
 from tongban.federation.rules import directory as rules
 from tongban.kernel.actor import Actor
@@ -72,6 +95,35 @@ class NodesPage(msgspec.Struct, frozen=True, kw_only=True):
     may_trust: bool
     errors: Refusals = ()
     heading: str = "节点互联"
+    recovering: bool = False
+    breaks: tuple[Break, ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
+    to_settle: tuple[Settling, ...] = ()
+    to_return: tuple[tuple[str, int], ...] = ()
+    proposals: tuple[Asked, ...] = ()
+    invitations: tuple[Expected, ...] = ()
+    revoked: tuple[Revoked, ...] = ()
+    status_options: tuple[dict[str, str], ...] = ()
+    whys: dict[str, str] = {}
+    state_words: dict[str, str] = {}
+    may_revoke: bool = False
+    retention: str = ""
+
+
+class Settling(msgspec.Struct, frozen=True):
+    """A letter that came home and needs a person, with words for its state."""
+
+    letter: ComeHome
+    state: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A proposal in words; `own`: asked by whoever looks."""
+
+    proposal: Proposal
+    words: str
+    own: bool
+    may: bool
 
 
 class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +152,36 @@ ROUTES = (
 )
 
 
+HOME_STATES = {"conflict": "和现在的记录对不上", "by_hand": "这类事要人核对后补办", "waiting": "等别的信到了自动补"}
+STATE_WORDS = {
+    "kept": "等着补回", "known": "本来就有", "reinstated": "已补回", "resent": "只需重发", "waiting": "等别的信", "conflict": "对不上",
+    "by_hand": "要人补办", "settled": "已处理",
+}  # fmt: skip
+WHYS = {"operator": "操作员报告恢复过", "database": "数据库换过或退回过", "diverged": "别的节点持有本节点没有的信"}
+_PROPOSED = {"revoke_key": "撤销密钥 {about}", "node_status": "把节点 {about} 改为“{value}”", "open_doors": "不等其余节点，结束恢复"}
+_STATUS_WORDS = {"active": "正常", "suspended": "暂停", "leaving": "正在退出", "gone": "已退出"}
+
+
+def _asked(node: Node, actor: Actor, one: Proposal) -> Asked:
+    words = _PROPOSED[one.kind].format(about=one.about, value=_STATUS_WORDS.get(one.value, one.value))
+    return Asked(one, words, one.asked_by == actor.staff_id, actor.may(officers.ROLES[one.kind], division=area(node)))
+
+
+async def _mending(tx: Tx, node: Node, actor: Actor, page: NodesPage) -> NodesPage:
+    """The page with what is broken, what is being mended and what waits for a second officer."""
+    found = await office(node).look(node)
+    cleaned = await last_retention(tx, NAME)
+    return msgspec.structs.replace(
+        page, recovering=page.outbox.stopped in RECOVERS, breaks=tuple(await breaks(tx)), recoveries=tuple(await recoveries(tx)),
+        to_settle=tuple(Settling(one, HOME_STATES[one.state]) for one in await to_settle(tx)),
+        to_return=tuple((await to_return(tx)).items()), proposals=tuple(_asked(node, actor, one) for one in await proposals(tx)),
+        invitations=tuple(await expected(tx, node.clock.ms())) if page.is_hub else (), revoked=found.revoked if found else (),
+        status_options=tuple({"value": value, "label": label} for value, label in _STATUS_WORDS.items()), whys=WHYS,
+        state_words=STATE_WORDS, may_revoke=actor.may("federation.revoke", division=area(node)),
+        retention=f"清掉 {sum(cleaned[1].values())} 项" if cleaned else "",
+    )  # fmt: skip
+
+
 async def _nodes_page(tx: Tx, node: Node, actor: Actor, errors: Refusals = ()) -> NodesPage:
     found = await office(node).look(node)
     rows = await node_rows(tx, node)
@@ -124,9 +206,11 @@ async def _nodes_page(tx: Tx, node: Node, actor: Actor, errors: Refusals = ()) -
     )  # fmt: skip
 
 
-async def _shown(request: _Ask, node: Node, actor: Actor, errors: Refusals = ()) -> Response[bytes]:
+async def shown(request: _Ask, node: Node, actor: Actor, errors: Refusals = ()) -> Response[bytes]:
+    """The whole page, with what was wrong in the form that was sent (整页)."""
+    actor.require_may("federation.see", division=area(node))
     async with node.db.reading() as tx:
-        page = await _nodes_page(tx, node, actor, errors)
+        page = await _mending(tx, node, actor, await _nodes_page(tx, node, actor, errors))
     return ui.page(request, "federation/nodes.html", page, status=422 if errors else 200)
 
 
@@ -134,7 +218,7 @@ async def _shown(request: _Ask, node: Node, actor: Actor, errors: Refusals = ())
 async def nodes(request: _Ask, node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """节点互联: one row a node, red first; below what waits and what a person must decide."""
     actor.require_may("federation.see", division=area(node))
-    return await _shown(request, node, actor)
+    return await shown(request, node, actor)
 
 
 @get("/staff/nodes/letters/{letter_id:str}")
@@ -211,7 +295,7 @@ async def trust(request: _Ask, node: NamedDependency[Node], actor: NamedDependen
     actor.require_may("federation.trust", division=area(node))
     fingerprint = form["fingerprint"].strip()
     if not fingerprint.startswith("sm3:") or len(fingerprint) != 47:
-        return await _shown(
+        return await shown(
             request,
             node,
             actor,
@@ -230,7 +314,7 @@ async def invite(request: _Ask, node: NamedDependency[Node], actor: NamedDepende
     actor.require_may("federation.enrol", division=area(node))
     refusals = _invitation_refusals(form)
     if refusals:
-        return await _shown(request, node, actor, refusals)
+        return await shown(request, node, actor, refusals)
     invited = Invited(
         node=form["node"].strip(), name=form["name"].strip(), role="ministry" if form["role"] == "ministry" else "province",
         divisions=tuple(form["divisions"].split()), organisation=form["organisation"].strip(),

@@ -1,0 +1,343 @@
+"""A node put back from a backup agrees with everyone again, with counts (federation.md 6.2, 6.3; R-803; threats N-13, N-18).
+
+Each letter writes one fact at its sender and has one effect at its reader: in the end both tables hold the same, each once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from tongban import federation
+from tongban.federation.actions import come_home, go_back, officers, recover, report
+from tongban.federation.actions.office import office
+from tongban.federation.actions.pull import pull_once
+from tongban.federation.actions.stamp import stamp, state_head
+from tongban.federation.queries.mail import cursors, outbox
+from tongban.federation.queries.mending import recoveries, to_return, to_settle
+from tongban.federation.tests.backup import back_up, put_back
+from tongban.federation.tests.make import nation, officer
+
+A, B = "500000", "510000"
+
+
+async def effect(tx, node, letter):
+    await tx.execute("INSERT INTO effect (n, by) VALUES ($1, $2)", letter.body["n"], letter.origin)
+
+
+async def reinstate(tx, node, letter):
+    if letter.body["n"] >= 900:
+        raise federation.Contradicts("demo.decided_otherwise")
+    await tx.execute("INSERT INTO fact (n) VALUES ($1) ON CONFLICT DO NOTHING", letter.body["n"])
+
+
+@pytest.fixture(scope="module")
+async def nodes(make_node):
+    async with nation(make_node, A, B, letters_too={("demo.note", 1): effect}) as nodes:
+        federation.register(
+            {**federation_letters(), ("demo.note", 1): effect}, {}, reinstate={("demo.note", 1): reinstate, ("federation.directory_changed", 1): None}
+        )
+        for node in nodes.values():
+            async with node.db.transaction() as tx:
+                await tx.execute("CREATE TABLE fact (n int PRIMARY KEY); CREATE TABLE effect (n int, by text)")
+        yield nodes
+
+
+@pytest.fixture(autouse=True)
+async def clean(nodes):
+    for node in nodes.values():
+        async with node.db.transaction() as tx:
+            await tx.execute("DELETE FROM fact")
+            await tx.execute("DELETE FROM effect")
+
+
+def federation_letters():
+    from tongban.federation import letters
+
+    return letters.LETTERS
+
+
+async def write(node, *numbers, to=B, about=None):
+    for n in numbers:
+        async with node.db.transaction() as tx:
+            await tx.execute("INSERT INTO fact (n) VALUES ($1)", n)
+            await federation.send(tx, node, to=to, kind="demo.note", about=about or f"demo:{n % 3}", body={"n": n})
+
+
+async def turn(nodes, *, without=()):
+    """What the clocks do, once: stamp, say, fetch, mend."""
+    up = [node for name, node in nodes.items() if name not in without]
+    for node in up:
+        await stamp(node)
+        await state_head(node)
+    hub = nodes["cn"]
+    for node in up:
+        if node is not hub and "cn" not in without:
+            await quietly(pull_once(hub, node.id, [node.id], wait=0))
+    for node in up:
+        if node is not hub:
+            await quietly(pull_once(node, "cn", wait=0))
+    for node in up:
+        await report.report_again(node)
+        await go_back.send_back(node)
+        await recover.recover(node)
+
+
+async def quietly(work):
+    from tongban.federation.actions.way import NoAnswer
+
+    with contextlib.suppress(NoAnswer):
+        await work
+
+
+async def settle(nodes, turns=10):
+    """Turns until nobody has anything left to do."""
+    for _ in range(turns):
+        for node in nodes.values():
+            office(node).rolled_back.clear()
+        await turn(nodes)
+        if all([await calm(nodes, node) for node in nodes.values()]):
+            return
+
+
+async def calm(nodes, node):
+    if await federation.recovering(node):
+        return False
+    async with node.db.reading() as tx:
+        mine = await outbox(tx)
+        waits = await tx.fetchval("SELECT count(*) FROM letter_returned WHERE state = 'kept'") or await to_return(tx)
+        read = {one.origin: (one.epoch, one.seq) for one in await cursors(tx) if not one.stopped}
+    for name, other in nodes.items():
+        async with other.db.reading() as tx:
+            end = await outbox(tx)
+        if other is not node and read.get(name) != (end.epoch, end.seq):
+            return False
+    return not waits and not mine.unstamped
+
+
+async def facts(node):
+    async with node.db.reading() as tx:
+        return sorted(row["n"] for row in await tx.fetch("SELECT n FROM fact"))
+
+
+async def effects(node):
+    async with node.db.reading() as tx:
+        return sorted(row["n"] for row in await tx.fetch("SELECT n FROM effect"))
+
+
+async def agree(nodes, *wanted):
+    """Both sides hold the same facts, each once, and everybody has read everybody to the end."""
+    assert await facts(nodes[A]) == sorted(wanted)
+    assert await effects(nodes[B]) == sorted(wanted)
+    for node in nodes.values():
+        async with node.db.reading() as tx:
+            for cursor in await cursors(tx):
+                if cursor.origin not in nodes:
+                    continue
+                async with nodes[cursor.origin].db.reading() as other:
+                    end = await outbox(other)
+                assert cursor.stopped is None
+                assert (cursor.epoch, cursor.seq) == (end.epoch, end.seq), f"{node.id} reads {cursor.origin}"
+            assert await to_return(tx) == {}
+            assert await tx.fetchval("SELECT count(*) FROM letter_parked") == 0
+
+
+async def test_a_sender_put_back_under_traffic_agrees_with_everyone_again_with_counts(nodes):
+    await write(nodes[A], *range(5))
+    await settle(nodes)
+    await back_up(nodes[A])
+    await write(nodes[A], *range(5, 12))
+    await write(nodes[A], 12, to="*")
+    await settle(nodes)
+    before = (await the_outbox(nodes[A])).epoch
+    await put_back(nodes[A])
+    assert await facts(nodes[A]) == list(range(5))
+    assert await federation.restored(nodes[A])
+    assert await federation.recovering(nodes[A])
+    await write(nodes[B], 100, 101, to=A)  # traffic meanwhile
+    await settle(nodes)
+    assert not await federation.recovering(nodes[A])
+    await write(nodes[A], 13)
+    await settle(nodes)
+    await agree(nodes, *range(14))
+    assert await effects(nodes[A]) == [100, 101]
+    async with nodes[A].db.reading() as tx:
+        done = (await recoveries(tx))[0]
+        leaf = await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'node.restored'")
+    assert done.opened
+    assert done.opened > before
+    assert done.why == "operator"
+    assert done.answered["cn"] == 8
+    assert done.states["reinstated"] == 8
+    assert leaf == 1
+
+
+async def the_outbox(node):
+    async with node.db.reading() as tx:
+        return await outbox(tx)
+
+
+async def test_a_restore_nobody_noticed_is_found_by_the_readers_and_mends_itself(nodes):
+    await write(nodes[A], *range(4))
+    await settle(nodes)
+    await back_up(nodes[A])
+    await write(nodes[A], 4, 5, 6)
+    await settle(nodes)
+    await put_back(nodes[A])
+    await write(nodes[A], 20, 21, 22)  # other letters under the same numbers
+    await stamp(nodes[A])
+    await settle(nodes)
+    await agree(nodes, 0, 1, 2, 3, 4, 5, 6, 20, 21, 22)
+    async with nodes[A].db.reading() as tx:
+        assert (await recoveries(tx))[0].why == "diverged"
+        assert await tx.fetchval("SELECT count(*) FROM diverged_report WHERE holds") >= 1
+
+
+async def test_a_reader_that_was_behind_takes_the_rest_of_the_old_epoch_and_then_the_new_one(nodes):
+    await write(nodes[A], *range(3))
+    await settle(nodes)
+    await write(nodes[A], 3, 4)
+    await turn(nodes, without=(B,))  # the hub has them, B has not
+    await back_up(nodes[A])
+    await write(nodes[A], 5)
+    await turn(nodes, without=(B,))
+    await put_back(nodes[A])
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    await agree(nodes, *range(6))
+
+
+async def test_restored_twice_the_second_time_to_before_the_first(nodes):
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    await back_up(nodes[A])
+    await write(nodes[A], 2, 3)
+    await settle(nodes)
+    await put_back(nodes[A])
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    await write(nodes[A], 4)
+    await settle(nodes)
+    await put_back(nodes[A])
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    await write(nodes[A], 5)
+    await settle(nodes)
+    await agree(nodes, *range(6))
+
+
+async def test_a_receiver_put_back_takes_everything_again_once(nodes):
+    await write(nodes[A], *range(3))
+    await settle(nodes)
+    await back_up(nodes[B])
+    await write(nodes[A], *range(3, 9))
+    await settle(nodes)
+    await put_back(nodes[B])
+    await federation.restored(nodes[B])
+    assert await effects(nodes[B]) == [0, 1, 2]
+    await settle(nodes)
+    await agree(nodes, *range(9))
+
+
+async def test_the_hub_put_back_pulls_again_and_nobody_is_ahead_for_long(nodes):
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    await back_up(nodes["cn"])
+    await write(nodes[A], 2, 3)
+    await settle(nodes)
+    await put_back(nodes["cn"])
+    await federation.restored(nodes["cn"])
+    await write(nodes[A], 4)
+    await settle(nodes)
+    await agree(nodes, *range(5))
+
+
+async def test_what_contradicts_waits_for_a_person_and_both_pages_say_so(nodes):
+    await write(nodes[A], 0)
+    await settle(nodes)
+    await back_up(nodes[A])
+    await write(nodes[A], 900, about="demo:conflict")
+    await settle(nodes)
+    await put_back(nodes[A])
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    async with nodes[A].db.reading() as tx:
+        waiting = await to_settle(tx)
+        assert await tx.fetchval("SELECT count(*) FROM federation_alarm WHERE kind = 'conflict'") == 1
+    assert [(one.state, one.error, one.about) for one in waiting] == [("conflict", "demo.decided_otherwise", "demo:conflict")]
+    async with nodes[B].db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM federation_alarm WHERE kind = 'conflict' AND node = $1", A) == 1
+    assert await effects(nodes[B]) == [0, 900]  # not a second time
+    async with nodes[A].db.transaction() as tx:
+        await come_home.settle(tx, nodes[A], officer("a"), waiting[0].id, again=False)
+        assert await to_settle(tx) == []
+
+
+async def put_back_so_far(node):
+    async with node.db.reading() as tx:
+        return await tx.fetchval("SELECT count(*) FROM letter_returned WHERE state = 'reinstated'")
+
+
+async def test_words_force_no_epoch_and_a_node_of_a_closed_one_returns_instead(nodes):
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    epoch = (await the_outbox(nodes[A])).epoch
+    async with nodes[B].db.reading() as tx:
+        evidence = await report._evidence(tx, A)
+    evidence.pop("epoch")
+    assert (await report.take_report(nodes[A], B, {"v": 1, "origin": A, "epoch": epoch, "evidence": evidence}))["holds"] is False
+    forged = evidence["letters"][0]
+    forged = {**forged, "head": {**forged["head"], "seq": forged["head"]["seq"] + 50}}
+    told = {"v": 1, "origin": A, "epoch": epoch, "evidence": {"letters": [forged], "head_statements": []}}
+    assert (await report.take_report(nodes[A], B, told))["holds"] is False
+    assert not await federation.recovering(nodes[A]), "an epoch was forced with words"
+
+
+async def test_nobody_answers_two_officers_open_the_doors_and_late_letters_still_come_home(nodes):
+    await write(nodes[A], 0)
+    await settle(nodes)
+    await back_up(nodes[A])
+    await write(nodes[A], 1, 2)
+    await settle(nodes)
+    await put_back(nodes[A])
+    await federation.restored(nodes[A])
+    asked, before = recover._ask, await put_back_so_far(nodes[A])
+
+    async def silent(*_):
+        return None
+
+    recover._ask = silent
+    try:
+        await recover.recover(nodes[A])
+        assert await federation.recovering(nodes[A])
+        async with nodes[A].db.transaction() as tx:
+            one = (await recoveries(tx))[0].id
+            assert await officers.propose(tx, nodes[A], officer("a"), "open_doors", one, "枢纽和各省都连不上，急件要办") is None
+            proposal = await tx.fetchval("SELECT id FROM node_proposal")
+            refused = await officers.decide(tx, nodes[A], officer("a"), proposal, agree=True)
+            assert refused is not None, "one officer was enough"
+            assert await officers.decide(tx, nodes[A], officer("b"), proposal, agree=True) is None
+        await recover.recover(nodes[A])
+        assert not await federation.recovering(nodes[A])
+    finally:
+        recover._ask = asked
+    await write(nodes[A], 3)
+    await settle(nodes)
+    await agree(nodes, 0, 1, 2, 3)
+    assert await put_back_so_far(nodes[A]) == before + 2
+
+
+async def test_while_recovering_a_call_with_effect_is_refused_and_a_question_is_answered(nodes):
+    async def answer(node, caller, body):
+        return {"ok": 1}
+
+    federation.register(federation_letters(), {"demo.ask": answer}, node=nodes[A])
+    await write(nodes[A], 0)
+    await settle(nodes)
+    await federation.restored(nodes[A])
+    assert await federation.call(nodes[B], A, "demo.ask", {}) == {"ok": 1}
+    with pytest.raises(federation.CallFailed) as refused:
+        await federation.call(nodes[B], A, "demo.ask", {}, idempotency_key="019aa5c4-5d10-7a02-b1c7-0f3e9a6d4c11", budget_ms=400)
+    assert refused.value.problem in ("recovering", "deadline"), "acted without knowing what it had done"
+
