@@ -135,8 +135,7 @@ def _looked_at(document: bytes, placement: Placement) -> Format:
     else:
         files = container.unpack(document)
         container.wholesome(files)
-        if "Doc_0/Document.xml" not in files:
-            raise NotOurs
+        container.one_document(files, signing.DOCUMENT)
         pages, kind = signing.page_count(files), "ofd"
     if not 0 <= placement.page < pages:
         raise container.Refused(f"文件只有 {pages} 页")

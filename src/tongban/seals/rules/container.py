@@ -131,6 +131,17 @@ def wholesome(files: dict[str, bytes]) -> None:
                     raise Refused("文件里有会动的内容", path)
 
 
+def one_document(files: dict[str, bytes], root: str) -> None:
+    """The package holds one document and its root is the file of that name. Raises Refused (只有一份文档)."""
+    if "OFD.xml" not in files:
+        raise Refused("缺少必有的内容", "OFD.xml")
+    bodies = read_xml(files["OFD.xml"], "OFD.xml").findall("DocBody")
+    if len(bodies) != 1:
+        raise Refused("一个文件里只能有一份文档", "OFD.xml")
+    if (bodies[0].findtext("DocRoot") or "").strip().lstrip("/") != root or root not in files:
+        raise Refused("提到的文件不在包里", root)
+
+
 def read_xml(content: bytes, path: str) -> Element:
     """The root element of an XML file; names without their namespace, which must be OFD's. Raises Refused."""
     builder = TreeBuilder()

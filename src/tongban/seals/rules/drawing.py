@@ -24,6 +24,7 @@ def draw_svg(package: bytes, page: int = 0) -> str:
     try:
         files = container.unpack(package)
         container.wholesome(files)
+        container.one_document(files, signing.DOCUMENT)
         return _Drawing(files).page(page)
     except (container.Refused, KeyError, ValueError, IndexError) as why:
         raise NotOurs(str(why)) from why

@@ -14,7 +14,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import x509
+from asn1crypto import parser, x509
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.general import SigningError
@@ -73,6 +73,8 @@ async def _one(found: Any, anchors: Anchors, *, last: bool, seals: list[Signed])
     field, signer = str(found.field_name), found.signer_info
     if found.sig_object.get("/SubFilter") != "/ETSI.CAdES.detached" or found.sig_object_type != "/Sig":
         raise Failed("format", "不是印章签名", field)
+    if found.pkcs7_content[parser.peek(found.pkcs7_content) :].strip(b"\0"):
+        raise Failed("format", "签名后面藏了别的内容", field)
     said: datetime = found.self_reported_timestamp
     certificate = found.signer_cert.dump()
     token = _token(signer)

@@ -21,12 +21,13 @@ from tongban.seals.rules.writer import NAMESPACE, zip_of
 
 SM3_OID: Final = "1.2.156.10197.1.401"
 SIGNATURES: Final = "Doc_0/Signs/Signatures.xml"
+DOCUMENT: Final = "Doc_0/Document.xml"
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def page_count(files: dict[str, bytes]) -> int:
     """How many pages the package has (页数)."""
-    return len(container.read_xml(files["Doc_0/Document.xml"], "Doc_0/Document.xml").findall("Pages/Page"))
+    return len(container.read_xml(files[DOCUMENT], DOCUMENT).findall("Pages/Page"))
 
 
 def sign_package(
@@ -36,6 +37,7 @@ def sign_package(
     try:
         files = container.unpack(package)
         container.wholesome(files)
+        container.one_document(files, DOCUMENT)
         page_id = _page_id(files, placement.page)
         number = _next_number(files)
     except (container.Refused, KeyError) as why:
@@ -56,7 +58,7 @@ def sign_package(
 
 
 def _page_id(files: dict[str, bytes], at: int) -> str:
-    pages = container.read_xml(files["Doc_0/Document.xml"], "Doc_0/Document.xml").findall("Pages/Page")
+    pages = container.read_xml(files[DOCUMENT], DOCUMENT).findall("Pages/Page")
     if not 0 <= at < len(pages):
         raise NotOurs("no such page")
     return pages[at].get("ID", "")

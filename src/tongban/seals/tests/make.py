@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from tongban.kernel.gm import FileKeyStore, Sm2PrivateKey, x509
-from tongban.seals.model import Anchors, Box, Document, Image, Line, Page, Placement, Text
-from tongban.seals.rules import picture, ses, signing
+from tongban.kernel.node import Node
+from tongban.seals.model import Anchors, Box, Document, Image, Line, Page, Placement, Seal, Text
+from tongban.seals.rules import p256, pdf_signing, picture, ses, signing, stamp
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 
@@ -53,9 +54,11 @@ class Kit(msgspec.Struct):
     def anchors(self) -> Anchors:
         return Anchors((self.root,))
 
-    def sign(self, ofd: bytes, *, at: datetime = AT, placement: Placement | None = None) -> bytes:
+    def sign(
+        self, ofd: bytes, *, at: datetime = AT, placement: Placement | None = None, clock: stamp.Clock | None = None
+    ) -> bytes:
         return signing.sign_package(
-            ofd, seal=self.seal, certificate=self.certificate, key=self.key, at=at, placement=placement or Placement(0, 140, 235)
+            ofd, seal=self.seal, certificate=self.certificate, key=self.key, at=at, placement=placement or Placement(0, 140, 235), clock=clock,
         )  # fmt: skip
 
 
@@ -76,6 +79,40 @@ def kit(*, es_id: str = "510000-demo1", listed: bytes | None = None, days: int =
         size_mm=40, maker=maker, maker_key=maker_key,
     )  # fmt: skip
     return Kit(root_key, root, maker_key, maker, key, certificate, seal, es_id)
+
+
+class Paper(msgspec.Struct):
+    """A P-256 root, a seal's key for PDF and a clock."""
+
+    root_key: p256.P256Key
+    root: bytes
+    means: pdf_signing.Means
+
+    @property
+    def anchors(self) -> Anchors:
+        return Anchors((), pdf_makers=(self.root,))
+
+    def sign(self, pdf: bytes, *, at: datetime = AT, placement: Placement | None = None) -> bytes:
+        return pdf_signing.sign_pdf(pdf, self.means, purpose="审批决定", at=at, placement=placement or Placement(0, 140, 235))
+
+
+def paper(*, es_id: str = "510000-demo1", use: p256.Use = "seal", clock_use: p256.Use = "stamp", secret: bytes = b"s") -> Paper:
+    root_key, key, clock_key = (p256.P256Key(secret * 31 + bytes([at])) for at in range(3))
+    begin, end = AT - timedelta(days=1), AT + timedelta(days=300)
+    root = p256.make_root(root_key, common_name="510000 pdf seal root", organisation="x", at=begin)
+    leaf, ticking = (
+        p256.make_leaf(root, root_key, public=one.public, common_name=name, organisation="x", use=kind, begins=begin, ends=end, es_id=number)
+        for one, name, kind, number in ((key, "成都市市场监督管理局审批专用章", use, es_id), (clock_key, "clock", clock_use, ""))
+    )
+    image = picture.draw("成都市市场监督管理局", middle="演示", foot="审批专用章")
+    return Paper(root_key, root, pdf_signing.Means("成都市市场监督管理局审批专用章", key, leaf, root, image, stamp.Clock(clock_key, ticking)))
+
+
+async def thief(node: Node, seal: Seal, ofd: bytes, at: datetime) -> bytes:
+    """Sealed with the stolen key past every verb: no row, no leaf, no stamp, a date of the thief's choice."""
+    return signing.sign_package(
+        ofd, seal=seal.der, certificate=seal.certificate, key=node.keys.signer(seal.key_name), at=at, placement=Placement(0, 140, 235)
+    )
 
 
 def key_store(folder: Path) -> FileKeyStore:
