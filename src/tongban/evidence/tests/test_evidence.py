@@ -142,7 +142,7 @@ async def test_reuse_and_removal(node, tx):
     assert not await evidence.remove(tx, node, person(), loose.id)
     assert await evidence.materials(tx, node, ME) == ()
     assert (await evidence.read(tx, node, ME, kept.id)).content == picture()  # the case keeps it
-    assert evidence.ciphertext(node, loose.address) is None  # nobody uses it: gone for good
+    assert await evidence.material(tx, node, ME, loose.id) is None  # nobody uses it: gone for good, its ciphertext by a job
 
 
 async def test_a_material_travels_with_its_key_and_arrives_once(node, tx):

@@ -78,8 +78,9 @@ async def _approved(tx: Tx, node: Node, approver: Actor, found: Proposal, body: 
 async def take_export(tx: Tx, node: Node, auditor: Actor, export_id: str) -> bytes:
     """The file, once, for who asked for it 取导出文件. Failure `identity.export_gone` for anybody else and after a day."""
     row = await tx.fetchrow("SELECT staff, made_at, taken_at, content FROM audit_export WHERE id = $1 FOR UPDATE", export_id)
-    gone = row is None or row["staff"] != auditor.subject or row["taken_at"] is not None or row["made_at"] < node.clock.now() - TAKEN_WITHIN
-    if gone or not scopes(auditor, EXPORT):
+    if row is None or row["staff"] != auditor.subject or row["taken_at"] is not None or not scopes(auditor, EXPORT):
+        raise failure("identity.export_gone")
+    if row["made_at"] < node.clock.now() - TAKEN_WITHIN:
         raise failure("identity.export_gone")
     await tx.execute("UPDATE audit_export SET taken_at = $2, content = ''::bytea WHERE id = $1", export_id, node.clock.now())
     log("identity.export_taken", kind=KIND)

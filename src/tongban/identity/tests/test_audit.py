@@ -1,0 +1,152 @@
+"""What auditors see (R-802, T-60, T-65): deeds and not persons, a page at a time, alarms, exports by two."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tongban import identity
+from tongban.identity.actions import audit, proposals
+from tongban.identity.pages.readings import _filter
+from tongban.identity.queries import readings as looking
+from tongban.identity.queries.proposals import notices_of
+from tongban.identity.queries.readings import Filter
+from tongban.identity.rules.emergency import LIMITS
+from tongban.identity.rules.roles import scopes
+from tongban.identity.tests import make_staff
+from tongban.identity.tests.make_staff import HER, HER_NAME, HER_NUMBER, code_of, officer
+from tongban.kernel.actor import Actor
+from tongban.kernel.errors import Failure, NotAllowed
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+
+node = make_staff.node
+OTHER = "n1" + "z" * 32
+
+
+async def read_by(tx: Any, node: Node, staff_no: str, subject: str = HER, count: int = 1, kind: str = "case") -> Actor:
+    """Readings of a person by a member of staff, a second apart."""
+    clerk = await officer(tx, node, staff_no)
+    for n in range(count):
+        await tx.execute(
+            "INSERT INTO access_reason (subject, id, staff, kind, ref, at) VALUES ($1, $2, $3, $4, $5, $6)",
+            subject, uuid7(), clerk.subject, kind, f"ref-{n}", node.clock.now() - timedelta(seconds=n + 1),
+        )  # fmt: skip
+    return clerk
+
+
+async def test_who_read_and_why_is_seen_and_never_whom(tx: Any, node: Node) -> None:
+    """R-802: the row has unit, number, reason and a mark for the month; no subject, name or number anywhere in it."""
+    clerk = await read_by(tx, node, "CQ-YB-01", count=2)
+    await read_by(tx, node, "CQ-YB-01", OTHER, kind="visit")
+    auditor = await officer(tx, node, "CQ-GX-01")
+    rows = await looking.readings(tx, node, scopes(auditor, audit.SEE), Filter())
+    assert [(one.staff_no, one.kind) for one in rows if one.unit == clerk.unit].count(("CQ-YB-01", "case")) == 2
+    shown = repr(rows)
+    assert not any(secret in shown for secret in (HER, OTHER, HER_NAME, HER_NUMBER)), "auditor sees the person"
+    marks = {one.kind: one.mark for one in rows}
+    assert marks["case"] != marks["visit"]
+    assert len({one.mark for one in rows if one.kind == "case"}) == 1
+    assert looking.mark(node, HER, node.clock.now()) != looking.mark(node, HER, node.clock.now() + timedelta(days=40))
+
+
+async def test_filters_and_pages(tx: Any, node: Node) -> None:
+    await read_by(tx, node, "CQ-YB-01", count=70)
+    await read_by(tx, node, "CQ-YB-01", OTHER, kind="dispute")
+    areas = scopes(await officer(tx, node, "CQ-GX-01"), audit.SEE)
+
+    async def found(**wanted: Any) -> int:
+        return len(await looking.readings(tx, node, areas, Filter(**wanted), most=1000))
+
+    assert await found() == 71
+    assert await found(staff_no="CQ-YB-01") == 71
+    assert await found(staff_no="CQ-YB") == 0
+    assert await found(unit="%") == 0  # a percent sign is no pattern
+    assert await found(kind="dispute") == 1
+    assert await found(since=node.clock.now() - timedelta(seconds=10, milliseconds=500)) == 11
+    assert await found(until=node.clock.now() - timedelta(seconds=69, milliseconds=500)) == 1
+    first = await looking.readings(tx, node, areas, Filter(kind="dispute"))
+    assert await found(same=first[0].id) == 1
+    page = await looking.readings(tx, node, areas, Filter())
+    assert len(page) == looking.PAGE + 1
+    last = page[looking.PAGE - 1]
+    rest = await looking.readings(tx, node, areas, Filter(), before=(last.at, last.id))
+    assert len(rest) == 21
+    assert not {one.id for one in rest} & {one.id for one in page[: looking.PAGE]}
+    ((number, _, count, persons), *_) = await looking.by_staff(tx, areas, node.clock.now() - timedelta(days=1))
+    assert (number, count, persons) == ("CQ-YB-01", 71, 2)
+
+
+async def test_another_province_is_not_seen(tx: Any, node: Node) -> None:
+    await read_by(tx, node, "CQ-YB-01")
+    assert await looking.readings(tx, node, (("51", ""),), Filter()) == ()
+    assert await looking.readings(tx, node, (("50", "another"),), Filter()) == ()
+
+
+async def test_t60_a_reading_without_reason_stands_in_the_register(node: Node) -> None:
+    """The refused deed itself is undone; the alert is a row of the auditors' register."""
+    async with node.db.transaction() as tx:
+        clerk, auditor = await officer(tx, node, "CQ-YB-01"), await officer(tx, node, "CQ-GX-01")
+        before = len(await looking.staff_alerts(tx, scopes(auditor, audit.SEE)))
+    with pytest.raises(Failure):
+        async with node.db.transaction() as tx:
+            await identity.reading_reason(tx, node, clerk, HER, "none", "", fields=("姓名",))
+    async with node.db.transaction() as tx:
+        (alert, *more) = await looking.staff_alerts(tx, scopes(auditor, audit.SEE))
+    assert len(more) == before, "reading without a reason raised no alert"
+    assert (alert.kind, alert.staff_no) == ("read_without_reason", "CQ-YB-01")
+
+
+async def test_t65_paging_through_everything_is_told(tx: Any, node: Node) -> None:
+    auditor, officer_ = await officer(tx, node, "CQ-GX-01"), await officer(tx, node, "CQ-AQ-01")
+    for _ in range(LIMITS.audit_pages_an_hour):
+        await audit.looked(tx, node, auditor)
+    assert not [one for one in await notices_of(tx, officer_.subject) if one.kind == "alert.many_audit_pages"]
+    await audit.looked(tx, node, auditor)
+    assert [one for one in await notices_of(tx, officer_.subject) if one.kind == "alert.many_audit_pages"], "no alarm"
+
+
+async def test_t65_an_export_needs_two_is_marked_and_taken_once(tx: Any, node: Node) -> None:
+    await read_by(tx, node, "CQ-YB-01", count=3)
+    one, two, clerk = await officer(tx, node, "CQ-GX-01"), await officer(tx, node, "CQ-GX-02"), await officer(tx, node, "CQ-YB-01")
+    with pytest.raises(NotAllowed):
+        await audit.propose_export(tx, node, clerk, Filter())
+    made = await audit.propose_export(tx, node, one, Filter(staff_no="CQ-YB-01"))
+    assert await code_of(audit.take_export(tx, node, one, made.id)) == "identity.export_gone", "exported by one"
+    assert await code_of(proposals.approve(tx, node, one, made.id, made.digest)) == "identity.four_eyes", "exported by one"
+    await proposals.approve(tx, node, two, made.id, made.digest)
+    assert await audit.waiting_exports(tx, node, one) == ((made.id, 3),)
+    assert await code_of(audit.take_export(tx, node, two, made.id)) == "identity.export_gone"
+    text = (await audit.take_export(tx, node, one, made.id)).decode("utf-8-sig")
+    assert text.startswith("# 导出人 CQ-GX-01，批准人 CQ-GX-02，")
+    lines = text.splitlines()
+    assert len(lines) == 5
+    assert all(line.endswith(f"CQ-GX-01/{made.id[-8:]}") for line in lines[2:]), "row without a mark"
+    assert not any(secret in text for secret in (HER, HER_NAME, HER_NUMBER)), "export shows the person"
+    assert await code_of(audit.take_export(tx, node, one, made.id)) == "identity.export_gone", "taken twice"
+    assert await tx.fetchval("SELECT length(content) FROM audit_export WHERE id = $1", made.id) == 0
+    assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'audit.exported'") >= 1
+
+
+async def test_an_export_nobody_took_is_emptied_after_a_day(node: Node) -> None:
+    async with node.db.transaction() as tx:
+        one, two = await officer(tx, node, "CQ-GX-01"), await officer(tx, node, "CQ-GX-02")
+        made = await audit.propose_export(tx, node, one, Filter())
+        await proposals.approve(tx, node, two, made.id, made.digest)
+        await tx.execute("UPDATE audit_export SET made_at = made_at - interval '25 hours' WHERE id = $1", made.id)
+    await audit.forget_exports(node)
+    async with node.db.transaction() as tx:
+        assert await tx.fetchval("SELECT length(content) FROM audit_export WHERE id = $1", made.id) == 0
+        assert await code_of(audit.take_export(tx, node, one, made.id)) == "identity.export_gone"
+
+
+def test_a_filter_from_the_address_bar() -> None:
+    wanted, wrong = _filter({"kind": "case", "since": "2026-11-01", "until": "2026-11-02", "same": "x", "unit": "u" * 99})
+    assert (wrong, wanted.kind, wanted.same, len(wanted.unit)) == ((), "case", "", 40)
+    assert wanted.until is not None
+    assert wanted.since is not None
+    assert wanted.until - wanted.since == timedelta(days=2)  # the last day counts whole
+    assert _filter({"since": "1. Nov"})[1][0].field == "since"
+    assert _filter({"kind": "'; DROP"})[0].kind == ""
