@@ -20,9 +20,9 @@ async def main() -> None:
     async with nation(20200, nodes=("cn", "mps", HOME), durable=True, login_per_hour=10_000_000) as made, opened(made, HOME) as node:
         settings = made.settings(HOME)
         await fill(node, 1000)
-        client = await client_of(node, "native", scopes=("openid", "profile", "offline_access"))
         phones = []
-        for index in range(WORKERS):
+        for index in range(WORKERS):  # an app each: one client may ask 50 times a second, whoever asks
+            client = await client_of(node, "native", scopes=("openid", "profile", "offline_access"))
             app = App(settings.base_url, client, node.http.session)
             told = await sign_in(app, Person(app.base, app.http, []), index)
             phones.append((app, told["refresh_token"]))

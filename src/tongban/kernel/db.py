@@ -55,8 +55,10 @@ class Database:
     async def open(cls, url: str, *, size: int = 10) -> Database:
         """Connect; raises OSError or asyncpg's errors when the server cannot be reached."""
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, init=_prepare, command_timeout=30, max_inactive_connection_lifetime=120, connection_class=_Plain
-        )
+            url, min_size=1, max_size=size, init=_prepare, command_timeout=30, max_inactive_connection_lifetime=120, connection_class=_Plain,
+            # the house has some hundred statements: with fewer kept, the clocks would push out those of sign-ins again and again
+            statement_cache_size=600, max_cached_statement_lifetime=3600,
+        )  # fmt: skip
         return cls(pool, url)
 
     async def close(self) -> None:
@@ -71,6 +73,12 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A connection for looking without touching (只读): each statement sees what is committed."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Tx]:
+        """A connection on which each statement is a transaction of its own (一句一事务): for verbs that need just one."""
         async with self._pool.acquire() as connection:
             yield connection
 

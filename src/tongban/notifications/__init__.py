@@ -7,8 +7,8 @@ In-app is the only channel that is switched on; a channel outside the node gets 
                                title="材料收下了", text="高新区市场监管局在审", link="/cases/019aa5c0-…", group="企业开办")
 """
 
-from tongban.notifications.actions import mark_read, notify
+from tongban.notifications.actions import mark_read, notify, telling
 from tongban.notifications.model import Message, Thread
 from tongban.notifications.queries import messages, unread
 
-__all__ = ["Message", "Thread", "mark_read", "messages", "notify", "unread"]
+__all__ = ["Message", "Thread", "mark_read", "messages", "notify", "telling", "unread"]

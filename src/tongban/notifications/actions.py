@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tongban.kernel.db import Tx, ring
+from tongban.kernel.db import Tx, ringing
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 GROUP = "case"
 
@@ -29,28 +30,31 @@ async def notify(
     opaque key such as `case:<id>`; `group` heads the group on the page (item name and case number); `link` is a path of
     this node. Title, text and group are personal and rest encrypted. Source: R-708; privacy.md 5 (notices about a case).
     """
+    parts = Parts()
+    telling(
+        parts, node, subject=subject, kind=kind, title=title, text=text, link=link, about=about, group=group, link_words=link_words,
+        dedupe=dedupe,
+    )  # fmt: skip
+    return bool((await parts.run(tx, "SELECT EXISTS (SELECT FROM message_told) AS told"))["told"])
+
+
+def telling(
+    parts: Parts, node: Node, *, subject: str, kind: str, title: str, text: str, link: str, about: str, group: str = "",
+    link_words: str = "去看看", dedupe: str = "", source: str = "(SELECT true) AS one",
+) -> None:  # fmt: skip
+    """As `notify`, as the part `message_told` of a statement that is on its way anyway; `source` is the part it depends on."""
     if not link.startswith("/") or link.startswith("//"):
         raise ValueError("link is a path of this node")
     message_id = uuid7()
-    made = await tx.fetchval(
-        """INSERT INTO message (subject, id, about, kind, dedupe, link, link_words, title, text, group_name, at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-           ON CONFLICT (subject, about, kind, dedupe) DO NOTHING RETURNING id""",
-        subject,
-        message_id,
-        about,
-        kind,
-        dedupe,
-        link,
-        link_words,
-        node.cipher.seal(GROUP, "message.title", message_id, title),
-        node.cipher.seal(GROUP, "message.text", message_id, text),
-        node.cipher.seal(GROUP, "message.group_name", message_id, group),
+    parts.add(
+        "message_told",
+        f"""INSERT INTO message (subject, id, about, kind, dedupe, link, link_words, title, text, group_name, at)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM {source}
+            ON CONFLICT (subject, about, kind, dedupe) DO NOTHING RETURNING id, {ringing("'messages'")}""",
+        subject, message_id, about, kind, dedupe, link, link_words, node.cipher.seal(GROUP, "message.title", message_id, title),
+        node.cipher.seal(GROUP, "message.text", message_id, text), node.cipher.seal(GROUP, "message.group_name", message_id, group),
         node.clock.now(),
-    )
-    if made is not None:
-        await ring(tx, "messages")
-    return made is not None
+    )  # fmt: skip
 
 
 async def mark_read(tx: Tx, node: Node, subject: str, message_id: str | None = None) -> int:

@@ -68,15 +68,19 @@ async def _call(node: Node, to: str, service: str, body: dict[str, Any]) -> dict
 
 
 async def values(
-    tx: Tx, node: Node, client: Client, session: Session, claims: tuple[str, ...], *, acr: int, known: Known | None = None
-) -> dict[str, Any]:
-    """The claims by name, only those that have a value; a claim above the level of the token is left out."""
+    tx: Tx, node: Node, client: Client, session: Session, claims: tuple[str, ...], *, acr: int, known: Known | None = None,
+    person: Person | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The claims by name, only those that have a value; a claim above the level of the token is left out.
+
+    `person` is given by who has looked already.
+    """
     table, known = rules.claims(), known or Known()
     wanted = {one for one in claims if table[one].level <= acr and not table[one].free}
     if session.kind == "staff":
         member = await staff.staff_member(tx, node, session.subject)
         return {} if member is None or "name" not in wanted else {"name": member.name.reveal()}
-    person = await persons.person(tx, node, session.subject)
+    person = person or await persons.person(tx, node, session.subject)
     found = _personal(person, known, wanted, node.clock.today())
     if "kind" in wanted:
         found["kind"] = "企业" if (session.acting_for or "").startswith("o") else "个人"

@@ -6,17 +6,19 @@ Two outside parties cannot compare notes: subject and session id are made for ea
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from tongban import consent
-from tongban.identity.actions.subjects import follow_subject
+from tongban.identity.actions.following import follow_subject, rows_followed, rows_stay
 from tongban.identity.model import Session
 from tongban.identity.rules import clients as rules
 from tongban.identity.rules.clients import Client
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 NOTICE = "告知："
 
@@ -38,13 +40,24 @@ async def sub_for(tx: Tx, node: Node, client: Client, subject: str) -> str:
     )
     if known is not None:
         return known
-    key = node.keys.secret(f"pairwise-{client.pairwise_version}")
-    made = rules.pairwise_sub(key, client.sector, subject)
+    made = pairwise_for(node, client, subject)
     await tx.execute(
         "INSERT INTO pairwise (subject, sector, version, sub, since) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         subject, client.sector, client.pairwise_version, made, node.clock.now(),
     )  # fmt: skip
     return made
+
+
+def pairwise_for(node: Node, client: Client, subject: str) -> str:
+    """The identifier a person would get at this client today, when none was given out yet."""
+    return rules.pairwise_sub(node.keys.secret(f"pairwise-{client.pairwise_version}"), client.sector, subject)
+
+
+def sub_known(node: Node, client: Client, subject: str, pairwise: str | None) -> str:
+    """As `sub_for`, when the statement before has looked up what was given out already (`pairwise`)."""
+    if client.rules.sub != "pairwise" or client.granted("sub", node.clock.today()):
+        return subject
+    return pairwise or pairwise_for(node, client, subject)
 
 
 def sid_for(node: Node, client: Client, session_id: str) -> str:
@@ -54,13 +67,22 @@ def sid_for(node: Node, client: Client, session_id: str) -> str:
     return rules.pairwise_sub(node.keys.secret("pairwise-sid"), client.id, session_id)
 
 
-async def remember(tx: Tx, node: Node, client: Client, session: Session, sub: str) -> None:
-    """Note that this session signed in to a client, so that its end can be told (identity.md 6.5)."""
-    await tx.execute(
-        "INSERT INTO session_client (subject, session, client, sid, sub, last_at) VALUES ($1, $2, $3, $4, $5, $6)"
-        " ON CONFLICT (subject, session, client) DO UPDATE SET last_at = excluded.last_at, told_at = NULL",
-        session.subject, session.id, client.id, sid_for(node, client, session.id), sub, node.clock.now(),
+def remember(parts: Parts, node: Node, client: Client, session: Session, pairwise: str | None, *, source: str) -> None:
+    """Parts that note that this session signed in to a client, so that its end can be told, and its identifier (identity.md 6.5)."""
+    sub, now = sub_known(node, client, session.subject, pairwise), node.clock.now()
+    parts.add(
+        "remembered",
+        "INSERT INTO session_client (subject, session, client, sid, sub, last_at) SELECT $1, $2, $3, $4, $5, $6"
+        f" FROM {source} ON CONFLICT (subject, session, client) DO UPDATE SET last_at = excluded.last_at, told_at = NULL",
+        session.subject, session.id, client.id, sid_for(node, client, session.id), sub, now,
     )  # fmt: skip
+    if pairwise is None and sub != session.subject:
+        parts.add(
+            "named",
+            "INSERT INTO pairwise (subject, sector, version, sub, since) SELECT $1, $2, $3, $4, $5"
+            f" FROM {source} ON CONFLICT DO NOTHING",
+            session.subject, client.sector, client.pairwise_version, sub, now,
+        )  # fmt: skip
 
 
 def purpose_of(client: Client) -> str:
@@ -68,20 +90,20 @@ def purpose_of(client: Client) -> str:
     return f"client.{client.id}.{client.text_digest[4:16]}"
 
 
-async def given(
-    tx: Tx, node: Node, client: Client, subject: str, *, claims: tuple[str, ...], id_claims: tuple[str, ...], since: datetime | None = None
+def given_in(
+    client: Client, row: Any, *, claims: tuple[str, ...], id_claims: tuple[str, ...], since: datetime | None = None
 ) -> Given | None:
     """What the client may have of this person now; None when the person has to be asked (first) 是否已授权.
 
-    `since` demands an answer younger than that (prompt=consent).
+    `row` is the last answer (client_consent) with the consent that stands beside it (`standing`). `since` demands an answer
+    younger than that (prompt=consent).
     """
     if client.rules.consent == "none":
         return Given(claims, id_claims)
-    row = await tx.fetchrow("SELECT * FROM client_consent WHERE subject = $1 AND client = $2", subject, client.id)
     asked = set(rules.personal((*claims, *id_claims)))
-    if row is None or row["text_digest"] != client.text_digest or not asked <= set(row["offered"]):
+    if row is None or row["offered"] is None or row["text_digest"] != client.text_digest or not asked <= set(row["offered"]):
         return None
-    if (since is not None and row["at"] < since) or not await holds(tx, node, client, subject, row["consent"]):
+    if (since is not None and row["at"] < since) or not holding(client, row["consent"], row["standing"]):
         return None
     kept = set(row["granted"])
     if any(one in asked and one not in kept for one in client.required):
@@ -90,6 +112,13 @@ async def given(
     return Given(
         tuple(one for one in claims if one in kept or one in free), tuple(one for one in id_claims if one in kept), row["consent"]
     )
+
+
+def holding(client: Client, consent_id: str | None, standing: str | None) -> bool:
+    """As `holds`, when the statement before has looked up the consent that stands now."""
+    if client.rules.consent == "none" or consent_id is None:
+        return client.rules.consent == "none"
+    return str(standing) == str(consent_id)
 
 
 async def holds(tx: Tx, node: Node, client: Client, subject: str, consent_id: str | None) -> bool:
@@ -137,3 +166,7 @@ async def _follow(tx: Tx, _node: Node, old: str, new: str) -> None:
         )
     await tx.execute("UPDATE oidc_refresh SET subject = $2 WHERE subject = $1", old, new)
     await tx.execute("UPDATE oidc_code SET subject = $2 WHERE subject = $1", old, new)
+
+
+rows_followed("pairwise", "client_consent", "session_client", "oidc_refresh", "oidc_code")
+rows_stay("session_client", columns=("sub",), because="the pairwise name a client knows, not the nation's")

@@ -69,6 +69,7 @@ async def end_key(tx: Tx, node: Node, actor: Actor, client_id: str, kid: str) ->
         client_id, kid, node.clock.now(),
     )  # fmt: skip
     if done:
+        await _touch(tx, node, client_id)
         await _leaf(tx, node, "client.key_ended", client_id, {"kid": kid})
     return bool(done)
 
@@ -192,6 +193,7 @@ async def _apply(tx: Tx, node: Node, row: Any, actor: Actor) -> Refusals:
                 "INSERT INTO client_key (client, kid, alg, jwk, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 client_id, body["kid"], body["alg"], body["jwk"], now,
             )  # fmt: skip
+            await _touch(tx, node, client_id)
         case _:
             await _set_status(tx, node, client_id, "active", "")
     return ()
@@ -214,6 +216,11 @@ async def _update(tx: Tx, node: Node, wanted: Client, proposed_by: str, approved
     columns = {**_columns(wanted), "proposed_by": proposed_by, "approved_by": approved_by, "changed_at": node.clock.now()}
     settings = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, start=2))
     await tx.execute(f"UPDATE client SET {settings} WHERE id = $1", wanted.id, *columns.values())
+
+
+async def _touch(tx: Tx, node: Node, client_id: str) -> None:
+    """Its keys changed: the row becomes another one, so that nobody goes by what was remembered (`client_book`)."""
+    await tx.execute("UPDATE client SET changed_at = $2 WHERE id = $1", client_id, node.clock.now())
 
 
 async def _set_status(tx: Tx, node: Node, client_id: str, status: str, reason: str) -> None:

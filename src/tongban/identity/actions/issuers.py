@@ -81,8 +81,7 @@ async def issuer(node: Node, name: str) -> Issuer:
             raise failure("identity.client_unknown")
         at = await _discovered(node, listed)
         return Issuer(id=name, name=listed.name, url=listed.url, client=listed.client_id, node=False, at=at, alg=listed.alg)
-    async with node.db.reading() as tx:
-        home = (await federation.directory(tx)).node(name)
+    home = (await _directory(node)).node(name)
     if home is None or home.status not in ("active", "leaving") or home.role != "province" or name == node.id:
         raise failure("identity.client_unknown")
     base = home.base_url
@@ -92,9 +91,16 @@ async def issuer(node: Node, name: str) -> Issuer:
 
 async def named(node: Node, url: str) -> str:
     """The id of the provider with this issuer address, empty for a stranger (T-23)."""
-    async with node.db.reading() as tx:
-        home = next((one.id for one in (await federation.directory(tx)).nodes if one.base_url == url), "")
+    home = next((one.id for one in (await _directory(node)).nodes if one.base_url == url), "")
     return home or next((one.id for one in outsiders(node) if one.url == url), "")
+
+
+async def _directory(node: Node) -> federation.Directory:
+    """The directory as this process has it: read anew when its bell rings. Raises NotMember before the node is enrolled."""
+    found = await federation.present(node)
+    if found is None:
+        raise federation.NotMember
+    return found
 
 
 async def public_keys(node: Node, provider: Issuer, token: str) -> Sequence[dict[str, Any]]:

@@ -6,10 +6,13 @@ The private half is derived from a secret of the KeyStore and never stored; the 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from tongban import federation
 from tongban.identity.errors import TokenRefused
@@ -26,30 +29,128 @@ TURN_OVER = REFETCH + timedelta(seconds=5)
 FRESH = timedelta(seconds=300)
 
 
+MARK = "(SELECT coalesce(string_agg(kid || ':' || xmin::text, ' ' ORDER BY kid), '') FROM jose_key)"
+"""What the table of keys is now, as an SQL expression: two equal marks, the same keys."""
+_MOST_MARKS = 4
+_REREAD_SECONDS = 2.0
 _locks: WeakKeyDictionary[Node, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+
+
+class Dated(msgspec.Struct, frozen=True):
+    """A token key with its days 令牌密钥的日期; the private half is derived when it signs."""
+
+    kid: str
+    alg: Alg
+    use_from: datetime
+    retired_at: datetime | None
+
+
+class Ring(msgspec.Struct, frozen=True):
+    """All token keys of this node as the table has them 钥匙串, newest first; `mark` says of which table."""
+
+    mark: str
+    keys: tuple[Dated, ...]
+
+    def signing(self, node: Node, alg: Alg) -> TokenKey | None:
+        """The key that signs now."""
+        now = node.clock.now()
+        found = next((one for one in self.keys if one.alg == alg and one.use_from <= now and one.retired_at is None), None)
+        return None if found is None else _key(node, found.kid, alg)
+
+    def public(self, node: Node) -> list[dict[str, Any]]:
+        """Current, next, and retired ones for 48 hours, as JWKs."""
+        oldest = node.clock.now() - KEEP_AFTER
+        return [_key(node, one.kid, one.alg).jwk for one in self.keys if one.retired_at is None or one.retired_at > oldest]
+
+
+class _Memory:
+    def __init__(self) -> None:
+        self.rings: dict[str, Ring] = {}
+        self.newest: Ring | None = None
+        self.read_at = -_REREAD_SECONDS
+        self.made: dict[str, TokenKey] = {}
+        self.others: dict[str, tuple[list[dict[str, Any]], datetime]] = {}
+
+
+_memories: WeakKeyDictionary[Node, _Memory] = WeakKeyDictionary()
+
+
+def _memory(node: Node) -> _Memory:
+    return _memories.setdefault(node, _Memory())
+
+
+async def read_ring(tx: Tx, node: Node) -> Ring:
+    """The keys as the table has them now; the first ones are made on first use."""
+    for _ in range(2):
+        rows = await tx.fetch(f"SELECT kid, alg, use_from, retired_at, {MARK} AS mark FROM jose_key ORDER BY use_from DESC, kid")
+        ring = Ring(rows[0]["mark"] if rows else "", tuple(Dated(row["kid"], row["alg"], row["use_from"], row["retired_at"]) for row in rows))
+        missing = [alg for alg in ALGORITHMS if ring.signing(node, alg) is None]
+        if not missing:
+            break
+        for alg in missing:
+            used = [int(one.kid.rsplit("/", 1)[1][1:]) for one in ring.keys if one.alg == alg]
+            await _make(tx, node, alg, max(used, default=0) + 1, use_from=node.clock.now())
+    return ring
+
+
+async def signer_of(node: Node, alg: Alg) -> TokenKey:
+    """The key that signs now, read from the table two seconds ago at most: for what we sign as a client."""
+    memory = _memory(node)
+    if time.monotonic() - memory.read_at > _REREAD_SECONDS:
+        memory.newest = None
+    found = (await ring_of(node)).signing(node, alg)
+    if found is None:  # the next one signs from now on, or the first is to be made
+        async with node.db.transaction() as tx:
+            found = await signing_key(tx, node, alg)
+    return found
+
+
+async def ring_of(node: Node) -> Ring:
+    """The keys as last read: for a judgement that is checked against the table's mark afterwards 记得的钥匙串."""
+    memory = _memory(node)
+    if memory.newest is None:
+        async with node.db.transaction() as tx:
+            ring = await read_ring(tx, node)
+        _keep(memory, ring)
+    if memory.newest is None:
+        message = "a ring just kept is not there"
+        raise LookupError(message)
+    return memory.newest
+
+
+async def ring_at(tx: Tx, node: Node, mark: str) -> Ring:
+    """The keys of the table with this mark: from memory, else read in the caller's transaction."""
+    memory = _memory(node)
+    found = memory.rings.get(mark)
+    if found is None or any(found.signing(node, alg) is None for alg in ALGORITHMS):
+        found = await read_ring(tx, node)
+        if found.mark == mark:
+            _keep(memory, found)
+        return found
+    memory.newest = found
+    return found
+
+
+def _keep(memory: _Memory, ring: Ring) -> None:
+    """Only what is committed may be remembered."""
+    while len(memory.rings) >= _MOST_MARKS:
+        del memory.rings[next(iter(memory.rings))]
+    memory.rings[ring.mark] = memory.newest = ring
+    memory.read_at = time.monotonic()
 
 
 async def signing_key(tx: Tx, node: Node, alg: Alg) -> TokenKey:
     """The key that signs now; the first one is made on first use."""
-    kid: str | None = await tx.fetchval(
-        "SELECT kid FROM jose_key WHERE alg = $1 AND use_from <= $2 AND retired_at IS NULL ORDER BY use_from DESC LIMIT 1",
-        alg, node.clock.now(),
-    )  # fmt: skip
-    if kid is None:
-        used = [int(row["kid"].rsplit("/", 1)[1][1:]) for row in await tx.fetch("SELECT kid FROM jose_key WHERE alg = $1", alg)]
-        kid = await _make(tx, node, alg, max(used, default=0) + 1, use_from=node.clock.now())
-    return _key(node, kid, alg)
+    found = (await read_ring(tx, node)).signing(node, alg)
+    if found is None:
+        message = "a key just made does not sign"
+        raise LookupError(message)
+    return found
 
 
 async def jwks(tx: Tx, node: Node) -> dict[str, Any]:
     """The public keys 公钥集: current, next, and retired ones for 48 hours (RFC 7517)."""
-    for alg in ALGORITHMS:
-        await signing_key(tx, node, alg)
-    rows = await tx.fetch(
-        "SELECT kid, alg FROM jose_key WHERE retired_at IS NULL OR retired_at > $1 ORDER BY use_from DESC, kid",
-        node.clock.now() - KEEP_AFTER,
-    )
-    return {"keys": [_key(node, row["kid"], row["alg"]).jwk for row in rows]}
+    return {"keys": (await read_ring(tx, node)).public(node)}
 
 
 async def rotate(tx: Tx, node: Node, *, at_once: bool = False, compromised: bool = False) -> int:
@@ -93,13 +194,17 @@ async def keys_of(node: Node, other: str, token: str) -> Sequence[dict[str, Any]
 
 
 async def _keys_of_other(node: Node, other: str, token: str) -> Sequence[dict[str, Any]]:
-    async with node.db.reading() as tx:
+    memory, now, kid = _memory(node).others, node.clock.now(), kid_of(token)
+    known, fetched_at = memory.get(other, ([], datetime.min.replace(tzinfo=UTC)))
+    if timedelta(0) <= now - fetched_at < FRESH and any(one.get("kid") == kid for one in known):
+        return known
+    async with node.db.alone() as tx:  # another process may have asked meanwhile
         row = await tx.fetchrow("SELECT keys, fetched_at FROM jwks_cache WHERE node = $1", other)
-    now = node.clock.now()
-    known: list[dict[str, Any]] = [] if row is None else row["keys"]["keys"]
+    known = [] if row is None else row["keys"]["keys"]
     age = None if row is None else now - row["fetched_at"]
-    names_known = kid_of(token) in {one.get("kid") for one in known}
-    if age is not None and (age < REFETCH or (names_known and age < FRESH)):
+    names_known = kid in {one.get("kid") for one in known}
+    if row is not None and age is not None and (age < REFETCH or (names_known and age < FRESH)):
+        memory[other] = known, row["fetched_at"]
         return known
     try:
         answer = await federation.call(node, other, "identity.jwks", {"v": 1})
@@ -107,6 +212,7 @@ async def _keys_of_other(node: Node, other: str, token: str) -> Sequence[dict[st
         if names_known:
             return known
         raise TokenRefused("keys of that node cannot be had") from None
+    memory.pop(other, None)
     fetched = [one for one in answer.get("keys", []) if isinstance(one, dict) and str(one.get("kid", "")).startswith(f"{other}/")]
     async with node.db.transaction() as tx:
         await tx.execute(
@@ -114,12 +220,13 @@ async def _keys_of_other(node: Node, other: str, token: str) -> Sequence[dict[st
             " ON CONFLICT (node) DO UPDATE SET keys = excluded.keys, fetched_at = excluded.fetched_at",
             other, {"keys": fetched}, now,
         )  # fmt: skip
+    memory[other] = fetched, now
     return fetched
 
 
 def proof_key(node: Node) -> TokenKey:
     """The key with which this node proves possession as a client (DPoP)."""
-    return TokenKey(f"{node.id}/dpop", "Ed25519", node.keys.secret("jose-dpop"))
+    return _key(node, f"{node.id}/dpop", "Ed25519")
 
 
 async def _make(tx: Tx, node: Node, alg: Alg, order: int, *, use_from: datetime) -> str:
@@ -132,4 +239,8 @@ async def _make(tx: Tx, node: Node, alg: Alg, order: int, *, use_from: datetime)
 
 
 def _key(node: Node, kid: str, alg: Alg) -> TokenKey:
-    return TokenKey(kid, alg, node.keys.secret("jose-" + kid.rsplit("/", 1)[1]))
+    made = _memory(node).made
+    found = made.get(kid)
+    if found is None:
+        found = made[kid] = TokenKey(kid, alg, node.keys.secret("jose-" + kid.rsplit("/", 1)[1]))
+    return found

@@ -14,12 +14,13 @@ from uuid import UUID
 
 import msgspec
 
-from tongban import notifications
+from tongban import consent, notifications
 from tongban.identity import tokens
-from tongban.identity.actions import client_people
+from tongban.identity.actions import client_people, keys
+from tongban.identity.actions.provider_client import TAKEN, Caller, all_new, taking
 from tongban.identity.errors import ProtocolError
 from tongban.identity.model import Session
-from tongban.identity.queries.sessions import by_id, hashed
+from tongban.identity.queries.sessions import JOINED, by_id, hashed
 from tongban.identity.rules import levels
 from tongban.identity.rules.clients import Client
 from tongban.kernel.db import Tx
@@ -27,6 +28,7 @@ from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 if TYPE_CHECKING:
     from tongban.identity.actions.provider_client import ClientProof
@@ -54,9 +56,11 @@ class Reused(msgspec.Struct, frozen=True):
     family: str
 
 
-async def begin(tx: Tx, node: Node, client: Client, session: Session, basis: Basis, jkt: str) -> tuple[str, str]:
+async def begin(
+    tx: Tx, node: Node, client: Client, session: Session, basis: Basis, jkt: str, family: str = ""
+) -> tuple[str, str]:
     """A new family; (family id, its first token)."""
-    family, now = uuid7(), node.clock.now()
+    family, now = family or uuid7(), node.clock.now()
     token = _token(node, family, 0)
     await tx.execute(
         "INSERT INTO oidc_refresh (subject, family, client, session, token_hash, dpop_jkt, scope, claims, consent, acr, amr, auth_time,"
@@ -65,6 +69,44 @@ async def begin(tx: Tx, node: Node, client: Client, session: Session, basis: Bas
         list(basis.amr), session.auth_time, now, now + timedelta(days=client.rules.refresh_days),
     )  # fmt: skip
     return family, token
+
+
+_TURNING = (
+    "UPDATE oidc_refresh r SET {set} WHERE family = $1 AND client = $2 AND token_hash = $3 AND revoked_at IS NULL AND expires_at > $4"
+    " AND $5::text[] <@ string_to_array(scope, ' ') AND NOT EXISTS (SELECT FROM session e WHERE e.id = r.session"
+    " AND e.revoked_at IS NOT NULL AND NOT e.reason = ANY ($6::text[])) AND {rests} AND {new} RETURNING *"
+)
+
+
+async def turn_at_once(tx: Tx, node: Node, caller: Caller, form: dict[str, str]) -> tuple[Any, str]:
+    """The refresh in which everything is in order, judged and done by one statement; (its answer, the token to answer with).
+
+    A row without `family` decided nothing: `turn` then judges at leisure, the caller's ids are taken.
+    """
+    given, now, client = form.get("refresh_token", ""), node.clock.now(), caller.known.client
+    named, scope = _read(node, given), (form.get("scope") or "").split()
+    family, number = named or (None, 0)
+    if scope and "openid" not in scope:
+        family = None
+    rests = f"r.consent = {consent.standing('r.subject', '$7', '$2', '$4')}" if client.rules.consent != "none" else "$7::text <> ''"
+    values: list[Any] = [family, client.id, hashed(given), now, scope, list(KEPT_REASONS), client_people.purpose_of(client)]
+    parts = Parts()
+    taking(parts, node, caller)
+    answer = given
+    if client.rules.rotates and family is not None:
+        answer = _token(node, family, number + 1)
+        change = "turn = turn + 1, turned_at = $4, used_at = $4, token_hash = $8"
+        rests += " AND r.turn = $9 AND r.dpop_jkt = $10"
+        values += [hashed(answer), number, caller.proof.jkt]
+    else:
+        change = "used_at = $4"
+    parts.add("turned", _TURNING.format(set=change, rests=rests, new=all_new(caller)), *values)
+    row = await parts.run(
+        tx, f"{TAKEN}, {keys.MARK} AS mark, t.*, p.sub AS pairwise, {JOINED} FROM (SELECT true) AS one LEFT JOIN turned t ON true"
+        " LEFT JOIN session s ON s.id = t.session LEFT JOIN pairwise p ON p.subject = t.subject AND p.sector = $1 AND p.version = $2",
+        client.sector, client.pairwise_version,
+    )  # fmt: skip
+    return row, answer
 
 
 async def turn(tx: Tx, node: Node, client: Client, proof: ClientProof, form: dict[str, str]) -> Turned | Reused | ProtocolError:
@@ -117,7 +159,7 @@ async def _dead(tx: Tx, node: Node, client: Client, row: Any, session: Session |
     """Why this family gives nothing more, empty when it lives."""
     if row["revoked_at"] is not None or row["expires_at"] <= node.clock.now():
         return "refresh token has ended"
-    if session is not None and session.revoked_at is not None and session.reason not in KEPT_REASONS:
+    if ends_families(session):
         return "session has ended"
     if not await client_people.holds(tx, node, client, row["subject"], row["consent"]):
         await end_family(tx, node, row["family"], "consent_withdrawn")
@@ -138,11 +180,9 @@ def worth(row: dict[str, Any], now: datetime) -> int:
     return levels.decayed(row["acr"], raised_at=row["auth_time"], seen_at=row["auth_time"], now=now)
 
 
-async def alive(tx: Tx, family: str, session: Session | None) -> bool:
-    """Whether an access token of this family still has what it rests on."""
-    if session is not None and session.revoked_at is not None and session.reason not in KEPT_REASONS:
-        return False
-    return bool(await tx.fetchval("SELECT true FROM oidc_refresh WHERE family = $1 AND revoked_at IS NULL", family))
+def ends_families(session: Session | None) -> bool:
+    """Whether a session ended in a way that ends what it gave offline."""
+    return session is not None and session.revoked_at is not None and session.reason not in KEPT_REASONS
 
 
 async def end_family(tx: Tx, node: Node, family: Any, reason: str) -> None:

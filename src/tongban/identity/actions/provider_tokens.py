@@ -1,35 +1,34 @@
-"""Tokens for a client 发令牌: a code redeemed, userinfo, introspection (identity.md 5; T-05, T-06, T-25).
+"""Tokens for a client 发令牌: a code redeemed, a refresh token turned (identity.md 5; T-05, T-11, T-25).
 
-Every door here asks again whether client, session and consent still stand: an access token lives five minutes, trust less.
+Each is one statement when everything is in order, and a judgement step by step under a lock when something is not.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from tongban import federation
+from tongban import consent, federation
 from tongban.identity import tokens
-from tongban.identity.actions import client_claims, client_people, ending, keys, provider_refresh, subjects
-from tongban.identity.actions.provider import level_of
-from tongban.identity.actions.provider_client import PROOF_SECONDS, ClientProof, nonce, nonce_holds, once
-from tongban.identity.errors import NonceWanted, ProtocolError, TokenRefused
+from tongban.identity.actions import client_claims, ending, keys, provider_refresh, subjects
+from tongban.identity.actions.client_people import holding, holds, purpose_of, sid_for, sub_for, sub_known
+from tongban.identity.actions.provider_access import TOKEN_LIFE, for_node, masked, revoke_access, standing
+from tongban.identity.actions.provider_client import TAKEN, Caller, ClientProof, all_new, expect_taken, taking
+from tongban.identity.errors import ProtocolError
 from tongban.identity.model import ACR_PREFIX, Session
 from tongban.identity.queries import clients as queries
 from tongban.identity.queries import persons
-from tongban.identity.queries.sessions import by_id, hashed
+from tongban.identity.queries.sessions import JOINED, by_id, hashed, joined
 from tongban.identity.rules import clients as rules
-from tongban.identity.rules import ages, requests
+from tongban.identity.rules import requests
 from tongban.identity.rules.clients import Client
 from tongban.kernel.db import Tx
+from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
-
-TOKEN_LIFE = timedelta(minutes=5)
-REVOKED = "revoked"
+from tongban.kernel.parts import Parts
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +47,76 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     family: str | None = None
 
 
+_USED = """
+    UPDATE oidc_code SET used_at = $2, gave_jti = $3,
+    gave_family = CASE WHEN 'offline_access' = ANY (string_to_array(scope, ' ')) THEN $4::uuid END
+    WHERE code_hash = $1 AND client = $5 AND used_at IS NULL AND expires_at > $2 AND redirect_uri = $6 AND challenge = $7
+    AND dpop_jkt IN ('', $8)
+"""
+_REDEEMED = f"""
+    {TAKEN}, {keys.MARK} AS mark, w.*, p.sub AS pairwise, {consent.standing("w.subject", "$3", "w.client", "$4")} AS standing,
+    {JOINED}, {persons.JOINED}
+    FROM (SELECT true) AS one LEFT JOIN used w ON true LEFT JOIN session s ON s.id = w.session
+    LEFT JOIN pairwise p ON p.subject = w.subject AND p.sector = $1 AND p.version = $2 {persons.JOIN}
+"""
+
+
+async def redeem_by(node: Node, caller: Caller, form: dict[str, str]) -> dict[str, Any] | ProtocolError:
+    """A code for tokens 兑换授权码: one statement takes the caller's ids and uses the code if all about it is in order.
+
+    When it is not, `redeem` judges at leisure what is wrong. Raises ProtocolError, Turned.
+    """
+    client, now, verifier = caller.known.client, node.clock.now(), form.get("code_verifier", "")
+    jti, family = secrets.token_urlsafe(16), uuid7() if client.rules.refresh_days else None
+    parts = Parts()
+    taking(parts, node, caller)
+    parts.add(
+        "used", f"{_USED} AND {all_new(caller)} RETURNING *", hashed(form.get("code", "")), now, jti, family, client.id,
+        form.get("redirect_uri", ""), tokens.challenge(verifier) if requests.verifier_form(verifier) else "", caller.proof.jkt,
+    )  # fmt: skip
+    async with node.db.transaction() as tx:
+        row = await parts.run(tx, _REDEEMED, client.sector, client.pairwise_version, purpose_of(client), now)
+        expect_taken(node, caller, row, "token")
+        if row["code_hash"] is None:
+            return await redeem(tx, node, caller.proof, form)
+        session, person = joined(row), persons.joined(node, row)
+        if session is None or session.revoked_at is not None:
+            return ProtocolError("invalid_grant", "session has ended")
+        if not holding(client, row["consent"], row["standing"]):
+            return ProtocolError("invalid_grant", "consent was withdrawn")
+        basis = _basis(row, session)
+        refresh = ""
+        if row["gave_family"] is not None:
+            _, refresh = await provider_refresh.begin(tx, node, client, session, basis, caller.proof.jkt, row["gave_family"])
+            basis = msgspec.structs.replace(basis, family=row["gave_family"])
+        more: tokens.Claims = {}
+        if client.kind == "node":
+            more = for_node(node, session, person, row["q_statement"])
+        elif basis.id_claims:
+            more = await client_claims.values(tx, node, client, session, basis.id_claims, acr=basis.acr, person=person)
+        sub, ring = sub_known(node, client, row["subject"], row["pairwise"]), await keys.ring_at(tx, node, row["mark"])
+        answer = _signed(node, client, basis, caller.proof.jkt, sub=sub, jti=jti, ring=ring, more=more)
+        await _recorded(tx, node, client, session, basis)
+    return {**answer, **({"refresh_token": refresh} if refresh else {})}
+
+
+def _basis(row: Any, session: Session) -> Basis:
+    return Basis(
+        subject=row["subject"], session=session.id, scope=row["scope"], acr=row["acr"], amr=session.amr,
+        auth_time=int(session.auth_time.timestamp()), claims=tuple(row["claims"]), id_claims=tuple(row["id_claims"]),
+        nonce=row["nonce"], consent=row["consent"],
+    )  # fmt: skip
+
+
+async def _recorded(tx: Tx, node: Node, client: Client, session: Session, basis: Basis) -> None:
+    """The ledger line of what the ID token tells: if it cannot be written, the code stays unused."""
+    if session.kind == "citizen":
+        told = basis.claims if client.kind == "node" else basis.id_claims
+        await client_claims.record(tx, node, client, session.subject, told, consent_id=basis.consent)
+
+
 async def redeem(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) -> dict[str, Any] | ProtocolError:
-    """A code for tokens 兑换授权码 (T-05): bound to client, redirect, challenge and key, used once.
+    """The same, judged step by step under a lock (T-05): bound to client, redirect, challenge and key, used once.
 
     A refusal is a value, so that the used mark is committed; a second use ends what the first one gave.
     """
@@ -67,22 +134,15 @@ async def redeem(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) -
     session = await by_id(tx, row["session"])
     if session is None or session.revoked_at is not None:
         return ProtocolError("invalid_grant", "session has ended")
-    if not await client_people.holds(tx, node, client, row["subject"], row["consent"]):
+    if not await holds(tx, node, client, row["subject"], row["consent"]):
         return ProtocolError("invalid_grant", "consent was withdrawn")
-    basis = Basis(
-        subject=row["subject"], session=session.id, scope=row["scope"], acr=row["acr"], amr=session.amr,
-        auth_time=int(session.auth_time.timestamp()), claims=tuple(row["claims"]), id_claims=tuple(row["id_claims"]),
-        nonce=row["nonce"], consent=row["consent"],
-    )  # fmt: skip
-    refresh = ""
+    basis, refresh = _basis(row, session), ""
     if client.rules.refresh_days and "offline_access" in row["scope"].split():
         family, refresh = await provider_refresh.begin(tx, node, client, session, basis, proof.jkt)
         basis = msgspec.structs.replace(basis, family=family)
     answer, jti = await issue(tx, node, client, session, basis, proof.jkt)
     await tx.execute("UPDATE oidc_code SET gave_jti = $2, gave_family = $3 WHERE code_hash = $1", row["code_hash"], jti, basis.family)
-    if session.kind == "citizen":
-        told = basis.claims if client.kind == "node" else basis.id_claims
-        await client_claims.record(tx, node, client, session.subject, told, consent_id=basis.consent)
+    await _recorded(tx, node, client, session, basis)
     return {**answer, **({"refresh_token": refresh} if refresh else {})}
 
 
@@ -117,162 +177,73 @@ async def issue(
     tx: Tx, node: Node, client: Client, session: Session | None, basis: Basis, jkt: str
 ) -> tuple[dict[str, Any], str]:
     """An access token bound to the proven key (or a bearer of the plain profile), and an ID token; the answer and the jti."""
+    jti, more = secrets.token_urlsafe(16), {}
+    if client.kind == "node" and session is not None:
+        person = await persons.person(tx, node, session.subject)
+        stated = await subjects.statement_of(tx, node, session.subject)
+        more = {**masked(session, person), **standing(node, session, person), "home_stmt": stated}
+    elif session is not None and basis.id_claims:
+        more = await client_claims.values(tx, node, client, session, basis.id_claims, acr=basis.acr)
+    sub, ring = await sub_for(tx, node, client, basis.subject), await keys.read_ring(tx, node)
+    return _signed(node, client, basis, jkt, sub=sub, jti=jti, ring=ring, more=more), jti
+
+
+def _signed(
+    node: Node, client: Client, basis: Basis, jkt: str, *, sub: str, jti: str, ring: keys.Ring, more: tokens.Claims
+) -> dict[str, Any]:
+    """Both tokens from what is known by now; `more` is what the ID token says of the person."""
     at, life, issuer = int(node.clock.now().timestamp()), int(TOKEN_LIFE.total_seconds()), node.settings.base_url
-    sub, sid = await client_people.sub_for(tx, node, client, basis.subject), client_people.sid_for(node, client, basis.session)
+    sid = sid_for(node, client, basis.session)
     shared: tokens.Claims = {"iss": issuer, "sub": sub, "iat": at, "exp": at + life, "sid": sid, "acr": f"{ACR_PREFIX}{basis.acr}"}
-    jti = secrets.token_urlsafe(16)
     access: tokens.Claims = {
         **shared, "aud": issuer, "client_id": client.id, "scope": basis.scope, "jti": jti,
         **({"cnf": {"jkt": jkt}} if jkt else {}), **({"fid": basis.family} if basis.family else {}),
         **({"cns": basis.consent} if basis.consent else {}), **({"clm": list(rules.personal(basis.claims))} if client.kind != "node" else {}),
     }  # fmt: skip
     identity: tokens.Claims = {
-        **shared, "aud": client.id, "amr": list(basis.amr), "auth_time": basis.auth_time, **({"nonce": basis.nonce} if basis.nonce else {}),
+        **shared, "aud": client.id, "amr": list(basis.amr), "auth_time": basis.auth_time,
+        **({"nonce": basis.nonce} if basis.nonce or client.kind == "node" else {}), **more,
     }  # fmt: skip
-    if client.kind == "node" and session is not None:
-        identity |= {"nonce": basis.nonce, **await _for_node(tx, node, session)}
-    elif session is not None and basis.id_claims:
-        identity |= await client_claims.values(tx, node, client, session, basis.id_claims, acr=basis.acr)
-    key, id_key = await keys.signing_key(tx, node, "Ed25519"), await keys.signing_key(tx, node, client.id_alg)
+    key, id_key = ring.signing(node, "Ed25519"), ring.signing(node, client.id_alg)
+    if key is None or id_key is None:
+        message = "no key signs now"
+        raise LookupError(message)
     return {
         "access_token": key.sign(access, typ="at+jwt"), "token_type": "DPoP" if jkt else "Bearer", "expires_in": life,
         "scope": basis.scope, "id_token": id_key.sign(identity, typ="JWT"),
-    }, jti  # fmt: skip
+    }  # fmt: skip
 
 
-async def _for_node(tx: Tx, node: Node, session: Session) -> tokens.Claims:
-    """What another node learns of its visitor: level, masked name, and the register's word that this is the home."""
-    person = await persons.person(tx, node, session.subject)
-    masked = person.name_masked.reveal() if person is not None and person.name_masked is not None else ""
-    told: tokens.Claims = {"proof": session.proof, "name_masked": masked, "home_stmt": await subjects.statement_of(tx, node, session.subject)}
-    if session.acting_for and session.mandate:
-        told["acting"] = session.mandate
-    born = person.number.reveal() if person is not None and person.number is not None else ""
-    if until := ages.confirm_until(born, node.clock.today()):
-        told["confirm_until"] = int(until.timestamp())
-    return told
-
-
-async def revoke_access(tx: Tx, node: Node, jti: str) -> None:
-    """An access token is worth nothing from now on; the mark lives as long as the token could."""
-    await once(tx, node, REVOKED, jti, seconds=int(TOKEN_LIFE.total_seconds()) + 60)
-
-
-class Held(msgspec.Struct, frozen=True):
-    """An access token that stands 验过的访问令牌: its claims, its client, and the session when it is still there."""
-
-    claims: dict[str, Any]
-    client: Client
-    subject: str
-    session: Session | None
-
-
-async def judge_access(tx: Tx, node: Node, token: str) -> Held:
-    """Whether an access token of ours still stands: signature, time, revocation, client, session or family, consent.
-
-    Raises TokenRefused. Possession is the caller's judgement.
-    """
-    claims = tokens.read_access(
-        token, (await keys.jwks(tx, node))["keys"], audience=node.settings.base_url, now=node.clock.now(), bound_only=False
-    )
-    if await tx.fetchval("SELECT true FROM replay WHERE kind = $1 AND seen = $2", REVOKED, hashed(str(claims.get("jti")))):
-        raise TokenRefused("token was revoked")
-    client = await queries.client(tx, node, str(claims.get("client_id")))
-    if client is None or client.status != "active":
-        raise TokenRefused("client is suspended")
-    if client.kind == "node":
-        session = await by_id(tx, str(claims.get("sid")))
-        subject = "" if session is None else session.subject
-    else:
-        subject, session = await _of_sid(tx, client, str(claims.get("sid")))
-    alive = session is not None and session.revoked_at is None
-    if "fid" in claims:
-        alive = await provider_refresh.alive(tx, str(claims["fid"]), session)
-    if not alive or not subject:
-        raise TokenRefused("session has ended")
-    if not await client_people.holds(tx, node, client, subject, claims.get("cns")):
-        raise TokenRefused("consent was withdrawn")
-    return Held(claims, client, subject, session)
-
-
-async def _of_sid(tx: Tx, client: Client, sid: str) -> tuple[str, Session | None]:
-    row = await tx.fetchrow("SELECT subject, session FROM session_client WHERE sid = $1 AND client = $2", sid, client.id)
-    return ("", None) if row is None else (row["subject"], await by_id(tx, row["session"]))
-
-
-async def userinfo(node: Node, token: str, scheme: str, proof_header: str, method: str) -> dict[str, Any]:
-    """The claims granted to this client 用户信息 (T-06), with a ledger line when they are personal. Raises ProtocolError 401."""
+async def refresh_by(node: Node, caller: Caller, form: dict[str, str]) -> dict[str, Any] | ProtocolError:
+    """New tokens for a refresh token 续期, in one statement when everything is in order. Raises ProtocolError, Turned."""
+    client = caller.known.client
+    if not client.rules.refresh_days:
+        return ProtocolError("unauthorized_client", "this kind of client gets no refresh token")
+    async with node.db.alone() as tx:
+        row, token = await provider_refresh.turn_at_once(tx, node, caller, form)
+        expect_taken(node, caller, row, "token")
+        if row["family"] is not None:
+            ring, scope = await keys.ring_at(tx, node, row["mark"]), form.get("scope") or row["scope"]
+            sub = sub_known(node, client, row["subject"], row["pairwise"])
+            answer = _signed(
+                node, client, _of_family(node, row, " ".join(scope.split())), caller.proof.jkt, sub=sub, jti=secrets.token_urlsafe(16), ring=ring, more={}
+            )
+            return {**answer, "refresh_token": token}
     async with node.db.transaction() as tx:
-        try:
-            held = await judge_access(tx, node, token)
-            await _possession(tx, node, held, token, scheme, proof_header, method)
-        except NonceWanted as error:
-            raise ProtocolError("use_dpop_nonce", error.why, status=401, nonce=nonce(node)) from None
-        except TokenRefused as error:
-            raise ProtocolError("invalid_token", error.why, status=401) from None
-        if held.client.kind == "node" and held.session is not None:
-            return {
-                "sub": held.session.subject, "acr": f"{ACR_PREFIX}{level_of(node, held.session)}",
-                **{name: value for name, value in (await _for_node(tx, node, held.session)).items() if name != "home_stmt"},
-            }  # fmt: skip
-    names = tuple(one for one in held.claims.get("clm", []) if one in rules.claims())
-    told: dict[str, Any] = {"sub": held.claims["sub"]}
-    if held.session is None or not names:
-        return told
-    known = await client_claims.fetch(node, held.client, held.session, names)
-    acr = requests.acr_level(str(held.claims.get("acr")))
-    async with node.db.transaction() as tx:
-        found = await client_claims.values(tx, node, held.client, held.session, names, acr=acr, known=known)
-        if found and held.session.kind == "citizen":
-            given = tuple(one for one in names if one in found or one.partition("_")[0] in found)
-            await client_claims.record(tx, node, held.client, held.subject, given, consent_id=held.claims.get("cns"))
-    return {**told, **found}
+        return await refresh(tx, node, caller.proof, form)
 
 
-async def _possession(tx: Tx, node: Node, held: Held, token: str, scheme: str, proof_header: str, method: str) -> None:
-    """A bound token is shown as DPoP with a proof of its key, once; a bearer only by the plain profile."""
-    bound = held.claims.get("cnf")
-    if bound is None:
-        if scheme != "bearer" or not held.client.plain:
-            raise TokenRefused("a DPoP access token is required")
-        return
-    if scheme != "dpop":
-        raise TokenRefused("a bound token is shown with a DPoP proof")
-    proof = tokens.check_proof(
-        proof_header, method, node.settings.base_url + "/oidc/userinfo", now=node.clock.now(), access_token=token,
-        jkt=str(bound["jkt"]), nonce_holds=lambda one: nonce_holds(node, one),
+def _of_family(node: Node, row: Any, scope: str) -> Basis:
+    kept = set(rules.claims_of(scope.split())) | {"address_formatted"}
+    return Basis(
+        subject=row["subject"], session=str(row["session"]), scope=scope, acr=provider_refresh.worth(row, node.clock.now()),
+        amr=tuple(row["amr"]), auth_time=int(row["auth_time"].timestamp()), claims=tuple(one for one in row["claims"] if one in kept),
+        consent=None if row["consent"] is None else str(row["consent"]), family=str(row["family"]),
     )  # fmt: skip
-    if not await once(tx, node, "dpop", f"{proof.jkt} {proof.jti}", seconds=PROOF_SECONDS):
-        raise TokenRefused("proof used before")
-
-
-async def introspect(tx: Tx, node: Node, client: Client, token: str) -> dict[str, Any]:
-    """What a client may know of its own token (RFC 7662); of any other, that it is not active."""
-    try:
-        held = await judge_access(tx, node, token)
-    except TokenRefused:
-        return await provider_refresh.introspect(tx, node, client, token)
-    if held.client.id != client.id:
-        return {"active": False}
-    shown = ("iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "sid", "acr", "cnf")
-    kept = {name: held.claims[name] for name in shown if name in held.claims}
-    return {"active": True, "token_type": "DPoP" if "cnf" in held.claims else "Bearer", **kept}
-
-
-async def revoke(tx: Tx, node: Node, client: Client, token: str) -> None:
-    """Token revocation (RFC 7009): an own refresh token ends its family, an own access token itself; others are left alone."""
-    if await provider_refresh.revoke(tx, node, client, token):
-        return
-    try:
-        claims = tokens.read(token, (await keys.jwks(tx, node))["keys"], typ="at+jwt")
-    except TokenRefused:
-        return
-    if claims.get("client_id") == client.id and isinstance(claims.get("jti"), str):
-        await revoke_access(tx, node, claims["jti"])
 
 
 async def refresh(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) -> dict[str, Any] | ProtocolError:
-    """New tokens for a refresh token 续期. A token that came back after it was turned ends family and session."""
+    """The same, judged step by step under a lock. A token that came back after it was turned ends family and session."""
     client = await queries.client(tx, node, proof.client)
     if client is None or not client.rules.refresh_days:
         return ProtocolError("unauthorized_client", "this kind of client gets no refresh token")
@@ -282,12 +253,5 @@ async def refresh(tx: Tx, node: Node, proof: ClientProof, form: dict[str, str]) 
     if isinstance(turned, provider_refresh.Reused):
         await ending.leave(tx, node, turned.session, "refresh_reused")
         return ProtocolError("invalid_grant", "refresh token used before")
-    row = turned.row
-    kept = set(rules.claims_of(turned.scope.split())) | {"address_formatted"}
-    basis = Basis(
-        subject=row["subject"], session=str(row["session"]), scope=turned.scope, acr=provider_refresh.worth(row, node.clock.now()),
-        amr=tuple(row["amr"]), auth_time=int(row["auth_time"].timestamp()), claims=tuple(one for one in row["claims"] if one in kept),
-        consent=None if row["consent"] is None else str(row["consent"]), family=str(row["family"]),
-    )  # fmt: skip
-    answer, _ = await issue(tx, node, client, turned.session, basis, proof.jkt)
+    answer, _ = await issue(tx, node, client, turned.session, _of_family(node, turned.row, turned.scope), proof.jkt)
     return {**answer, "refresh_token": turned.token}

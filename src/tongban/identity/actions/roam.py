@@ -30,6 +30,7 @@ from tongban.identity.tokens import Claims
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 TX_LIFE = timedelta(minutes=35)
 _SECONDS = 4.0
@@ -77,7 +78,7 @@ async def start(
         if not isinstance(uri, str) or not (uri.startswith(REQUEST_PREFIX) or not provider.node):
             raise failure("identity.home_away", place=provider.name)
         asked = {"client_id": provider.client, "request_uri": uri}
-    async with node.db.transaction() as tx:
+    async with node.db.alone() as tx:
         await tx.execute(
             "INSERT INTO roam_tx (state_hash, cookie_hash, issuer, nonce, verifier, next, silent, level, session, expires_at)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -91,7 +92,7 @@ async def come_back(node: Node, home: str, query: dict[str, str], cookie: str, a
 
     Raises Failure `identity.loop` for an answer nobody here asked for, `identity.home_refused` for a token not to be believed.
     """
-    async with node.db.transaction() as tx:
+    async with node.db.alone() as tx:
         row = await tx.fetchrow(
             "UPDATE roam_tx SET used_at = $2 WHERE state_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING *",
             hashed(query.get("state", "")), node.clock.now(),
@@ -171,26 +172,33 @@ async def _userinfo(node: Node, provider: Issuer, token: str, *, dpop: bool) -> 
 
 async def _enter(node: Node, home: str, row: Any, told: SignedIn, agent: str, device_cookie: str | None) -> OpenedSession:
     """An own session of the visitor, or the running one raised when it is the same person's (identity.md 6.3)."""
+    parts = Parts()
+    parts.add(
+        "welcome", "SELECT true WHERE NOT EXISTS (SELECT FROM session_end WHERE home = $1 AND (home_sid = $2 OR (subject = $3 AND before > $4)))",
+        home, told.sid, told.subject, told.auth_time,
+    )  # fmt: skip
+    subjects.visiting(
+        parts, node, told.subject, home=home, proof=told.proof, name_masked=told.name_masked, confirm_until=told.confirm_until, source="welcome"
+    )
     async with node.db.transaction() as tx:
-        ended = await tx.fetchval(
-            "SELECT true FROM session_end WHERE home = $1 AND (home_sid = $2 OR (subject = $3 AND before > $4))",
-            home, told.sid, told.subject, told.auth_time,
-        )  # fmt: skip
-        if ended:
-            raise failure("identity.signed_out_elsewhere")
-        await subjects.put_visitor(
-            tx, node, told.subject, home=home, proof=told.proof, name_masked=told.name_masked, confirm_until=told.confirm_until
-        )
         running = await by_id(tx, row["session"]) if row["session"] else None
         if running is not None and running.revoked_at is None and running.subject == told.subject and running.home == home:
-            await tx.execute("UPDATE session SET home_sid = $3 WHERE subject = $1 AND id = $2", running.subject, running.id, told.sid)
+            parts.add(
+                "running", "UPDATE session SET home_sid = $3 FROM welcome WHERE session.subject = $1 AND session.id = $2 RETURNING session.id",
+                running.subject, running.id, told.sid,
+            )  # fmt: skip
+            if await parts.run(tx, "SELECT id FROM running") is None:
+                raise failure("identity.signed_out_elsewhere")
             return await sessions.raise_level(
                 tx, node, running, acr=told.acr, way="roam", agent=agent, proof=told.proof, at=told.auth_time
             )
-        return await sessions.open_session(tx, node, sessions.Opening(
-            subject=told.subject, kind="citizen", proof=told.proof, acr=told.acr, amr=told.amr, agent=agent, home=home,
-            home_sid=told.sid, auth_time=told.auth_time, device_cookie=device_cookie,
-        ))  # fmt: skip
+        try:
+            return await sessions.open_session(tx, node, sessions.Opening(
+                subject=told.subject, kind="citizen", proof=told.proof, acr=told.acr, amr=told.amr, agent=agent, home=home,
+                home_sid=told.sid, auth_time=told.auth_time, device_cookie=device_cookie,
+            ), parts, source="welcome")  # fmt: skip
+        except LookupError:
+            raise failure("identity.signed_out_elsewhere") from None
 
 
 async def _post(node: Node, provider: Issuer, url: str, form: dict[str, str], *, seconds: float) -> dict[str, Any]:
@@ -211,8 +219,7 @@ async def _sent(
     node: Node, provider: Issuer, url: str, form: dict[str, str], seconds: float, *, nonce: str | None
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
     now = node.clock.now()
-    async with node.db.transaction() as tx:
-        key = await keys.signing_key(tx, node, provider.alg)
+    key = await keys.signer_of(node, provider.alg)
     signed = {
         **form, "client_assertion_type": ASSERTION_TYPE,
         "client_assertion": tokens.make_assertion(key, provider.client, provider.url, jti=uuid7(), now=now),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from tongban import notifications
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries.sessions import COLUMNS, hashed, session_of
 from tongban.identity.rules import levels, typed
@@ -14,7 +15,9 @@ from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
+_ALWAYS = "(SELECT true) AS one"
 BELL = "identity.session_ended"
 OLD_VALUE_SECONDS = FACTORS.sessions.old_value_seconds
 TURN = timedelta(hours=FACTORS.sessions.turn_hours)
@@ -38,24 +41,39 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     away: bool = False
 
 
-async def open_session(tx: Tx, node: Node, start: Opening) -> OpenedSession:
-    """A new session with a new cookie value, whatever the browser held before (T-09), and a line in the sign-in record."""
-    now = node.clock.now()
+async def open_session(
+    tx: Tx, node: Node, start: Opening, parts: Parts | None = None, *, source: str = _ALWAYS, tell: bool = False
+) -> OpenedSession:
+    """A new session with a new cookie value, whatever the browser held before (T-09), and a line in the sign-in record.
+
+    All in one statement, the caller's `parts` with it; `source` names the one without whose row nothing is opened: then
+    LookupError. With `tell` the person gets a message when the device was not seen before.
+    """
+    now, row, parts = node.clock.now(), uuid7(), parts or Parts()
     auth_time = start.auth_time or now
-    device, device_cookie, known = await _device(tx, node, start) if start.kind == "citizen" else (None, None, False)
+    device, device_cookie, known = await _device(tx, node, start, parts, source) if start.kind == "citizen" else (None, None, False)
     idle, absolute = levels.limits(start.kind, own_phone=known and typed.is_phone(start.agent), acr=start.acr, elder=start.elder)
-    value = secrets.token_urlsafe(32)
-    row = await tx.fetchrow(
+    value, new_device = secrets.token_urlsafe(32), start.kind == "citizen" and not known
+    parts.add(
+        "opened",
         "INSERT INTO session (subject, id, cookie_hash, account, kind, acr, proof, amr, auth_time, raised_at, started_at, seen_at,"
         " idle_until, ends_at, rotated_at, device, home, home_sid, home_news_at, elder, away, new_device)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $10, $11, $12, $10, $13, $14, $15, $16, $17, $18, $19)"
-        f" RETURNING {COLUMNS}",
-        start.subject, uuid7(), hashed(value), start.account, start.kind, start.acr, start.proof, list(start.amr), auth_time, now,
-        now + idle, now + absolute, device, start.home, start.home_sid, now if start.home else None, start.elder, start.away,
-        start.kind == "citizen" and not known,
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22"
+        f" FROM {source} RETURNING {COLUMNS}",
+        start.subject, row, hashed(value), start.account, start.kind, start.acr, start.proof, list(start.amr), auth_time, auth_time, now, now,
+        now + idle, now + absolute, now, device, start.home, start.home_sid, now if start.home else None, start.elder, start.away, new_device,
     )  # fmt: skip
-    await record(tx, node, start.subject, "signed_in" if start.home is None else "roamed_in", start.acr, start.agent)
-    return OpenedSession(session=session_of(row), cookie=value, device_cookie=device_cookie)
+    recording(parts, node, start.subject, "signed_in" if start.home is None else "roamed_in", start.acr, start.agent, source=source)
+    if tell and new_device:
+        notifications.telling(
+            parts, node, subject=start.subject, kind="identity.new_device", about=f"session:{row}", title="在新设备上登录了",
+            text=f"{typed.browser_words(start.agent)}刚登录了你的账号。不是你，就点进去退出所有设备。", link="/me/devices", source=source,
+        )  # fmt: skip
+    made = await parts.run(tx, "SELECT * FROM opened")
+    if made is None:
+        message = "what the session rests on is not there"
+        raise LookupError(message)
+    return OpenedSession(session=session_of(made), cookie=value, device_cookie=device_cookie)
 
 
 async def raise_level(
@@ -199,15 +217,25 @@ async def end_before(tx: Tx, subject: str, before: datetime, reason: str, now: d
 
 async def record(tx: Tx, node: Node, subject: str, what: str, acr: int, agent: str, place: str = "") -> None:
     """One line of the sign-in record 登录记录 the person can read at /me/access."""
+    parts = Parts()
+    recording(parts, node, subject, what, acr, agent, place=place)
+    await parts.run(tx)
+
+
+def recording(
+    parts: Parts, node: Node, subject: str, what: str, acr: int, agent: str, *, place: str = "", source: str = _ALWAYS
+) -> None:
+    """As `record`, as a part of a statement that is on its way anyway; `source` is the part it depends on."""
     row = uuid7()
     words = node.cipher.seal("identity", "signin_record.device", row, typed.browser_words(agent))
-    await tx.execute(
-        "INSERT INTO signin_record (subject, id, at, what, place, acr, device) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    parts.add(
+        "recorded",
+        f"INSERT INTO signin_record (subject, id, at, what, place, acr, device) SELECT $1, $2, $3, $4, $5, $6, $7 FROM {source}",
         subject, row, node.clock.now(), what, place or node.id, acr, words,
     )  # fmt: skip
 
 
-async def _device(tx: Tx, node: Node, start: Opening) -> tuple[str, str | None, bool]:
+async def _device(tx: Tx, node: Node, start: Opening, parts: Parts, source: str) -> tuple[str, str | None, bool]:
     """(device row of this browser, cookie value when it is new, whether it was seen before with this account)."""
     now = node.clock.now()
     if start.device_cookie:
@@ -221,8 +249,9 @@ async def _device(tx: Tx, node: Node, start: Opening) -> tuple[str, str | None, 
             return before["id"], None, before["ended_at"] is None
     value, row = start.device_cookie or secrets.token_urlsafe(32), uuid7()
     label = node.cipher.seal("identity", "device.label", row, typed.browser_words(start.agent))
-    await tx.execute(
-        "INSERT INTO device (subject, id, secret_hash, label, first_seen, last_seen, own_phone) VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        start.subject, row, hashed(value), label, now, typed.is_phone(start.agent),
+    parts.add(
+        "device_made",
+        f"INSERT INTO device (subject, id, secret_hash, label, first_seen, last_seen, own_phone) SELECT $1, $2, $3, $4, $5, $6, $7 FROM {source}",
+        start.subject, row, hashed(value), label, now, now, typed.is_phone(start.agent),
     )  # fmt: skip
     return row, value, False

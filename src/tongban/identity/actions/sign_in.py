@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from tongban import notifications
 from tongban.identity.actions import plans, sessions, throttle
 from tongban.identity.errors import failure, refusal, waiting
 from tongban.identity.model import LoginStep, OpenedSession
 from tongban.identity.providers import sms
 from tongban.identity.providers.phone_status import Status
+from tongban.identity.providers.sms import NEWEST, shown
 from tongban.identity.queries.persons import number_index, phone_index
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules import levels, typed
@@ -29,6 +29,7 @@ from tongban.kernel.errors import Refusals
 from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 
 class Browser(msgspec.Struct, frozen=True):
@@ -44,15 +45,20 @@ class Browser(msgspec.Struct, frozen=True):
 class Begun(msgspec.Struct, frozen=True):
     """A login transaction just begun, with the cookie value that ties it to this browser."""
 
-    step: LoginStep
+    id: str
     cookie: str
+
+
+class LookAgain(Exception):
+    """Another try was counted, or another code sent, since `look`."""
 
 
 async def begin(tx: Tx, node: Node, who: str, *, next_path: str, level: int, browser: Browser) -> Begun | Refusals:
     """Begin a login transaction for a typed phone or document number 开始登录, and send the code.
 
     The answer is the same whether the account exists or not (T-18): a code goes to the account's phone, or to the typed
-    phone when nobody has it yet, or nowhere. Raises Failure `identity.too_many`, `identity.code_limit`.
+    phone when nobody has it yet, or nowhere. Two statements: who that is, then purses, transaction and message, each only
+    if the one before allows it.
     """
     kind = typed.kind_of(who)
     if kind is None:
@@ -60,68 +66,81 @@ async def begin(tx: Tx, node: Node, who: str, *, next_path: str, level: int, bro
     if kind == "number" and (wrong := typed.check_number(who, "who")):
         return (wrong,)
     value = typed.normal(who)
-    known = await _account(tx, node, kind, value)
+    known = await _account(tx, node, kind, value, browser)
     phone = value if kind == "phone" else None
     if known is not None and known["phone"] is not None:
         phone = node.cipher.open("contact", "account.phone", known["subject"], known["phone"]).reveal()
-    device = None if known is None else await _device_of(tx, known["subject"], browser)
-    if wait := await address_wait(tx, node, browser, known_device=device is not None):
-        return (refusal("identity.too_many", "who", t=waiting(wait)),)
+    subject, device = (None, None) if known is None else (known["subject"], known["device"])
     row, cookie, now = uuid7(), secrets.token_urlsafe(32), node.clock.now()
-    await tx.execute(
+    code, digits = await _new_code(tx, node)
+    parts = Parts()
+    throttle.taking(parts, "asked", node, *_address_purse(node, browser, known_device=device is not None))
+    throttle.taking(
+        parts, "sent", node, *_code_purse(node, row, subject=subject, device=device, phone=phone),
+        source="(SELECT FROM asked_wait WHERE wait IS NULL) AS allowed",
+    )  # fmt: skip
+    parts.add(
+        "begun",
         "INSERT INTO login_tx (id, cookie_hash, step, next, level, phone, phone_typed, typed_number, subject, device, device_known,"
-        " created_at, expires_at) VALUES ($1, $2, 'code', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        " created_at, expires_at, code_hash, code_until, sent, digits, bi_phone, pause_key)"
+        " SELECT $1, $2, 'code', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $16, $17 FROM asked_wait, sent_wait"
+        " WHERE asked_wait.wait IS NULL AND sent_wait.wait IS NULL RETURNING id",
         row, hashed(cookie), next_path, level,
         None if phone is None else node.cipher.seal("contact", "login_tx.phone", row, phone), kind == "phone",
         node.cipher.seal("sensitive", "login_tx.typed_number", row, value) if kind == "number" else None,
-        known["subject"] if known else None, device, device is not None, now,
-        now + timedelta(seconds=limits.TRANSACTION_SECONDS),
+        subject, device, device is not None, now, now + timedelta(seconds=limits.TRANSACTION_SECONDS),
+        _code_hash(node, row, code), now + timedelta(seconds=limits.CODE_SECONDS), digits,
+        None if phone is None else phone_index(node, phone),
+        None if subject is None else throttle.pause_key(node, subject),
     )  # fmt: skip
-    if refused := await send_code(tx, node, cookie):
-        return refused
-    step = await where(tx, node, cookie)
-    if step is None:
-        raise failure("identity.tx_gone")
-    return Begun(step, cookie)
+    if phone is not None:
+        sms(node).sending(parts, node, phone, code_text(node, code), source="begun")
+    done = await parts.run(tx, "SELECT (SELECT wait FROM asked_wait) AS too_many, (SELECT wait FROM sent_wait) AS too_soon")
+    if done["too_many"]:
+        return (refusal("identity.too_many", "who", t=waiting(done["too_many"])),)
+    if done["too_soon"]:
+        return (refusal("identity.code_limit", "who", t=waiting(done["too_soon"])),)
+    return Begun(row, cookie)
 
 
 async def address_wait(tx: Tx, node: Node, browser: Browser, *, known_device: bool) -> int:
     """Take one from the purse of this address block; 0, or the seconds to wait. Known devices have a larger one of their own."""
+    return await throttle.take(tx, node, *_address_purse(node, browser, known_device=known_device))
+
+
+def _address_purse(node: Node, browser: Browser, *, known_device: bool) -> tuple[str, limits.Purse]:
     purse = limits.addresses(node.settings.login_per_hour, browser.address, known_device=known_device)
-    kind = "known" if known_device else "new"
-    return await throttle.take(tx, node, f"login:{kind}:{limits.address_block(browser.address)}", purse)
+    return f"login:{'known' if known_device else 'new'}:{limits.address_block(browser.address)}", purse
 
 
-async def _device_of(tx: Tx, subject: str, browser: Browser) -> str | None:
-    """The device row of this browser when it was seen before with this account and not removed."""
-    if not browser.device_cookie:
-        return None
-    found: str | None = await tx.fetchval(
-        "SELECT id FROM device WHERE subject = $1 AND secret_hash = $2 AND ended_at IS NULL", subject, hashed(browser.device_cookie)
-    )
-    return found
+def _code_purse(node: Node, row: str, *, subject: str | None, device: str | None, phone: str | None) -> tuple[str, limits.Purse]:
+    """A purse for each known device, and one for all others together, so that nobody can empty the owner's (T-20)."""
+    whom = subject or (row if phone is None else phone_index(node, phone).hex())
+    kind = f"known:{device}" if device is not None else "unknown"
+    return f"code:{kind}:{whom}", limits.codes(known_device=device is not None, demo=node.settings.demo)
+
+
+async def _new_code(tx: Tx, node: Node) -> tuple[str, int]:
+    digits = FACTORS.codes.digits_guarded if await plans.is_on(tx, node, plans.SPREAD) else FACTORS.codes.digits
+    return f"{secrets.randbelow(10**digits):0{digits}d}", digits
 
 
 async def send_code(tx: Tx, node: Node, cookie: str) -> Refusals:
-    """Send a code, the one before is void 发验证码; a purse for known devices and one for all others (T-20)."""
+    """Send another code, the one before is void 重新发验证码."""
     row = await locked(tx, node, cookie)
     if row["step"] != "code":
         return ()
-    whom = row["subject"] or row["id"] if row["phone"] is None else row["subject"] or phone_index(node, phone_in(node, row)).hex()
-    purse = limits.codes(known_device=row["device_known"], demo=node.settings.demo)
-    kind = f"known:{row['device']}" if row["device_known"] else "unknown"
-    if wait := await throttle.take(tx, node, f"code:{kind}:{whom}", purse):
+    phone, now = None if row["phone"] is None else phone_in(node, row), node.clock.now()
+    device = row["device"] if row["device_known"] else None
+    if wait := await throttle.take(tx, node, *_code_purse(node, row["id"], subject=row["subject"], device=device, phone=phone)):
         return (refusal("identity.code_limit", "who", t=waiting(wait)),)
-    guarded = await plans.is_on(tx, node, plans.SPREAD)
-    digits = FACTORS.codes.digits_guarded if guarded else FACTORS.codes.digits
-    code = f"{secrets.randbelow(10**digits):0{digits}d}"
-    now = node.clock.now()
+    code, digits = await _new_code(tx, node)
     await tx.execute(
         "UPDATE login_tx SET code_hash = $2, code_until = $3, sent = sent + 1, tries = 0, digits = $4 WHERE id = $1",
         row["id"], _code_hash(node, row["id"], code), now + timedelta(seconds=limits.CODE_SECONDS), digits,
     )  # fmt: skip
-    if row["phone"] is not None:
-        await sms(node).send(tx, node, phone_in(node, row), code_text(node, code))
+    if phone is not None:
+        await sms(node).send(tx, node, phone, code_text(node, code))
     return ()
 
 
@@ -133,8 +152,20 @@ def code_text(node: Node, code: str) -> str:
 async def where(tx: Tx, node: Node, cookie: str) -> LoginStep | None:
     """Where the transaction of this browser stands 登录到哪一步了; None when there is none or it ran out."""
     row = await tx.fetchrow("SELECT * FROM login_tx WHERE cookie_hash = $1 AND expires_at > $2", hashed(cookie), node.clock.now())
-    if row is None:
-        return None
+    return None if row is None else step_of(node, row)
+
+
+async def where_shown(tx: Tx, node: Node, cookie: str) -> tuple[LoginStep, str] | None:
+    """As `where`, with the newest message to that phone as a demo node shows it; empty elsewhere."""
+    join, columns = (NEWEST, ", sms_id, sms_text") if node.settings.demo else ("", "")
+    row = await tx.fetchrow(
+        f"SELECT t.*{columns} FROM login_tx t {join} WHERE t.cookie_hash = $1 AND t.expires_at > $2", hashed(cookie), node.clock.now()
+    )
+    return None if row is None else (step_of(node, row), shown(node, row) if node.settings.demo else "")
+
+
+def step_of(node: Node, row: Any) -> LoginStep:
+    """A row of login_tx as the step it stands at."""
     return LoginStep(
         id=row["id"],
         step=row["step"],
@@ -149,26 +180,35 @@ async def where(tx: Tx, node: Node, cookie: str) -> LoginStep | None:
     )
 
 
-async def phone_of(tx: Tx, node: Node, cookie: str) -> str:
-    """The phone a transaction's code went to, for the demo's notice; empty when none."""
-    row = await tx.fetchrow("SELECT id, phone FROM login_tx WHERE cookie_hash = $1", hashed(cookie))
-    return "" if row is None or row["phone"] is None else phone_in(node, row)
-
-
 async def number_of(tx: Tx, node: Node, cookie: str) -> str:
     """The document number this browser typed in this transaction, to spare typing it twice; empty when none."""
     row = await tx.fetchrow("SELECT id, typed_number FROM login_tx WHERE cookie_hash = $1", hashed(cookie))
     return "" if row is None else _typed_number(node, row)
 
 
-async def phone_to_ask(tx: Tx, node: Node, cookie: str) -> tuple[str, datetime] | None:
-    """(phone, when it last signed in) of an account whose code was asked for on a new device: is it still this person's?"""
+async def look(tx: Tx, node: Node, cookie: str) -> Any:
+    """All that judging a typed code needs to know 填验证码前要看的, in one look and without a lock. Raises `identity.tx_gone`.
+
+    `provider_way` says how the demo's twin of the operators' service behaves.
+    """
+    way = "(SELECT way FROM demo_provider WHERE name = 'phone_status')" if node.settings.demo else "NULL"
     row = await tx.fetchrow(
-        "SELECT t.id, t.phone, coalesce(a.phone_used_at, a.opened_at) AS used_at FROM login_tx t JOIN account a ON a.subject = t.subject"
-        " WHERE t.cookie_hash = $1 AND NOT t.device_known AND t.phone IS NOT NULL",
-        hashed(cookie),
+        f"SELECT t.*, a.id AS account, a.proof, a.restricted_until, coalesce(a.phone_used_at, a.opened_at) AS used_at, p.number,"
+        f" (SELECT until FROM login_pause WHERE key = t.pause_key) AS paused_until, {way} AS provider_way"
+        " FROM login_tx t LEFT JOIN account a ON a.subject = t.subject AND a.status IN ('open', 'restricted')"
+        " LEFT JOIN person p ON p.subject = t.subject WHERE t.cookie_hash = $1 AND t.expires_at > $2",
+        hashed(cookie), node.clock.now(),
     )  # fmt: skip
-    return None if row is None else (phone_in(node, row), row["used_at"])
+    if row is None:
+        raise failure("identity.tx_gone")
+    return row
+
+
+def phone_to_ask(node: Node, row: Any) -> tuple[str, datetime] | None:
+    """(phone, when it last signed in) of an account whose code was asked for on a new device: is it still this person's?"""
+    if row["device_known"] or row["phone"] is None or row["used_at"] is None:
+        return None
+    return phone_in(node, row), row["used_at"]
 
 
 def no_longer_theirs(status: Status, used_at: datetime, now: datetime) -> bool:
@@ -177,40 +217,68 @@ def no_longer_theirs(status: Status, used_at: datetime, now: datetime) -> bool:
 
 
 async def enter_code(
-    tx: Tx, node: Node, cookie: str, code: str, number: str, browser: Browser, *, reassigned: bool = False
+    node: Node, row: Any, code: str, number: str, browser: Browser, *, reassigned: bool = False
 ) -> OpenedSession | LoginStep | Refusals:
     """The code typed back 填验证码, with the number on a new device: a session, the step `name` for a first time, or refusals.
 
+    `row` is what `look` saw. Whatever comes of it happens only if no other try was counted since, in one statement; else
+    None of it does and the browser looks again: the fifth wrong code ends the transaction however many come at once (T-16).
     With `reassigned` the phone may be somebody else's by now: the right code signs nobody in.
     """
-    row = await locked(tx, node, cookie)
     if row["step"] != "code":
         raise failure("identity.code_spent" if row["step"] == "dead" else "identity.tx_gone")
     needs_number = not row["device_known"] and row["phone_typed"]
-    if refused := _form_wrong(code, number, row["digits"], needs_number=needs_number) or await _too_late(tx, node, row):
+    if refused := _form_wrong(code, number, row["digits"], needs_number=needs_number) or _too_late(node, row):
         return refused
     right = hmac.compare_digest(row["code_hash"], _code_hash(node, row["id"], code))
     plans.note_code(node, wrong=not right)
-    if not right:
-        return await _wrong(tx, node, row, "identity.code_wrong", "code")
+    if not right or (row["subject"] is None and not row["phone_typed"]):
+        return await _wrong(node, row, "identity.code_wrong", "code")
     value = typed.normal(number) if needs_number else _typed_number(node, row)
     if row["subject"] is None:
-        if not row["phone_typed"]:
-            return await _wrong(tx, node, row, "identity.code_wrong", "code")
-        await tx.execute(
-            "UPDATE login_tx SET step = 'name', phone_proven = true, typed_number = $2 WHERE id = $1",
-            row["id"], node.cipher.seal("sensitive", "login_tx.typed_number", row["id"], value),
-        )  # fmt: skip
-        step = await where(tx, node, cookie)
-        if step is None:
-            raise failure("identity.tx_gone")
-        return step
-    if needs_number and not await is_number_of(tx, node, row["subject"], value):
-        return await _wrong(tx, node, row, "identity.number_other", "number")
+        return await _first_time(node, row, value)
+    if needs_number and not _number_fits(node, row, value):
+        return await _wrong(node, row, "identity.number_other", "number")
     if reassigned:
         return (refusal("identity.phone_reassigned", "code"),)
-    await tx.execute("UPDATE login_tx SET step = 'done', code_hash = NULL WHERE id = $1", row["id"])
-    return await signed_in(tx, node, row["subject"], "otp", ("otp", "sms"), browser)
+    return await _in_by_code(node, row, browser)
+
+
+_STILL = "step = 'code' AND code_hash = $2 AND tries = $3"
+
+
+async def _first_time(node: Node, row: Any, number: str) -> LoginStep:
+    sealed = node.cipher.seal("sensitive", "login_tx.typed_number", row["id"], number)
+    async with node.db.alone() as tx:
+        found = await tx.fetchrow(
+            f"UPDATE login_tx SET step = 'name', phone_proven = true, typed_number = $4 WHERE id = $1 AND {_STILL} RETURNING *",
+            row["id"], row["code_hash"], row["tries"], sealed,
+        )  # fmt: skip
+    if found is None:
+        raise LookAgain
+    return step_of(node, found)
+
+
+async def _in_by_code(node: Node, row: Any, browser: Browser) -> OpenedSession:
+    """The session of somebody whose code was right: code, account, device, session, record and message in one statement."""
+    if row["account"] is None:
+        raise failure("identity.tx_gone")
+    parts = Parts()
+    parts.add("done", f"UPDATE login_tx SET step = 'done', code_hash = NULL WHERE id = $1 AND {_STILL} RETURNING id", row["id"], row["code_hash"], row["tries"])
+    parts.add(
+        "used",
+        "UPDATE account SET phone_used_at = $2 FROM done WHERE subject = $1 AND status IN ('open', 'restricted') AND proof = $3"
+        " AND restricted_until IS NOT DISTINCT FROM $4 RETURNING subject",
+        row["subject"], node.clock.now(), row["proof"], row["restricted_until"],
+    )  # fmt: skip
+    acr = _reached(node, row, "otp", bound_acr=3, most=4)
+    try:
+        async with node.db.transaction() as tx:
+            return await sessions.open_session(
+                tx, node, _opening(row["subject"], row["account"], row["proof"], acr, ("otp", "sms"), browser), parts, source="used", tell=True
+            )
+    except LookupError:
+        raise LookAgain from None
 
 
 def _form_wrong(code: str, number: str, digits: int, *, needs_number: bool) -> Refusals:
@@ -223,12 +291,12 @@ def _form_wrong(code: str, number: str, digits: int, *, needs_number: bool) -> R
     return (wrong,) if wrong else ()
 
 
-async def _too_late(tx: Tx, node: Node, row: Any) -> Refusals:
+def _too_late(node: Node, row: Any) -> Refusals:
     if row["code_until"] is None or node.clock.now() >= row["code_until"]:
         return (refusal("identity.code_expired", "code"),)
     if row["device_known"] or row["subject"] is None:
         return ()
-    if pause := await throttle.paused(tx, node, f"account:{row['subject']}"):
+    if row["paused_until"] is not None and (pause := int((row["paused_until"] - node.clock.now()).total_seconds())) > 0:
         return (refusal("identity.code_limit", "code", t=waiting(pause)),)
     return ()
 
@@ -248,32 +316,32 @@ async def signed_in(
     )  # fmt: skip
     if row is None:
         raise failure("identity.tx_gone")
-    acr = min(levels.reached(row["proof"], way, bound_acr=bound_acr), most)
-    if row["restricted_until"] is not None and row["restricted_until"] > node.clock.now():
-        acr = 1
-    opened = await sessions.open_session(tx, node, sessions.Opening(
-        subject=subject, kind="kiosk" if browser.kiosk else "citizen", proof=row["proof"], acr=acr, amr=amr, agent=browser.agent,
-        account=row["id"], device_cookie=browser.device_cookie, elder=browser.elder,
-    ))  # fmt: skip
-    if opened.session.new_device and not first:
-        await notifications.notify(
-            tx, node, subject=subject, kind="identity.new_device", about=f"session:{opened.session.id}", title="在新设备上登录了",
-            text=f"{typed.browser_words(browser.agent)}刚登录了你的账号。不是你，就点进去退出所有设备。", link="/me/devices",
-        )  # fmt: skip
-    return opened
+    acr = _reached(node, row, way, bound_acr=bound_acr, most=most)
+    return await sessions.open_session(tx, node, _opening(subject, row["id"], row["proof"], acr, amr, browser), tell=not first)
 
 
-async def _account(tx: Tx, node: Node, kind: str, value: str) -> Any:
-    if kind == "phone":
-        return await tx.fetchrow(
-            "SELECT subject, phone FROM account WHERE bi_phone = $1 AND status IN ('open', 'restricted') ORDER BY opened_at LIMIT 1",
-            phone_index(node, value),
-        )
+def _reached(node: Node, account: Any, way: str, *, bound_acr: int, most: int) -> int:
+    if account["restricted_until"] is not None and account["restricted_until"] > node.clock.now():
+        return 1
+    return min(levels.reached(account["proof"], way, bound_acr=bound_acr), most)
+
+
+def _opening(subject: str, account: str, proof: int, acr: int, amr: tuple[str, ...], browser: Browser) -> sessions.Opening:
+    return sessions.Opening(
+        subject=subject, kind="kiosk" if browser.kiosk else "citizen", proof=proof, acr=acr, amr=amr, agent=browser.agent,
+        account=account, device_cookie=browser.device_cookie, elder=browser.elder,
+    )  # fmt: skip
+
+
+async def _account(tx: Tx, node: Node, kind: str, value: str, browser: Browser) -> Any:
+    """The account of a typed phone or number, and the row of this browser if it was seen before with it and not removed."""
+    by_number = "JOIN person p ON p.subject = a.subject AND p.bi_number = $1" if kind == "number" else ""
     return await tx.fetchrow(
-        "SELECT a.subject, a.phone FROM account a JOIN person p ON p.subject = a.subject"
-        " WHERE p.bi_number = $1 AND a.status IN ('open', 'restricted')",
-        number_index(node, value),
-    )
+        f"SELECT a.subject, a.phone, d.id AS device FROM account a {by_number}"
+        " LEFT JOIN device d ON d.subject = a.subject AND d.secret_hash = $2 AND d.ended_at IS NULL"
+        f" WHERE {'a.bi_phone = $1 AND' if kind == 'phone' else ''} a.status IN ('open', 'restricted') ORDER BY a.opened_at LIMIT 1",
+        (number_index if kind == "number" else phone_index)(node, value), hashed(browser.device_cookie) if browser.device_cookie else None,
+    )  # fmt: skip
 
 
 async def locked(tx: Tx, node: Node, cookie: str) -> Any:
@@ -286,19 +354,24 @@ async def locked(tx: Tx, node: Node, cookie: str) -> Any:
     return row
 
 
-async def is_number_of(tx: Tx, node: Node, subject: str, number: str) -> bool:
+def _number_fits(node: Node, row: Any, number: str) -> bool:
     """Whether this is the document number of that person, compared in constant time."""
-    blob: bytes | None = await tx.fetchval("SELECT number FROM person WHERE subject = $1", subject)
-    kept = "" if blob is None else node.cipher.open("sensitive", "person.number", subject, blob).reveal()
+    kept = "" if row["number"] is None else node.cipher.open("sensitive", "person.number", row["subject"], row["number"]).reveal()
     return hmac.compare_digest(kept.encode(), number.encode())
 
 
-async def _wrong(tx: Tx, node: Node, row: Any, code: str, field: str) -> Refusals:
+async def _wrong(node: Node, row: Any, code: str, field: str) -> Refusals:
     """Count a wrong try; after the fifth the transaction is dead (T-16). Many wrong ones pause unknown devices only (T-20)."""
-    tries = row["tries"] + 1
-    if not row["device_known"] and row["subject"] is not None:
-        await throttle.wrong(tx, node, f"account:{row['subject']}")
-    await tx.execute("UPDATE login_tx SET tries = $2, step = $3 WHERE id = $1", row["id"], tries, "dead" if tries >= limits.TRIES else "code")
+    async with node.db.transaction() as tx:
+        tries: int | None = await tx.fetchval(
+            "UPDATE login_tx SET tries = tries + 1, step = CASE WHEN tries + 1 >= $3 THEN 'dead' ELSE 'code' END"
+            " WHERE id = $1 AND step = 'code' AND code_hash = $2 RETURNING tries",
+            row["id"], row["code_hash"], limits.TRIES,
+        )  # fmt: skip
+        if tries is None:
+            raise LookAgain
+        if not row["device_known"] and row["subject"] is not None:
+            await throttle.wrong(tx, node, f"account:{row['subject']}")
     if tries >= limits.TRIES:
         return (refusal("identity.code_spent", field),)
     return (refusal(code, field, n=limits.TRIES - tries),)

@@ -24,6 +24,7 @@ from tongban.identity.rules.home import STATEMENT_DAYS
 from tongban.identity.rules.typed import masked_name
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 LATE = timedelta(minutes=10)
 """How long after the first rewriting a second one looks for rows that an act already under way wrote under the old subject."""
@@ -217,8 +218,19 @@ async def put_visitor(
     tx: Tx, node: Node, subject: str, *, home: str, proof: int, name_masked: str, confirm_until: datetime | None = None
 ) -> None:
     """Write or refresh the row of a visitor 别处来的人: subject, home, level and masked name, nothing more; of a minor, until when."""
-    await tx.execute(
-        "INSERT INTO person AS p (subject, home, proof, name_masked, seen_at, confirm_until) VALUES ($1, $2, $3, $4, $5, $6)"
+    parts = Parts()
+    visiting(parts, node, subject, home=home, proof=proof, name_masked=name_masked, confirm_until=confirm_until)
+    await parts.run(tx)
+
+
+def visiting(
+    parts: Parts, node: Node, subject: str, *, home: str, proof: int, name_masked: str, confirm_until: datetime | None = None,
+    source: str = "(SELECT true) AS one",
+) -> None:  # fmt: skip
+    """As `put_visitor`, as a part of a statement that is on its way anyway; `source` is the part it depends on."""
+    parts.add(
+        "visitor",
+        f"INSERT INTO person AS p (subject, home, proof, name_masked, seen_at, confirm_until) SELECT $1, $2, $3, $4, $5, $6 FROM {source}"
         " ON CONFLICT (subject) DO UPDATE SET home = excluded.home, proof = excluded.proof, name_masked = excluded.name_masked,"
         " seen_at = excluded.seen_at, confirm_until = excluded.confirm_until",
         subject, home, proof, node.cipher.seal("identity", "person.name_masked", subject, name_masked), node.clock.now(), confirm_until,

@@ -8,23 +8,39 @@ from tongban.identity.rules.throttle import HOUR, WRONG_BEFORE_PAUSE, Purse, pau
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 
 async def take(tx: Tx, node: Node, what: str, purse: Purse) -> int:
     """Take one from every window of a purse; 0 when all had one, else the seconds to wait. `what` is stored as a hash."""
-    now = node.clock.now()
-    wait = 0
-    for seconds, most in purse:
-        row = await tx.fetchrow(
-            "INSERT INTO throttle AS t (key, starts_at, seconds, count) VALUES ($1, $2, $3, 1)"
-            " ON CONFLICT (key, seconds) DO UPDATE SET"
-            " starts_at = CASE WHEN t.starts_at <= $4 THEN $2 ELSE t.starts_at END,"
-            " count = CASE WHEN t.starts_at <= $4 THEN 1 ELSE t.count + 1 END RETURNING starts_at, count",
-            _key(node, what), now, seconds, now - timedelta(seconds=seconds),
-        )  # fmt: skip
-        if row is not None and row["count"] > most:
-            wait = max(wait, int((row["starts_at"] + timedelta(seconds=seconds) - now).total_seconds()) + 1)
-    return wait
+    parts = Parts()
+    taking(parts, "taken", node, what, purse)
+    row = await parts.run(tx, "SELECT wait FROM taken_wait")
+    return int(row["wait"] or 0)
+
+
+def taking(parts: Parts, name: str, node: Node, what: str, purse: Purse, *, source: str = "(SELECT true) AS one") -> None:
+    """As `take`, as parts of a statement that is on its way anyway; `{name}_wait.wait` is null when all windows had one.
+
+    Nothing is taken unless `source` has a row.
+    """
+    now, windows = node.clock.now(), [seconds for seconds, _ in purse]
+    parts.add(
+        name,
+        "INSERT INTO throttle AS t (key, starts_at, seconds, count)"
+        f" SELECT $1, $2::timestamptz, w.seconds, 1 FROM {source}, unnest($3::integer[]) AS w (seconds)"
+        " ON CONFLICT (key, seconds) DO UPDATE SET"
+        " starts_at = CASE WHEN t.starts_at <= $2 - make_interval(secs => t.seconds) THEN $2 ELSE t.starts_at END,"
+        " count = CASE WHEN t.starts_at <= $2 - make_interval(secs => t.seconds) THEN 1 ELSE t.count + 1 END"
+        " RETURNING seconds, starts_at, count",
+        _key(node, what), now, windows,
+    )  # fmt: skip
+    parts.add(
+        f"{name}_wait",
+        "SELECT max(floor(extract(epoch FROM x.starts_at + make_interval(secs => x.seconds) - $1::timestamptz))::integer + 1) AS wait"
+        f" FROM {name} x JOIN unnest($2::integer[], $3::integer[]) AS m (seconds, most) ON m.seconds = x.seconds WHERE x.count > m.most",
+        now, windows, [most for _, most in purse],
+    )  # fmt: skip
 
 
 async def counted(tx: Tx, node: Node, what: str, seconds: int) -> int:
@@ -45,6 +61,11 @@ async def wrong(tx: Tx, node: Node, what: str) -> None:
             "INSERT INTO login_pause (key, until) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET until = excluded.until",
             _key(node, what), node.clock.now() + timedelta(minutes=pause_minutes(count)),
         )  # fmt: skip
+
+
+def pause_key(node: Node, subject: str) -> bytes:
+    """The key of the pause of an account for unknown devices, to be asked for in a statement that is on its way anyway."""
+    return _key(node, f"account:{subject}")
 
 
 async def paused(tx: Tx, node: Node, what: str) -> int:

@@ -12,18 +12,18 @@ from litestar import get, post
 from litestar.response import Response
 
 from tongban import ui
-from tongban.identity.actions import client_logout, provider
-from tongban.identity.actions.resolve import STAFF_COOKIE
+from tongban.identity.actions import client_book, client_logout, provider
+from tongban.identity.actions.client_book import Known, Turned, find
+from tongban.identity.actions.resolve import SESSION_COOKIE, STAFF_COOKIE
 from tongban.identity.api.wire import AnyRequest, form_of, query_of
 from tongban.identity.errors import ProtocolError, failure
 from tongban.identity.model import Session
-from tongban.identity.pages import browser
 from tongban.identity.pages.browser import HereNode
-from tongban.identity.queries import clients as queries
-from tongban.identity.queries.sessions import by_cookie
 from tongban.identity.rules import requests
 from tongban.identity.rules.clients import Client
 from tongban.kernel.node import Node
+
+_MOST_LOOKS = 3
 
 
 @get("/oidc/authorize")
@@ -40,7 +40,7 @@ async def authorize_by_post(request: AnyRequest, node: HereNode) -> Response[Any
     """The same by POST (OpenID Connect Core 3.1.2.1): no cookie comes with a POST of another site, so on by a GET of ours."""
     try:
         form = await form_of(request)
-        client = await _client(node, form)
+        client = (await _known(node, form, fresh=True)).client
         if "request_uri" in form:
             return ui.see_other(_address(form["client_id"], form["request_uri"]))
         return ui.see_other(_address(client.id, await _push(node, client, form)))
@@ -51,31 +51,40 @@ async def authorize_by_post(request: AnyRequest, node: HereNode) -> Response[Any
 
 
 async def _go(request: AnyRequest, node: Node, query: dict[str, str]) -> Response[Any]:
-    client = await _client(node, query)
-    uri = query.get("request_uri", "")
-    if not uri:
+    for _ in range(_MOST_LOOKS):
+        uri = query.get("request_uri", "")
+        known = await _known(node, query, fresh=not uri)
+        client = known.client
+        if not uri:
+            try:
+                uri = await _push(node, client, query)
+            except _Told as told:
+                return ui.see_other(told.url)
+        name = STAFF_COOKIE if client.kind == "staff_tool" else SESSION_COOKIE
         try:
-            uri = await _push(node, client, query)
-        except _Told as told:
-            return ui.see_other(told.url)
-    session = await _session(request, node, client)
-    async with node.db.transaction() as tx:
-        answer = await provider.authorize(tx, node, client.id, uri, session)
-    if not answer.todo:
-        return ui.see_other(answer.url)
-    client_logout.leaves_for(node, client)
-    return ui.see_other(_way(node, client, uri, session, answer))
+            answer, session = await provider.authorize(node, known, uri, request.cookies.get(name, ""))
+        except Turned:
+            continue
+        if not answer.todo:
+            return ui.see_other(answer.url)
+        client_logout.leaves_for(node, client)
+        return ui.see_other(_way(node, client, uri, session, answer))
+    raise failure("identity.request_over")
 
 
-async def _client(node: Node, form: dict[str, str]) -> Client:
-    """The client a request names. Without one, or with a suspended one, the person sees a page and is sent nowhere."""
-    async with node.db.reading() as tx:
-        client = await queries.client(tx, node, form.get("client_id", "")) if form.get("client_id") else None
-    if client is None or client.status == "ended":
+async def _known(node: Node, form: dict[str, str], *, fresh: bool) -> Known:
+    """The client a request names. Without one, or with a suspended one, the person sees a page and is sent nowhere.
+
+    `fresh` when no statement follows that asks whether its row is still the same.
+    """
+    if fresh:
+        client_book.forget(node, form.get("client_id", ""))
+    known = await find(node, form.get("client_id", "")) if form.get("client_id") else None
+    if known is None or known.client.status == "ended":
         raise failure("identity.client_unknown")
-    if client.status != "active":
+    if known.client.status != "active":
         raise failure("identity.client_suspended", link="在首页搜同一件事，或者打 12345")
-    return client
+    return known
 
 
 class _Told(Exception):
@@ -92,19 +101,12 @@ async def _push(node: Node, client: Client, form: dict[str, str]) -> str:
     try:
         if not client.plain:
             raise ProtocolError("invalid_request", "a pushed authorization request is required")  # noqa: TRY301  one way for both to tell the client
-        async with node.db.transaction() as tx:
+        async with node.db.alone() as tx:
             return await provider.push(tx, node, client, form, "")
     except ProtocolError as error:
         told, state = {"error": error.error, "error_description": error.why}, form.get("state", "")
         state = state if len(state) <= 1024 and state.isascii() else ""
         raise _Told(provider.back_to(redirect, told, state, node.settings.base_url)) from None
-
-
-async def _session(request: AnyRequest, node: Node, client: Client) -> Session | None:
-    if client.kind != "staff_tool":
-        return await browser.citizen_session(request, node)
-    async with node.db.reading() as tx:
-        return await by_cookie(tx, node, request.cookies.get(STAFF_COOKIE, ""), staff=True)
 
 
 def _way(node: Node, client: Client, uri: str, session: Session | None, answer: provider.Answer) -> str:

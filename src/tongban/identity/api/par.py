@@ -18,9 +18,9 @@ async def par(request: AnyRequest, node: HereNode) -> Response[Any]:
     """A request is pushed, judged whole, and kept for 90 s."""
     try:
         form = await form_of(request)
-        client, proof = await provider_client.authenticate(node, form, request.headers.multi_items(), "/oidc/par", at="par")
-        async with node.db.transaction() as tx:
-            uri = await provider.push(tx, node, client, form, proof.jkt)
+        uri = await provider_client.judged(
+            node, form, request.headers.multi_items(), "/oidc/par", at="par", act=lambda caller: provider.push_by(node, caller, form)
+        )
     except ProtocolError as error:
         return problem(error)
     answer = {"request_uri": uri, "expires_in": int(provider.REQUEST_LIFE.total_seconds())}

@@ -10,7 +10,7 @@ from typing import Any
 from litestar import get, post
 from litestar.response import Response
 
-from tongban.identity.actions import provider_tokens
+from tongban.identity.actions import provider_access
 from tongban.identity.api.wire import NO_STORE, AnyRequest, form_of, problem
 from tongban.identity.errors import ProtocolError
 from tongban.identity.pages.browser import HereNode
@@ -44,7 +44,7 @@ async def _answer(request: AnyRequest, node: Node, method: str, header: str) -> 
             raise ProtocolError("invalid_token", "an access token is required", status=401)  # noqa: TRY301
         if len(proofs) > 1:
             raise ProtocolError("invalid_dpop_proof", "exactly one DPoP proof is required", status=401)  # noqa: TRY301
-        claims = await provider_tokens.userinfo(node, token.strip(), scheme.lower(), proofs[0] if proofs else "", method)
+        claims = await provider_access.userinfo(node, token.strip(), scheme.lower(), proofs[0] if proofs else "", method)
     except ProtocolError as error:
         answer = problem(error)
         kind = "Bearer" if scheme.lower() == "bearer" else "DPoP"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import quote
 
@@ -11,8 +12,9 @@ from litestar.response import Response
 from tongban import federation, ui
 from tongban.identity import providers
 from tongban.identity.actions import ending, first_time, introduce, passkey, register, roam, sessions, sign_in
-from tongban.identity.errors import SENTENCES
-from tongban.identity.model import LoginStep
+from tongban.identity.actions.resolve import SESSION_COOKIE
+from tongban.identity.errors import SENTENCES, failure
+from tongban.identity.model import LoginStep, OpenedSession
 from tongban.identity.pages import browser, homes
 from tongban.identity.pages.browser import (
     HOME_COOKIE,
@@ -28,8 +30,8 @@ from tongban.identity.pages.locks import locked_session
 from tongban.identity.pages.views import CodePage, LaterPage, LeftPage, LoginPage, NamePage
 from tongban.identity.providers.phone_status import Status
 from tongban.identity.providers.phone_status import ask as ask_status
-from tongban.identity.providers.sms import demo_messages
 from tongban.identity.queries.sessions import why_ended
+from tongban.identity.rules import throttle as limits
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.typed import came_from, own_path
 from tongban.kernel.errors import Failure, Refusal, Refusals
@@ -78,11 +80,15 @@ def _other_home(request: AnyRequest, node: Node, next_path: str) -> str:
 
 
 async def _first(request: AnyRequest, node: Node, next_path: str, who: str = "", errors: Refusals = ()) -> AnyResponse:
-    async with node.db.reading() as tx:
-        reason = await why_ended(tx, node, request.cookies.get("__Host-tb_s", ""))
+    reason = None
+    if cookie := request.cookies.get(SESSION_COOKIE, ""):
+        async with node.db.reading() as tx:
+            reason = await why_ended(tx, node, cookie)
     notice = ""
     if reason in ("logout_elsewhere", "all_devices", "ended_at_home", "theft"):
         notice = SENTENCES["identity.signed_out_elsewhere"][1]
+    elif reason in ("replaced", "another_person"):
+        notice = SENTENCES["identity.session_replaced"][1]
     elif reason == "time":
         notice = SENTENCES["identity.session_ended"][1]
     page = LoginPage(
@@ -104,7 +110,7 @@ async def begin(request: AnyRequest, node: HereNode) -> AnyResponse:
 async def _begin(request: AnyRequest, node: Node, who: str, next_path: str) -> AnyResponse:
     if node.settings.role != "province":
         return ui.see_other("/login/elsewhere?next=" + quote(next_path, safe=""))
-    async with node.db.transaction() as tx:
+    async with node.db.alone() as tx:
         begun = await sign_in.begin(tx, node, who, next_path=next_path, level=1, browser=browser.browser_of(request))
     if isinstance(begun, tuple):
         return await _first(request, node, next_path, who, begun)
@@ -117,21 +123,15 @@ async def _begin(request: AnyRequest, node: Node, who: str, next_path: str) -> A
 async def code_page(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The second step."""
     async with node.db.reading() as tx:
-        step = await sign_in.where(tx, node, request.cookies.get(TX_COOKIE, ""))
-    if step is None or step.step in ("done", "dead"):
+        found = await sign_in.where_shown(tx, node, request.cookies.get(TX_COOKIE, ""))
+    if found is None or found[0].step in ("done", "dead"):
         return ui.see_other("/login")
-    if step.step == "name":
+    if found[0].step == "name":
         return ui.see_other("/login/name")
-    return await _code(request, node, step)
+    return _code(request, *found)
 
 
-async def _code(request: AnyRequest, node: Node, step: LoginStep, number: str = "", errors: Refusals = ()) -> AnyResponse:
-    text = ""
-    if node.settings.demo:
-        async with node.db.reading() as tx:
-            phone = await sign_in.phone_of(tx, node, request.cookies.get(TX_COOKIE, ""))
-            sent = await demo_messages(tx, node, phone, 1) if phone else []
-        text = sent[0][1] if sent else ""
+def _code(request: AnyRequest, step: LoginStep, text: str, number: str = "", errors: Refusals = ()) -> AnyResponse:
     page = CodePage(
         back="/login?next=" + quote(step.next, safe=""), sent_to=step.phone_masked, ask_number=step.ask_number, number=number,
         demo_text=text, digits=step.digits, errors=errors,
@@ -144,25 +144,35 @@ async def code(request: AnyRequest, node: HereNode) -> AnyResponse:
     """The code was typed: sign in, or ask the name of somebody new."""
     form = await ui.form(request)
     cookie = request.cookies.get(TX_COOKIE, "")
-    async with node.db.reading() as tx:
-        asked = await sign_in.phone_to_ask(tx, node, cookie)
-    reassigned = asked is not None and sign_in.no_longer_theirs(await _phone_status(node, *asked), asked[1], node.clock.now())
-    async with node.db.transaction() as tx:
-        found = await sign_in.enter_code(
-            tx, node, cookie, form["code"], form["number"], browser.browser_of(request), reassigned=reassigned
-        )
-        step = await sign_in.where(tx, node, cookie)
+    next_path, found = await _entered(request, node, cookie, form)
     if isinstance(found, LoginStep):
         return ui.see_other("/login/name")
     if isinstance(found, tuple):
-        if step is None or step.step == "dead":
-            return await _first(request, node, step.next if step else AFTER, errors=found)
-        return await _code(request, node, step, form["number"], found)
-    return await browser.take(request, node, ui.see_other(step.next if step else AFTER), found)
+        async with node.db.reading() as tx:
+            now = await sign_in.where_shown(tx, node, cookie)
+        if now is None or now[0].step == "dead":
+            return await _first(request, node, next_path, errors=found)
+        return _code(request, *now, form["number"], found)
+    return await browser.take(request, node, ui.see_other(next_path), found)
 
 
-async def _phone_status(node: Node, phone: str, used_at: datetime) -> Status:
-    provider = providers.phone_status(node, await providers.demo_way(node, "phone_status"))
+async def _entered(request: AnyRequest, node: Node, cookie: str, form: ui.Form) -> tuple[str, OpenedSession | LoginStep | Refusals]:
+    """Where the person wanted to go, and what came of the code; looked at again when another try came in between."""
+    for _ in range(limits.TRIES + 1):
+        async with node.db.alone() as tx:
+            row = await sign_in.look(tx, node, cookie)
+        asked = sign_in.phone_to_ask(node, row)
+        reassigned = asked is not None and sign_in.no_longer_theirs(
+            await _phone_status(node, row["provider_way"], *asked), asked[1], node.clock.now()
+        )
+        with suppress(sign_in.LookAgain):
+            here = browser.browser_of(request)
+            return row["next"], await sign_in.enter_code(node, row, form["code"], form["number"], here, reassigned=reassigned)
+    raise failure("identity.tx_gone")
+
+
+async def _phone_status(node: Node, way: str | None, phone: str, used_at: datetime) -> Status:
+    provider = providers.phone_status(node, way or "works")
     return await ask_status(provider, phone, used_at, seconds=FACTORS.providers.phone_status_seconds)
 
 
@@ -173,9 +183,9 @@ async def resend(request: AnyRequest, node: HereNode) -> AnyResponse:
     cookie = request.cookies.get(TX_COOKIE, "")
     async with node.db.transaction() as tx:
         refused = await sign_in.send_code(tx, node, cookie)
-        step = await sign_in.where(tx, node, cookie)
-    if refused and step is not None:
-        return await _code(request, node, step, errors=tuple(Refusal(one.code, one.sentence, "code") for one in refused))
+        now = await sign_in.where_shown(tx, node, cookie)
+    if refused and now is not None:
+        return _code(request, *now, errors=tuple(Refusal(one.code, one.sentence, "code") for one in refused))
     return ui.see_other("/login/code")
 
 

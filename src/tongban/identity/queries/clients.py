@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation
+from tongban.identity.rules import clients as rules
 from tongban.identity.rules.clients import Client, client_of
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
@@ -40,14 +41,19 @@ class ClientKey(msgspec.Struct, frozen=True):
 
 async def client(tx: Tx, node: Node, client_id: str) -> Client | None:
     """A client by its id: a node of the directory, else a registered one; None for a stranger."""
+    if rules.registered_form(client_id):
+        return await registered(tx, client_id)
     listed = (await federation.directory(tx)).node(client_id)
-    if listed is not None:
-        return Client(
-            id=listed.id, kind="node", name=listed.name, redirect_uris=(f"{listed.base_url}/oidc/callback/{node.id}",),
-            backchannel_uri=f"{listed.base_url}/oidc/backchannel", scopes=("openid", "node"), id_alg="Ed25519",
-            status="active" if listed.status in ("active", "leaving") and listed.id != node.id else "ended",
-        )  # fmt: skip
-    return await registered(tx, client_id)
+    return None if listed is None else node_client(node, listed)
+
+
+def node_client(node: Node, listed: federation.ListedNode) -> Client:
+    """Another node as a client of this one: nothing is registered, the directory names it."""
+    return Client(
+        id=listed.id, kind="node", name=listed.name, redirect_uris=(f"{listed.base_url}/oidc/callback/{node.id}",),
+        backchannel_uri=f"{listed.base_url}/oidc/backchannel", scopes=("openid", "node"), id_alg="Ed25519",
+        status="active" if listed.status in ("active", "leaving") and listed.id != node.id else "ended",
+    )  # fmt: skip
 
 
 async def registered(tx: Tx, client_id: str) -> Client | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +21,19 @@ _PERSON = """
     FROM person p LEFT JOIN account a ON a.subject = p.subject AND a.status <> 'closed'
 """
 _ACCOUNT = "SELECT id, subject, status, proof, proof_method, proof_at, opened_at FROM account"
+
+
+JOIN = "LEFT JOIN person q ON q.subject = w.subject LEFT JOIN account h ON h.subject = q.subject AND h.status <> 'closed'"
+"""Joins the person of `w.subject` to a statement that asks for more besides; no old subject: rows of identity follow at once."""
+_JOINED = ("subject", "home", "proof", "doctype", "name", "name_masked", "number", "photo_held", "matched_at")
+JOINED = ", ".join((*(f"q.{one} AS q_{one}" for one in _JOINED), "h.phone AS q_phone", "h.home_statement AS q_statement"))
+
+
+def joined(node: Node, row: asyncpg.Record) -> Person | None:
+    """The person of a statement with `JOIN` and `JOINED`, None when there was none."""
+    if row["q_subject"] is None:
+        return None
+    return _person(node, {one: row[f"q_{one}"] for one in (*_JOINED, "phone")})
 
 
 async def person(tx: Tx, node: Node, subject: str) -> Person | None:
@@ -89,7 +103,7 @@ def phone_index(node: Node, phone: str) -> bytes:
     return node.cipher.index("account.phone", phone)
 
 
-def _person(node: Node, row: asyncpg.Record) -> Person:
+def _person(node: Node, row: Mapping[str, Any]) -> Person:
     subject: str = row["subject"]
 
     def opened(group: str, column: str, blob: bytes | None) -> Personal | None:

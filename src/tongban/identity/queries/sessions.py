@@ -19,6 +19,30 @@ COLUMNS = (
 )
 
 
+_NAMES = tuple(COLUMNS.split(", "))
+JOINED = ", ".join(f"s.{one} AS s_{one}" for one in _NAMES)
+"""The columns of a session `s` in a statement that asks for more besides; `joined` reads them."""
+
+
+def living(value: str, now: str, staff: str) -> str:
+    """The SQL condition of a living, unlocked session `s` of a cookie hash; the arguments are SQL."""
+    return (
+        f"(s.cookie_hash = {value} OR (s.previous_hash = {value} AND s.previous_until > {now})) AND s.revoked_at IS NULL"
+        f" AND s.idle_until > {now} AND s.ends_at > {now} AND (s.kind = 'staff') = {staff} AND s.locked_at IS NULL"
+    )
+
+
+def joined(row: Any) -> Session | None:
+    """The session of a statement with `JOINED`, None when no row was joined. With `s_current` as `by_cookie` judges it."""
+    if row["s_id"] is None:
+        return None
+    found = session_of({one: row[f"s_{one}"] for one in _NAMES})
+    if row.get("s_current") is False:
+        worth = found.acr if row["s_previous_acr"] is None else min(found.acr, row["s_previous_acr"])
+        return msgspec.structs.replace(found, current=False, acr=worth)
+    return found
+
+
 def hashed(value: str) -> bytes:
     """SM3 of a cookie, code or handle: the only form in which they are stored (T-26)."""
     return sm3(value.encode("utf-8"))

@@ -23,6 +23,7 @@ from tongban.kernel.gm import digest, hmac_sm3, jcs
 _FILE = Path(__file__).resolve().parent.parent / "clients.toml"
 KindName = Literal["node", "staff_tool", "service_app", "outside", "native"]
 PREFIXES = {"staff_tool": "tool-", "service_app": "app-", "outside": "out-", "native": "nat-"}
+_REGISTERED = re.compile(r"(tool|app|out|nat)-[a-z2-7]{16}")
 _KID = re.compile(r"[!-~]{1,128}")
 _MOST_URIS = 10
 
@@ -171,6 +172,11 @@ def words_of(names: Iterable[str]) -> tuple[str, ...]:
 def personal(names: Iterable[str]) -> tuple[str, ...]:
     """Those claims that say something of the person, and so need consent, notice or law."""
     return tuple(one for one in names if one in claims() and not claims()[one].free)
+
+
+def registered_form(client_id: str) -> bool:
+    """Whether an id has the form of registered clients, which no node's id has."""
+    return bool(_REGISTERED.fullmatch(client_id))
 
 
 def pairwise_sub(key: bytes, sector: str, subject: str) -> str:
