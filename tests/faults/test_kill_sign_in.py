@@ -1,4 +1,4 @@
-"""kill -9 at each arrow of signing in, roaming, stepping up and signing out (identity.md 6.1 to 6.3, 6.5; R-301, R-303).
+"""kill -9 at each arrow of signing in, roaming, stepping up, signing out, moving and correcting (identity.md 6; R-301, R-303, R-304).
 
 At every arrow the node that works on it is killed while the request is on its way; then the person does what people
 do: looks again, and tries again. Counted before and after: one account, one session for each redeemed code, no
@@ -237,6 +237,122 @@ async def test_an_end_at_home_reaches_a_node_that_was_cut_off_within_five_second
     spent = await everywhere_out(nation, her, subject, seconds=5)
     assert "/login" in (await her.get(story.owner + "/me/access")).url
     assert spent < 5
+
+
+async def soon(look, *, seconds=30):
+    """The first true answer of `look`."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if found := await look():
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {await look()}")
+
+
+async def ring(nation, node, bell):
+    await rows(nation, node, "SELECT pg_notify('tongban_bell', $1)", bell)
+
+
+async def kill_all(nation, *nodes):
+    """Several at once, each started again by its watcher."""
+    await asyncio.gather(*(nation.kill(node) for node in nodes))
+
+
+async def test_a_move_arrives_once_whatever_is_killed(nation, story, signed):
+    """6.6: B asks A, A lets go, the hub carries the letter, the register turns, B opens, the hub's index turns."""
+    her, subject = signed
+    await her.get(f"{story.owner}/me/access?from={HOME}")
+    page = await her.get(f"{story.owner}/step-up?level=3&next=/me/home")
+    if "/step-up" in page.url:
+        await person.face(her, page)
+
+    async def asking():
+        page = await her.get(story.owner + "/me/home")
+        form = next((one for one in page.forms if one.action.endswith("/me/home/move")), None)
+        return None if form is None else lambda: her.submit(form)
+
+    await killed(nation, HOME, await asking())  # A, while B asks it
+    again = await asking()
+    if again is not None:
+        await again()
+    assert await asking() is None, "asked, and answered"
+    assert await count(nation, HOME, "account_move WHERE subject = $1 AND side = 'from' AND state = 'waiting'", subject) == 1
+    await rows(nation, HOME, "UPDATE account_move SET due_at = now() - interval '1 second' WHERE subject = $1", subject)
+    await ring(nation, HOME, "identity.moves")
+    await kill_all(nation, HOME, REGISTER, HUB)  # A while it lets go, the hub with the letter, the register before it is asked
+
+    async def let_go():
+        await ring(nation, HOME, "identity.moves")
+        return await count(nation, HOME, "account WHERE subject = $1 AND status = 'moved'", subject)
+
+    await soon(let_go)
+    await nation.kill(AWAY)  # B, with the parcel or just before it
+
+    async def opened():
+        await ring(nation, AWAY, "identity.moves")
+        return await count(nation, AWAY, "account WHERE subject = $1 AND status = 'open'", subject)
+
+    await soon(opened)
+    (entry,) = await rows(nation, REGISTER, "SELECT home FROM register_entry WHERE subject = $1", subject)
+    assert entry["home"] == AWAY
+    assert await count(nation, HOME, "account WHERE subject = $1 AND status <> 'moved'", subject) == 0, "one account in the nation"
+    assert await count(nation, HOME, 'outbox WHERE kind = \'account.moved\' AND "to" = $1', AWAY) == 1, "let go once"
+    assert await alive(nation, HOME, subject) == 0
+    states = {row["state"] for node in (HOME, AWAY) for row in await rows(nation, node, "SELECT state FROM account_move WHERE subject = $1", subject)}
+    assert states == {"released", "opened"}
+
+    async def indexed():
+        return await count(nation, HUB, "home_index WHERE home = $1", AWAY) >= 2
+
+    assert await soon(indexed), "number and phone lead to the new home"
+
+
+async def test_a_correction_arrives_once_whatever_is_killed(nation, story, signed):
+    """6.7: opened at A, carried by the hub, confirmed at the register's owner, told to every node."""
+    her, subject = signed
+    await her.get(f"{story.owner}/me/access?from={HOME}")
+    page = await her.get(story.home + "/me/disputes/new")
+    form, right = page.form(has="claimed"), story.person.name + "彤"
+    await killed(nation, HOME, lambda: her.submit(form, {"attribute": "name", "claimed": right, "note": "登记时写错了（演示）"}))
+    if not await count(nation, HOME, "dispute WHERE subject = $1", subject):
+        page = await her.get(story.home + "/me/disputes/new")
+        await her.submit(page.form(has="claimed"), {"attribute": "name", "claimed": right, "note": "登记时写错了（演示）"})
+    (opened,) = await rows(nation, HOME, "SELECT id FROM dispute WHERE subject = $1", subject)
+    await nation.kill(HUB)  # with the letter
+    dispute = str(opened["id"])
+    await soon(lambda: count(nation, REGISTER, "dispute_desk WHERE id = $1", dispute))
+    page_of = f"{story.addresses[REGISTER]}/staff/disputes/{dispute}"
+    first, second = await story.staff("first", REGISTER, "GA-HJ-01"), await story.staff("second", REGISTER, "GA-HJ-02")
+    await first.submit((await first.get(page_of)).form(has="uphold"), {"uphold": "yes", "reason": "看过户口簿，属实（演示）"})
+    agree = {"agree": "yes", "reason": "复核无误（演示）"}
+    page = await second.get(page_of)
+    await killed(nation, REGISTER, lambda: second.submit(page.form(has="agree"), agree))
+    page = await second.get(page_of)
+    form = next((one for one in page.forms if "agree" in one.names()), None)
+    if form is not None:
+        await second.submit(form, agree)
+    await kill_all(nation, HUB, AWAY)  # with the news
+
+    def applied(node):
+        return lambda: count(nation, node, "correction WHERE subject = $1 AND attribute = 'name'", subject)
+
+    await soon(applied(HOME))
+    await soon(applied(AWAY))
+    assert await count(nation, REGISTER, "register_version WHERE subject = $1", subject) == 1, "one new version"
+    assert [await applied(node)() for node in (HOME, AWAY)] == [1, 1]
+    (decided,) = await rows(nation, HOME, "SELECT state FROM dispute WHERE subject = $1", subject)
+    assert decided["state"] == "upheld"
+    told = await rows(nation, HOME, "SELECT kind FROM message WHERE subject = $1 AND kind = 'identity.corrected'", subject)
+    assert len(told) == 1
+
+
+async def test_a_home_that_is_away_is_said_plainly(nation, story, signed):
+    """identity.md 11 `home_away`, in the weather itself: the home is dead, whoever wants to go there to sign in reads why."""
+    await nation.kill(HOME, again=False)
+    visitor = story.browser("stranger")
+    page = await visitor.get(f"{story.owner}/login/go?home={HOME}&next=/me")
+    assert page.status == 503
+    page.must("重庆市暂时连不上", "不用重填")
 
 
 async def test_nobody_was_made_twice_and_every_code_was_redeemed_once(nation, story):

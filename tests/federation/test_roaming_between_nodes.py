@@ -208,6 +208,17 @@ async def test_signing_out_at_home_ends_the_visit_by_push(nodes: dict[str, Node]
     assert "你在别处退出了" in page.body
 
 
+async def test_another_person_at_the_same_browser_ends_the_visits_of_the_one_before(nodes: dict[str, Node]) -> None:
+    """T-09, a shared computer: who forgot to sign out is not met again at a node visited before."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen("何志远"))
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
+    assert await alive(away, browser)
+    page = await browser.get(home, "/login?again=1&next=/me/access")
+    await go_on(browser, home, page, citizen("罗桂兰"))
+    await until((away, browser))
+
+
 async def test_the_letter_ends_the_visit_when_no_push_arrives(nodes: dict[str, Node]) -> None:
     browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
     await sign_in(browser, home, citizen("周雨桐"))

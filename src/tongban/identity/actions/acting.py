@@ -220,7 +220,7 @@ async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, a
     nodes = {found.agent_node}
     if to and found.granted_node != node.id:
         nodes.add(found.granted_node)
-    if to and found.granted_node == node.id:
+    if to and found.granted_node == node.id and found.basis != "guardian":
         await tell_act(tx, node, found, to, act, what, made)
     elif found.basis == "guardian" and found.agent_node == node.id:
         await guardians.tell_ward(tx, node, found, act, what, made)

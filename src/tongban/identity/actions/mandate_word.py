@@ -40,7 +40,10 @@ async def prove(node: Node, found: Mandate) -> bool | None:
         return None
     allowed = set(found.items) <= set(answer.get("items", ())) and set(found.acts) <= set(answer.get("acts", ()))
     speaker = found.granted_by_subject or found.grantor
-    if answer.get("alive") is not True or not allowed or not await is_home(node, speaker, found.granted_node, str(answer.get("proof", ""))):
+    at_home = await is_home(node, speaker, found.granted_node, str(answer.get("proof", "")))
+    if answer.get("alive") is not True or not allowed or not at_home:
+        why = "not_allowed" if at_home else "not_home"
+        log("identity.mandate_not_vouched", peer=found.granted_node, reason=why if answer.get("alive") is True else "over")
         return False
     return await _represents(node, speaker, found.grantor) if found.kind == "organisation" else True
 

@@ -51,13 +51,14 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moving(msgspec.Struct, frozen=True, kw_only=True):
-    """A move under way 正在搬: where to or from, and when the old home lets go."""
+    """A move under way 正在搬: where to or from, and when the old home lets go; `heard` is False while the old home has not answered."""
 
     id: str
     side: str
     other: str
     state: str
     due_at: Any
+    heard: bool = True
 
 
 # ---- the new home ---------------------------------------------------------------------------------------------
@@ -100,7 +101,10 @@ async def ask(node: Node, actor: Actor) -> Moving:
         raise failure("identity.home_away", place=place) from None
     due = rules.moment(answer.get("due_at"), node.clock.now() + WAIT)
     async with node.db.transaction() as tx:
-        await tx.execute("UPDATE account_move SET due_at = $3 WHERE subject = $1 AND id = $2 AND state = 'waiting'", actor.subject, move, due)
+        await tx.execute(
+            "UPDATE account_move SET due_at = $3, heard_at = $4 WHERE subject = $1 AND id = $2 AND state = 'waiting'",
+            actor.subject, move, due, node.clock.now(),
+        )  # fmt: skip
     return Moving(id=move, side="to", other=actor.home, state="waiting", due_at=due)
 
 
@@ -312,7 +316,8 @@ def _level(node: Node, session: Session) -> int:
 
 
 def _moving(row: Any) -> Moving:
-    return Moving(id=str(row["id"]), side=row["side"], other=row["other"], state=row["state"], due_at=row["due_at"])
+    heard = row["side"] == "from" or row["state"] != "waiting" or row["heard_at"] is not None
+    return Moving(id=str(row["id"]), side=row["side"], other=row["other"], state=row["state"], due_at=row["due_at"], heard=heard)
 
 
 async def _name(tx: Tx, other: str) -> str:

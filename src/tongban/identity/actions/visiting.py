@@ -75,8 +75,9 @@ async def show(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
         me = await queries.party(tx, node, told.subject)
         shown = [await _shown(tx, node, caller, one, told.line) for one in found]
         await tx.execute(
-            "UPDATE mandate SET shown = array_append(array_remove(shown, $2), $2) WHERE id = ANY($1::uuid[]) AND granted_node <> $2",
-            [one.id for one in found], caller,
+            "UPDATE mandate SET shown = array_append(array_remove(shown, $2), $2) WHERE id = ANY($1::uuid[])"
+            " AND (granted_node <> $2 OR basis = ANY($3::text[]))",
+            [one.id for one in found], caller, list(BY_LAW),
         )  # fmt: skip
     name = me.name.reveal() if me and me.name else ""
     return {"agent_name": name, "mandates": msgspec.to_builtins(shown), "line": msgspec.to_builtins(told.line)}
@@ -126,7 +127,7 @@ async def ask(node: Node, actor: Actor) -> HomeSays[Answer] | None:
 async def _keep(tx: Tx, node: Node, actor: Actor, told: Answer) -> None:
     """Copies of what is shown; what is not shown any more is over. A word of our own is not copied, and what ended stays ended."""
     now, home = node.clock.now(), actor.home
-    good = [one for one in told.mandates if _sound(one) and one.granted_node != node.id]
+    good = [one for one in told.mandates if _sound(one) and (one.granted_node != node.id or one.basis in BY_LAW)]
     gone = await tx.fetch(
         "SELECT id FROM mandate WHERE agent = $1 AND told_by = $2 AND state IN ('arriving','active') AND NOT (id = ANY($3::uuid[]))",
         actor.subject, home, [one.id for one in good],
@@ -140,7 +141,10 @@ async def _keep(tx: Tx, node: Node, actor: Actor, told: Answer) -> None:
             "INSERT INTO mandate (grantor, id, agent, basis, items, set_name, set_version, acts, from_at, until_at, wait_until, granted_acr,"
             " granted_by_subject, granted_node, agent_node, state, offered_until, news_at, grantor_name, agent_name, made_at, told_by)"
             " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,'arriving',$9,$16,$17,$18,$16,$15)"
-            " ON CONFLICT (id) DO UPDATE SET until_at = least(mandate.until_at, excluded.until_at)"
+            # one that could not be proven may be shown again: the grantor's home may hear of the acceptance later than we do
+            " ON CONFLICT (id) DO UPDATE SET until_at = least(mandate.until_at, excluded.until_at),"
+            " state = CASE WHEN mandate.over_why = 'not_proven' THEN 'arriving' ELSE mandate.state END,"
+            " over_why = CASE WHEN mandate.over_why = 'not_proven' THEN '' ELSE mandate.over_why END"
             " WHERE mandate.told_by = excluded.told_by AND mandate.agent = excluded.agent",
             one.grantor, one.id, actor.subject, one.basis, list(one.items), one.set_name[:40], one.set_version, list(one.acts), _at(one.from_at),
             min(_at(one.until_at), rules.longest(one.basis, now, 10**5)), _at(one.wait_until) if one.wait_until else None, one.granted_acr,

@@ -124,6 +124,11 @@ async def given(nodes, boss, agent):
     await until(nodes, offered)
     async with there.db.transaction() as tx:
         await mandates.accept(tx, there, helper, made.id)
+
+    async def accepted():
+        return (await row(home, made.id)).state == "active"
+
+    await until(nodes, accepted)
     return made
 
 
