@@ -154,6 +154,10 @@ BEGIN
     IF TG_OP = 'DELETE' AND current_setting('tongban.retention', true) = 'on' THEN
         RETURN OLD;
     END IF;
+    IF TG_OP = 'UPDATE' AND current_setting('tongban.follow', true) = 'on'
+       AND to_jsonb(NEW) - 'subject' = to_jsonb(OLD) - 'subject' THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'append-only: %', TG_TABLE_NAME USING ERRCODE = 'raise_exception';
 END $$;
 

@@ -178,6 +178,9 @@ COMMENT ON COLUMN key_rotation.ended_at IS 'when no row was left under an older 
 -- the data-key rotation seals the same words anew under a newer key; nothing else of a line changes
 CREATE OR REPLACE FUNCTION case_history_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('tongban.retention', true) = 'on' THEN
+        RETURN OLD;
+    END IF;
     IF TG_OP = 'UPDATE' AND current_setting('tongban.follow', true) = 'on'
        AND to_jsonb(NEW) - 'subject' = to_jsonb(OLD) - 'subject' THEN
         RETURN NEW;
