@@ -9,8 +9,8 @@ ALTER TABLE mandate ADD COLUMN grantor_node text NOT NULL DEFAULT '';
 COMMENT ON COLUMN mandate.grantor_node IS 'home of a minor who is represented by law, as the register told, empty when unknown | node id | internal';
 CREATE INDEX mandate_told_by ON mandate (told_by, over_at) WHERE told_by <> '';
 
-ALTER TABLE person ADD COLUMN confirm_until timestamptz;
-COMMENT ON COLUMN person.confirm_until IS 'a visitor of 14 to 17: the guardian confirms level-3 acts until this moment, as the home says; null for anybody else | UTC | personal';
+ALTER TABLE person ADD COLUMN confirm_until bytea;
+COMMENT ON COLUMN person.confirm_until IS 'a visitor of 14 to 17: the guardian confirms level-3 acts until this moment, as the home says; null for anybody else | sealed Unix s | personal';
 
 ALTER TABLE account_move ADD COLUMN heard_at timestamptz;
 COMMENT ON COLUMN account_move.heard_at IS 'when the old home answered the request, null at the new home until it did: the person may press again | UTC | internal';

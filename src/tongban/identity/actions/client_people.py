@@ -169,4 +169,4 @@ async def _follow(tx: Tx, _node: Node, old: str, new: str) -> None:
 
 
 rows_followed("pairwise", "client_consent", "session_client", "oidc_refresh", "oidc_code")
-rows_stay("session_client", columns=("sub",), because="the pairwise name a client knows, not the nation's")
+rows_stay("session_client", "pairwise", columns=("sub",), because="the pairwise name a client knows, not the nation's")

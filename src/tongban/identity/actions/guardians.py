@@ -232,8 +232,8 @@ async def _of_age_to_ask(tx: Tx, node: Node, me: Person) -> bool:
     """14 to 17: by the number at home; at a visited node by what the home said at the sign-in (T-88)."""
     if me.number is not None:
         return needs_confirming(me.number.reveal(), node.clock.today())
-    until: datetime | None = await tx.fetchval("SELECT confirm_until FROM person WHERE subject = $1", me.subject)
-    return until is not None and until > node.clock.now()
+    blob: bytes | None = await tx.fetchval("SELECT confirm_until FROM person WHERE subject = $1", me.subject)
+    return blob is not None and int(node.cipher.open("identity", "person.confirm_until", me.subject, blob).reveal()) > node.clock.now().timestamp()
 
 
 async def ask_guardians(node: Node, payload: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ async def _move_person(tx: Tx, node: Node, old: str, new: str, number: str) -> N
         " confirm_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (subject) DO NOTHING",
         new, row["home"], row["proof"], row["doctype"], sealed("identity", "name"), sealed("identity", "name_masked"),
         sealed("sensitive", "number", number), number_index(node, number, row["doctype"]) if number and row["bi_number"] else row["bi_number"],
-        row["photo_held"], row["matched_at"], row["version"], row["seen_at"], row["confirm_until"],
+        row["photo_held"], row["matched_at"], row["version"], row["seen_at"], sealed("identity", "confirm_until"),
     )  # fmt: skip
 
 
@@ -233,7 +233,8 @@ def visiting(
         f"INSERT INTO person AS p (subject, home, proof, name_masked, seen_at, confirm_until) SELECT $1, $2, $3, $4, $5, $6 FROM {source}"
         " ON CONFLICT (subject) DO UPDATE SET home = excluded.home, proof = excluded.proof, name_masked = excluded.name_masked,"
         " seen_at = excluded.seen_at, confirm_until = excluded.confirm_until",
-        subject, home, proof, node.cipher.seal("identity", "person.name_masked", subject, name_masked), node.clock.now(), confirm_until,
+        subject, home, proof, node.cipher.seal("identity", "person.name_masked", subject, name_masked), node.clock.now(),
+        None if confirm_until is None else node.cipher.seal("identity", "person.confirm_until", subject, str(int(confirm_until.timestamp()))),
     )  # fmt: skip
 
 
