@@ -70,6 +70,18 @@ def server_url(database: str) -> str:
     return os.environ["TONGBAN_TEST_SERVER"].replace("{database}", database)
 
 
+SLOW = (
+    "tests/faults/test_kill.py", "tests/journeys/test_axe.py", "tests/faults/test_kill_sign_in.py", "tests/nation/", "tests/journeys/",
+    "tests/faults/", "tests/federation/", "tests/security/", "tests/conformance/",
+)  # fmt: skip
+"""Files whose few tests take minutes, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, the many short ones fill up behind them; the order within a file stays."""
+    items.sort(key=lambda item: next((rank for rank, one in enumerate(SLOW) if item.nodeid.startswith(one)), len(SLOW)))
+
+
 @pytest.fixture(scope="module")
 async def new_database() -> AsyncIterator[Callable[[], Awaitable[str]]]:
     """Makes a fresh migrated database and gives its URL; all are dropped after the module."""

@@ -19,8 +19,10 @@ from joserfc.jwk import ECKey
 from litestar import Litestar
 
 from tongban import federation
+from tongban.federation import letters as federation_letters
 from tongban.federation.tests.make import enrol, free_port, make_member
 from tongban.federation.tests.make import serving as serving_node
+from tongban.identity import letters as identity_letters
 from tongban.identity.actions import keys
 from tongban.identity.rules import clients as client_rules
 from tongban.identity.rules import home as home_rules
@@ -75,6 +77,10 @@ async def make_one(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ma
 async def nodes(make_one: MakeNode) -> AsyncIterator[dict[str, Node]]:
     """Hub, register and two provinces, enrolled for real, with identity's doors."""
     async with household(make_one, HOME, AWAY) as found:
+        for one in found.values():  # of their own: another file that runs in between may put other handlers at every node's disposal
+            federation.register(
+                {**federation_letters.LETTERS, **identity_letters.LETTERS}, {**federation_letters.CALLS, **identity_letters.CALLS}, node=one
+            )
         yield found
 
 
