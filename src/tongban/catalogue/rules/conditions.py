@@ -1,7 +1,8 @@
 """Conditions in CEL 条件: compiled once, closed over declared names, bounded in cost (T-43).
 
 Answers enter as: text kinds → string ("" when empty), `bool` → bool, `number` and `money` → double (0.0 when empty),
-`multiselect` → list of strings, `table` → list of maps of strings; `today` is an ISO date string in China.
+`multiselect` → list of strings, `table` → list of maps of strings; `today` is an ISO date string in China. A money or number
+column of a table also enters as its sum, `<table>_<column>_total` → double.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -72,7 +74,7 @@ def proven(expression: str, fields: Iterable[Field]) -> None:
     known = tuple(fields)
     program = compiled(expression)
     own = set(LOOP_VARIABLE.findall(expression))
-    strange = sorted(set(program.variables()) - {field.name for field in known} - {"today"} - own)
+    strange = sorted(set(program.variables()) - {name for field in known for name in _names(field)} - {"today"} - own)
     if strange:
         raise ConditionBroken(f"{strange[0]} is no field of this form; fields are {', '.join(f.name for f in known)}")
     try:
@@ -106,8 +108,31 @@ def bound(field: Field, answer: Answer | None) -> object:
     return answer if isinstance(answer, str) else ""
 
 
+def _names(field: Field) -> tuple[str, ...]:
+    return field.name, *(f"{field.name}_{column.name}_total" for column in field.columns if column.kind in {"number", "money"})
+
+
+def totals(field: Field, answer: Answer | None) -> Iterable[tuple[str, float]]:
+    """The sums of a table's amounts (合计), exact to the cent; a cell that is no number counts as nothing."""
+    rows = [one for one in answer if isinstance(one, dict)] if isinstance(answer, list) else []
+    for column in field.columns:
+        if column.kind in {"number", "money"}:
+            yield f"{field.name}_{column.name}_total", float(sum((_amount(row.get(column.name)) for row in rows), Decimal(0)))
+
+
+def _amount(cell: object) -> Decimal:
+    try:
+        found = Decimal(cell) if isinstance(cell, str) and len(cell) < 20 else Decimal(0)
+    except InvalidOperation:
+        return Decimal(0)
+    return found if found.is_finite() else Decimal(0)
+
+
 def context(answers: Answers, fields: Iterable[Field], today: date | None) -> dict[str, object]:
     """All declared names bound, so that no condition ever meets an unknown one (求值环境)."""
+    fields = tuple(fields)
     values = {field.name: bound(field, answers.get(field.name)) for field in fields}
+    for field in fields:
+        values.update(totals(field, answers.get(field.name)))
     values["today"] = today.isoformat() if today else ""
     return values

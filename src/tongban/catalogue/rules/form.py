@@ -11,7 +11,7 @@ from datetime import date
 import msgspec
 
 from tongban.catalogue.model import NEVER_PREFILLED, Answer, Answers, Field, Form, Prefill
-from tongban.catalogue.rules.conditions import bound, context, holds
+from tongban.catalogue.rules.conditions import bound, context, holds, totals
 from tongban.catalogue.rules.kinds import CHECKS, as_field, normalised
 from tongban.kernel.errors import Refusal, Refusals
 
@@ -41,6 +41,7 @@ def _seen(form: Form, answers: Answers, today: date | None) -> tuple[frozenset[s
             if holds(field.visible_when, values):
                 shown.add(field.name)
                 values[field.name] = bound(field, answers.get(field.name))
+                values.update(totals(field, answers.get(field.name)))
     return frozenset(shown), values
 
 
