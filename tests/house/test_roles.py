@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tongban.cases.pages.desk import ACTS
+from tongban.credentials.rules.templates import acts
 from tongban.identity.actions import dispute_desk
 from tongban.identity.actions.proposals import kinds
 from tongban.identity.rules import roles
@@ -24,6 +25,7 @@ ACTION = re.compile(rf"^({'|'.join(ROOMS)})\.[a-z_]+$")
 # actions that reach the check inside a table: file -> what the table holds
 TABLES = {
     "cases/pages/desk.py": {action for action, _ in ACTS.values()},
+    "credentials/actions/office.py": {act.right for act in acts().values() if act.right},
     "service_apps/pages.py": {row.action for row in transitions().values()},
     "identity/actions/dispute_desk.py": {dispute_desk.DECIDE, dispute_desk.CONFIRM},
     "identity/actions/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
@@ -185,6 +187,7 @@ FINDS_BY_NUMBER = {
     "identity/actions/reasons.py",  # a counter visit: line and message before any answer
     "identity/actions/emergency.py",  # a named person of a break-glass: nothing is shown before the line
     "identity/actions/theft.py",  # a person's own report: answers nothing
+    "credentials/actions/office.py",  # the licence desk: the line before the answer, and one answer for stranger and wrong name
     "identity/actions/phone_change.py",  # a person's own recovery
 }
 

@@ -106,7 +106,7 @@ async def test_a_residence_permit_is_endorsed_and_next_year_the_form_knows_it(st
     second, page = await card(story, "居住证", besides=[first])
     page.must("有效", "演示500103000001")
     her = story.browser("her")
-    await story.until(lambda: her.get(first), "已注销", seconds=15)
+    await story.until(lambda: her.get(first), "已换新", seconds=15)
     assert second != first
     page = await story.browser("her").get(f"{story.home}/cases/{case}")
     page.must("已办结")

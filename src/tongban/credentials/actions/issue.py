@@ -136,6 +136,7 @@ async def renew(
     holder: Holder,
     case: str = "",
     valid_until: date | None = None,
+    ground: Ground | None = None,
 ) -> Credential:
     """A newer one in place of an old one, with `changes` over its data (换发、签注). Raises CardGone, and as `issue`."""
     old = await find(tx, node, subject, credential_id)
@@ -144,7 +145,7 @@ async def renew(
     data = {key: value.reveal() for key, value in old.data.items()} | dict(changes)
     return await issue(
         tx, node, actor, type_code=old.type_code, holder=holder, issuer=Issuer(old.org_code, old.org_name), data=data,
-        case=case, previous=credential_id, valid_until=valid_until,
+        case=case, previous=credential_id, valid_until=valid_until, ground=ground,
     )  # fmt: skip
 
 
@@ -154,6 +155,8 @@ def _kind(node: Node, type_code: str) -> CredentialType:
         raise TypeRefused(f"没有类型 {type_code}")
     if kind.code_status == "demo" and not node.settings.demo:
         raise TypeRefused(f"{kind.name}用的是演示代码，正式系统不发")
+    if kind.template == "general" and not node.settings.demo:
+        raise TypeRefused(f"{kind.name}还没有自己的模板，正式系统不发")
     return kind
 
 
@@ -171,7 +174,10 @@ async def _previous(
     old = await find(tx, node, subject, credential_id)
     if old is None:
         raise CardGone
-    if operation == "transfer" or old.state in templates.acts()[operation].begin:
+    may_begin = old.state in templates.acts()[operation].begin
+    if operation == "transfer" and not may_begin:  # moved once only
+        raise status.StateRefused
+    if may_begin:
         await status.change(tx, node, actor, subject, credential_id, operation, why)
     return old
 

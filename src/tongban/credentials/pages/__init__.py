@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import ui
-from tongban.credentials.pages import desk, office, offline, show, verifiers, verify, wallet
+from tongban.credentials.pages import desk, licences, office, offline, papers, show, types, verifiers, verify, wallet
 
-routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *offline.routes, *verifiers.routes]
+routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *licences.routes, *types.routes, *papers.routes, *offline.routes, *verifiers.routes]
 
 ROUTES: list[ui.Route] = [
     ui.Route("/wallet", "/wallet", who=("citizen",)),
@@ -28,4 +28,10 @@ ROUTES: list[ui.Route] = [
     ui.Route("/staff/verifiers/reports", "/staff/verifiers/reports", who=("staff",)),
     ui.Route("/staff/credentials", "/staff/credentials", who=("staff",)),
     ui.Route("/staff/credentials/{credential_id:uuid}", who=("staff",), fixture="an issued credential"),
+    ui.Route("/staff/credentials/{credential_id:uuid}/{operation:str}", who=("staff",), fixture="an issued credential"),
+    ui.Route("/staff/licences/new", "/staff/licences/new", who=("staff",)),
+    ui.Route("/staff/licence-types", "/staff/licence-types", who=("staff",)),
+    ui.Route("/staff/licence-types/{code:str}", "/staff/licence-types/11990000TB0000001E007", who=("staff",)),
+    ui.Route("/staff/status-lists", "/staff/status-lists", who=("staff",)),
+    ui.Route("/wallet/{card_id:uuid}/history", who=("citizen",), fixture="a card in the wallet"),
 ]

@@ -39,6 +39,9 @@ def _valid() -> Issuer:
     return Issuer(CreditCode.make("11", "510100", "MB0000001").value, OFFICE.org_name)
 
 
+OFFICE_VALID = _valid()
+
+
 def credit_code() -> str:
     from tongban.kernel.ids import CreditCode
 

@@ -339,10 +339,10 @@ async def test_back_office_of_credentials_and_verifiers(node, card):
         assert (await client.get("/staff/credentials")).status_code == 200
         url = f"/staff/credentials/{card.id}"
         page = await client.get(url)
-        assert "暂停使用" in page.text
+        assert "冻结" in page.text
         assert "陈演示" not in page.text
         assert (await send(client, url, url, {"act": "suspend", "reason": ""})).status_code == 422
-        assert (await send(client, url, url, {"act": "suspend", "reason": "核查登记材料"})).status_code == 303
+        assert (await send(client, url, url, {"act": "suspend", "reason": "核查登记材料", "basis": "市场主体登记管理条例"})).status_code == 303
         assert "恢复" in (await client.get(url)).text
         made = await send(
             client,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tongban import credentials, seals
-from tongban.credentials.actions import status, verifiers, verify, wallet
+from tongban.credentials.actions import lists, status, verifiers, verify, wallet
 from tongban.credentials.errors import CardGone, TooManyTries, TypeRefused
 from tongban.credentials.model import Holder, Shown
 from tongban.credentials.queries import credentials as queries
@@ -201,7 +201,7 @@ async def test_old_status_list_cannot_confirm(node, shop):
     """Nothing heard of the issuer for a day: never green, never red (D-14, T-55)."""
     issued, window = shop
     async with node.db.transaction() as tx:
-        await status.refresh_lists(tx, node, timedelta(0))
+        await lists.refresh(tx, node, timedelta(0))
     node.clock.move(timedelta(hours=23, minutes=58))
     fresh = await verify.verify_presentation(node, (await show(node, issued)).token, window)
     assert fresh.kind == "valid"
@@ -212,7 +212,7 @@ async def test_old_status_list_cannot_confirm(node, shop):
     assert "演示科技" not in repr(verdict)
     assert any(line.name == "最后知道的" for line in verdict.lines)
     async with node.db.transaction() as tx:
-        assert await status.refresh_lists(tx, node, timedelta(minutes=10)) == 1
+        assert await lists.refresh(tx, node, timedelta(minutes=10)) == 1
     assert (await verify.verify_presentation(node, (await show(node, issued)).token, window)).kind == "valid"
 
 
@@ -290,7 +290,7 @@ async def test_missing_field_names_it(node):
     assert "名称" in why.value.sentence
 
 
-async def test_renewal_replaces_the_card_and_cancels_the_old(node):
+async def test_renewal_replaces_the_card_and_supersedes_the_old(node):
     holder = Holder("p1renew", "500000", Personal("陈演示"), Personal(make.PERSON["number"]))
     async with node.db.transaction() as tx:
         old = await make.permit(tx, node, subject="p1renew")
@@ -299,7 +299,7 @@ async def test_renewal_replaces_the_card_and_cancels_the_old(node):
         )
         cards = await credentials.of_holder(tx, node, "p1renew")
         before = await credentials.credential(tx, node, "p1renew", old.id)
-    assert before.state == "cancelled"
+    assert before.state == "superseded"
     assert [card.id for card in cards] == [new.id]
     assert cards[0].data["address"].reveal() == "重庆市新址"
     first, second = CredentialId.parse(old.identifier), CredentialId.parse(new.identifier)

@@ -10,7 +10,7 @@ import pytest
 
 from tongban import credentials, federation, seals
 from tongban.credentials import letters
-from tongban.credentials.actions import hall, prints, status, verify
+from tongban.credentials.actions import hall, lists, prints, verify
 from tongban.credentials.errors import PrintRefused, TooManyTries
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.credentials import GROUP
@@ -135,10 +135,10 @@ async def test_status_lists_of_others_are_not_taken_from_a_third(nodes):
     ):
         with pytest.raises(ValueError, match="status list"):
             async with home.db.transaction() as tx:
-                await status.receive_list(tx, "510000", {"list": forged, "sig": sig})
+                await lists.receive(tx, "510000", {"list": forged, "sig": sig})
     old = record.list_record("510000", 1, row["at"], row["bits"])
     async with home.db.transaction() as tx:
-        assert not await status.receive_list(
+        assert not await lists.receive(
             tx, "510000", {"list": old, "sig": {"kid": row["kid"], "value": b64(row["signature"])}}
         )
 
@@ -247,7 +247,7 @@ async def test_hall_waits_when_the_status_list_is_old(nodes):
             await hall.print_paper(tx, home, clerk, str(code), code=plain, blank_no="YZ2001", identity_checked=True)
     assert "太旧" in why.value.sentence
     async with there.db.transaction() as tx:
-        await status.refresh_lists(tx, there, timedelta(0))
+        await lists.refresh(tx, there, timedelta(0))
     await deliver(nodes)
     async with home.db.transaction() as tx:
         assert (

@@ -263,8 +263,8 @@ def test_even_the_whole_card_fits_a_code():
     from tongban.credentials.queries.types import _load
     from tongban.credentials.tests import make as cases
 
-    types, _ = _load(Path(__file__).resolve().parents[4] / "items" / "credentials")
-    kind = next(one for one in types.values() if one.name == "营业执照")
+    types = _load(Path(__file__).resolve().parents[4] / "items" / "credentials")
+    kind = next(one for one in types.by_code.values() if one.name == "营业执照")
     values = {**cases.COMPANY, "business_scope": "软件开发；" * 300, "address": "演示路" * 100, "registrar": "局" * 100}
     found = showing.attributes(kind, kind.disclosure("full"), values, date(2026, 11, 18))
     assert found[5].endswith("…")

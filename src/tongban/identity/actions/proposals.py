@@ -39,7 +39,9 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Handler = Callable[[Tx, Node, Actor, Proposal, bytes], Awaitable[str]]
+Describer = Callable[[bytes], tuple[tuple[str, str], ...]]
 _handlers: dict[str, Handler] = {}
+_describers: dict[str, Describer] = {}
 
 
 @cache
@@ -48,11 +50,22 @@ def kinds() -> Mapping[str, Kind]:
     return msgspec.convert(tomllib.loads(_FILE.read_text("utf-8")), dict[str, Kind])
 
 
-def carries_out(kind: str, handler: Handler) -> None:
-    """Call `handler(tx, node, approver, proposal, body)` when a proposal of this kind is approved; its words are shown once."""
+def carries_out(kind: str, handler: Handler, describer: Describer | None = None) -> None:
+    """Call `handler(tx, node, approver, proposal, body)` when a proposal of this kind is approved; its words are shown once.
+
+    `describer(body)` gives label and value of what would be carried out, for whoever approves; without one they see `words`.
+    """
     if kind not in kinds():
         raise ValueError(f"no kind {kind} in proposals.toml")
     _handlers[kind] = handler
+    if describer is not None:
+        _describers[kind] = describer
+
+
+def described(kind: str, body: bytes) -> tuple[tuple[str, str], ...]:
+    """What a proposal would carry out, in words of the room that owns it; empty when that room gives none (提议内容)."""
+    describer = _describers.get(kind)
+    return describer(body) if describer is not None else ()
 
 
 async def propose(tx: Tx, node: Node, actor: Actor, kind: str, *, division: str, org: str = "", words: str, body: bytes) -> Proposal:

@@ -136,7 +136,7 @@ def _details(found: Proposal, body: bytes, numbers: dict[str, str]) -> tuple[tup
                 ("部门", wanted.org or "所有部门"), ("事项", "所有事项" if "*" in wanted.items else "、".join(wanted.items)),
                 ("到期", f"{wanted.until:%Y-%m-%d}" if wanted.until else "长期"),
             )  # fmt: skip
-    return (("内容", found.words),)
+    return (("内容", found.words), *proposals.described(found.kind, body))
 
 
 @post("/staff/proposals/{proposal_id:uuid}", status_code=200)
