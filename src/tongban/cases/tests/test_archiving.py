@@ -44,6 +44,12 @@ def judged(folder: Path, package: bytes, key: str) -> tuple[int, str]:
 async def settled(node: Node) -> str:
     """Every leaf in a signed head; the fingerprint of the key that signed it."""
     async with node.db.transaction() as tx:
+        # the database's clock did not move with the node's: the leaves get the times of what they stand for, before they have a place
+        for source, leaf, at in (("case_history", "leaf", "at"), ("archive", "leaf::text", "made_at")):
+            await tx.execute(
+                f"UPDATE log_leaf l SET at_ms = extract(epoch FROM s.{at}) * 1000 FROM {source} s, log_pending p"
+                f" WHERE s.{leaf} = l.id::text AND p.leaf_id = l.id"
+            )
         while await transparency.sequence(tx):
             pass
         await transparency.sign_head(tx, node)
