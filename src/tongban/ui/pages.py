@@ -13,7 +13,7 @@ from tongban.ui.forms import form
 from tongban.ui.frame import MODES, YEAR_SECONDS, display_cookies, own_path, size_of
 from tongban.ui.gallery import GALLERY
 from tongban.ui.rendering import page, see_other, takes_gzip
-from tongban.ui.static import files
+from tongban.ui.static import files, worker
 from tongban.ui.wiring import wiring
 
 
@@ -29,6 +29,12 @@ def static_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Respons
         headers["Content-Encoding"] = "gzip"
         body = found.packed
     return Response(body, headers=headers, media_type=found.media)
+
+
+@get("/sw.js", sync_to_thread=False, include_in_schema=False)
+def service_worker() -> Response[bytes]:
+    """The service worker (离线外壳); asked for anew each time, so that a new version is there at once."""
+    return Response(worker(), headers={"Cache-Control": "no-cache"}, media_type="text/javascript")
 
 
 @post("/mode", status_code=303, include_in_schema=False)
@@ -55,4 +61,4 @@ def components(request: Request[Any, Any, Any]) -> Response[bytes]:
     return page(request, "ui/gallery.html", GALLERY)
 
 
-routes = [static_file, switch_mode, components]
+routes = [static_file, service_worker, switch_mode, components]

@@ -23,9 +23,9 @@ addEventListener("fetch", (event) => {
   const { request } = event, url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
   if (url.pathname.startsWith("/static/")) {
-    event.respondWith(caches.match(request).then((found) => found || fetch(request)));
+    event.respondWith(caches.match(request, { ignoreVary: true }).then((found) => found || fetch(request)));
   } else if (request.mode === "navigate") {
     const shell = url.pathname.startsWith("/verify") ? "/verify/offline" : "/wallet/offline";
-    event.respondWith(fetch(request).catch(() => caches.match(shell, { ignoreSearch: true })));
+    event.respondWith(fetch(request).catch(() => caches.match(shell, { ignoreSearch: true, ignoreVary: true })));
   }
 });
