@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tongban.federation.actions.office import DIRECTORY_BELL, RECOVERY_BELL
+from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
@@ -14,18 +15,26 @@ async def back_up(node: Node, name: str = "backup") -> None:
     async with node.db.transaction() as tx:
         await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         await tx.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")
-        for row in await tx.fetch(_TABLES):
-            await tx.execute(f'CREATE TABLE {name}."{row["tablename"]}" AS SELECT * FROM public."{row["tablename"]}"')
+        for one in await _filled(tx):
+            await tx.execute(f'CREATE TABLE {name}."{one}" AS SELECT * FROM public."{one}"')
         await tx.execute(f"CREATE TABLE {name}.sequences AS {_SEQUENCES}")
+
+
+async def _filled(tx: Tx) -> list[str]:
+    """The tables that hold anything: most of a node of the post are empty."""
+    tables = [row["tablename"] for row in await tx.fetch(_TABLES)]
+    looks = " UNION ALL ".join(f"SELECT '{one}' AS name WHERE EXISTS (SELECT FROM public.\"{one}\")" for one in tables)
+    return [row["name"] for row in await tx.fetch(looks)]
 
 
 async def put_back(node: Node, name: str = "backup") -> None:
     """The database as it was; whoever keeps things in memory looks again."""
     async with node.db.transaction() as tx:
         await tx.execute("SET LOCAL session_replication_role = replica")
-        tables = [row["tablename"] for row in await tx.fetch(_TABLES)]
-        await tx.execute("TRUNCATE " + ", ".join(f'public."{one}"' for one in tables))
-        for one in tables:
+        for one in await _filled(tx):
+            await tx.execute(f'DELETE FROM public."{one}"')
+        copied = await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'sequences'", name)
+        for one in (row["tablename"] for row in copied):
             names = ", ".join(
                 f'"{row["attname"]}"'
                 for row in await tx.fetch(

@@ -240,6 +240,6 @@ def test_the_doors_are_those_of_the_page():
     assert paths == {
         f"/federation/{one}" for one in (
             "directory", "letters", "chain", "snapshot", "enrol", "enrol/{enrolment:str}", "call/{service:str}", "renew",
-            "revoke", "diverged", "returned",
+            "revoke", "diverged", "returned", "crl",
         )
     }  # fmt: skip
