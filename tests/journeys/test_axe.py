@@ -69,6 +69,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/": ((NOBODY, "/"), (HER, "/")),
     "/about": ((NOBODY, "/about"),),
     "/accessibility": ((NOBODY, "/accessibility"),),
+    "/apply/{draft_id:str}/found": ((HER, "/apply/{draft}/found"),),
     "/apply/{draft_id:str}/submitted": ((HER, "/apply/{case}/submitted"),),
     "/apply/{draft_id:str}/{step:str}": tuple((HER, f"/apply/{{draft}}/{{step{at}}}") for at in range(8)),
     "/cases": ((HER, "/cases"),),

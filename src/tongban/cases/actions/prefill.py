@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from tongban import catalogue, credentials, exchange, federation, identity
-from tongban.cases.actions import drafts
+from tongban.cases.actions import drafts, gather
 from tongban.cases.model import Draft, DraftFile, Source
 from tongban.cases.queries import mirrors
 from tongban.kernel.actor import Actor
@@ -22,13 +22,16 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 PURPOSE = "case.prefill"
-Found = dict[tuple[str, str, str], tuple[str, Source]]
-"""What was found, by (source, resource, field)."""
+Found = gather.Found
 
 
-async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> None:
-    """Ask every source once and put what it says into empty fields (预填草稿). The network is asked outside transactions."""
-    if draft.file.filled:
+async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, *, again: bool = False) -> None:
+    """Ask every source once and put what it says into empty fields (预填草稿). The network is asked outside transactions.
+
+    One number is enough (一证通办, R-405): whose draft it is finds registers, wallet and licences at every node. A source that
+    is away is named in the draft; `again` asks once more for what is still missing.
+    """
+    if draft.file.filled and not again:
         return
     plan = catalogue.prefill_plan(item.form)
     wanted: dict[str, set[str]] = {}
@@ -36,22 +39,29 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> 
         for one in planned.sources:
             if one.source == "register" and _answers_for(draft.subject, one.resource):
                 wanted.setdefault(one.resource, set()).add(one.field)
-    answers = await asyncio.gather(*(_ask(node, actor, draft, name, tuple(sorted(fields))) for name, fields in wanted.items()))
+    asking = (_ask(node, actor, draft, name, tuple(sorted(fields))) for name, fields in wanted.items())
+    cards, answers = await asyncio.gather(gather.cards(node, actor, draft, item, plan), asyncio.gather(*asking))
     async with node.db.transaction() as tx:
-        found = await _at_home(tx, node, actor, plan)
+        found = await _at_home(tx, node, actor, draft, plan)
+        found.update({key: one for key, one in cards.values.items() if key not in found})
         away: dict[str, str] = {}
         for got in answers:
             if isinstance(got, exchange.Fetched):
+                as_of = _ms(got.as_of) if got.as_of else 0
                 for field, value in got.values.items():
                     # a value its person disputes is used and marked; the form never waits for the dispute (R-304)
-                    source = Source(kind="register", name=got.source, at=_ms(got.at), pending=field in got.disputed)
+                    source = Source(kind="register", name=got.source, at=_ms(got.at), pending=field in got.disputed, as_of=as_of)
                     found["register", got.resource, field] = (value.reveal(), source)
             else:
                 away[got.resource] = got.source
         current = await mirrors.draft(tx, node, draft.subject, draft.id, lock=True)
         if current is None or current.state != "draft":
             return
-        await drafts.write(tx, node, current, _filled(item, current.file, plan, found, away), step=current.step)
+        file = msgspec.structs.replace(
+            _filled(item, current.file, plan, found, away), cards=cards.found, silent=tuple(dict.fromkeys((*away.values(), *cards.silent))),
+            asked_at=_ms(node.clock.now()),
+        )  # fmt: skip
+        await drafts.write(tx, node, current, file, step=current.step)
     log("cases.filled", case_id=draft.id, count=len(found))
 
 
@@ -72,6 +82,8 @@ def _filled(
         silent = next((away[one.resource] for one in planned.sources if one.source == "register" and one.resource in away), None)
         if silent is not None:
             sources[planned.field] = Source(name=silent, pending=True)
+        elif planned.field in sources and sources[planned.field].kind == "typed" and sources[planned.field].pending:
+            sources[planned.field] = Source()  # its source answers again and holds nothing for this field
     return msgspec.structs.replace(file, answers=answers, sources=sources, filled=True)
 
 
@@ -101,19 +113,19 @@ async def _ask(
         return exchange.Unavailable(resource=resource, source=name, reason="away", sentence="", retryable=True)
 
 
-async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Planned]) -> Found:
+async def _at_home(tx: Tx, node: Node, actor: Actor, draft: Draft, plan: Iterable[catalogue.Planned]) -> Found:
     """What this node itself holds for the person: account, wallet, earlier cases."""
     found: Found = {}
-    me = await identity.party(tx, node, actor.person)
+    me = await identity.party(tx, node, draft.subject)
     if me is not None:
         company = me.kind == "organisation"
-        words = "法人登记" if company else "对方的账号" if actor.for_subject else "你的账号"
+        words = "法人登记" if company else "你的账号" if draft.subject == actor.subject else "对方的账号"
         account = Source(kind="account", name=words, at=_ms(node.clock.now()))
         prefix = "org_" if company else ""
         for name, value in ((f"{prefix}name", me.name), ("org_code" if company else "number", me.number), ("phone", me.phone)):
             if value:
                 found["account", "", name] = (value.reveal(), account)
-    for card in await credentials.of_holder(tx, node, actor.person):
+    for card in await credentials.of_holder(tx, node, draft.subject):
         kind = credentials.type_of(node, card.type_code)
         if kind is None or card.state != "valid" or any(key[:2] == ("licence", kind.name) for key in found):
             continue
@@ -124,7 +136,7 @@ async def _at_home(tx: Tx, node: Node, actor: Actor, plan: Iterable[catalogue.Pl
                 found["licence", kind.name, entry.name] = (text.reveal(), source)
     for planned in plan:
         if any(one.source == "earlier_case" for one in planned.sources):
-            earlier = await mirrors.earlier_answers(tx, node, actor.person, planned.field)
+            earlier = await mirrors.earlier_answers(tx, node, draft.subject, planned.field)
             if earlier is not None:
                 midnight = datetime.combine(earlier[1], datetime.min.time(), tzinfo=node.clock.now().tzinfo)
                 source = Source(kind="earlier_case", name="你上次填的", at=_ms(midnight))

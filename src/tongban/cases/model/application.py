@@ -16,25 +16,41 @@ Answers = dict[str, Any]
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where an answer came from (来源). `name` is for people; `pending` 待核验: typed because its register was away,
-    or taken from a register where the person disputes it.
+    or taken from a register where the person disputes it. `at` is when it was asked, `as_of` the source's own date (Unix ms, 0 = none).
     """
 
     kind: SourceKind = "typed"
     name: str = ""
     at: int = 0
     pending: bool = False
+    as_of: int = 0
+
+
+class FoundCard(msgspec.Struct, frozen=True):
+    """A licence the item needs that was found (查到的证照): no content. `at` (Unix ms) is how old that knowledge is."""
+
+    type_name: str
+    org_name: str
+    state: str
+    valid_until: str
+    at: int
+    node: str = ""
 
 
 class DraftFile(msgspec.Struct, frozen=True):
     """What a draft holds (暂存内容): answers as typed, also wrong ones; their sources by field; files by material.
 
-    `filled`: registers and licences were asked once; asking again is the person's act.
+    `filled`: registers and licences were asked once, at `asked_at`; asking again is the person's act. `cards` are licences
+    that were found, over all nodes; `silent` are the places that did not answer then.
     """
 
     answers: Answers = {}
     sources: dict[str, Source] = {}
     materials: dict[str, tuple[str, ...]] = {}
     filled: bool = False
+    cards: tuple[FoundCard, ...] = ()
+    silent: tuple[str, ...] = ()
+    asked_at: int = 0
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -223,7 +223,7 @@ async def _draw(
     page_s = StepPage(
         title=f"{found.title} - {item.name}", nav_title=item.name, step_line=line, heading=found.title, lead=found.lead,
         questions=await asked.questions(tx, draft.file, fields), action=action, back=back, errors=wrong,
-        from_check=came == "check",
+        from_check=came == "check", found_href=f"/apply/{draft.id}/found" if not earlier and draft.file.asked_at else "",
     )  # fmt: skip
     return ui.page(request, "cases/step.html", page_s, status=status)
 

@@ -24,6 +24,7 @@ class StepPage(msgspec.Struct, frozen=True):
     errors: Refusals = ()
     from_check: bool = False
     question: str = ""
+    found_href: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -9,12 +9,12 @@ from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, identity, ui
-from tongban.cases.actions import drafts
+from tongban.cases.actions import drafts, prefill
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
 from tongban.cases.errors import DraftGone, ItemNotOffered, VisitOver
 from tongban.cases.model import Draft, Mirror
-from tongban.cases.pages import asked
+from tongban.cases.pages import asked, found
 from tongban.cases.pages.apply import materials_page
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.views import MaterialsPage
@@ -52,6 +52,7 @@ class ReceiveFormPage(msgspec.Struct, frozen=True):
     questions: tuple[asked.Asked, ...]
     materials: MaterialsPage
     action: str
+    found: found.Found
     errors: Refusals = ()
     back: str = "/desk/receive"
     back_label: str = "返回代收"
@@ -79,10 +80,14 @@ async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
             wrong.append(Refusal("cases.window.item", "请选要办的事项", "task_code"))
         else:
             visit = await identity.open_visit(tx, node, actor, number, name)
-            if not isinstance(visit, tuple):
+            if isinstance(visit, tuple):
+                wrong += visit
+            else:
                 draft = await drafts.begin(tx, node, actor, item.task_code, subject=visit.subject)
-                return ui.see_other(f"/desk/receive/{draft.id}")
-            wrong += visit
+    if not wrong and item is not None:
+        # one document is enough: everything the item needs is looked for before the clerk asks anything
+        await prefill.fill(node, actor, draft, item)
+        return ui.see_other(f"/desk/receive/{draft.id}")
     return await _start_page(request, node, form["task_code"], number, name, tuple(wrong), 422, "")
 
 
@@ -158,6 +163,7 @@ async def _form_page(tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wro
         title=f"代收 {item.name}", heading=f"代收：{item.name}", draft=draft,
         questions=await asked.questions(tx, draft.file, fields),
         materials=await materials_page(tx, node, draft, item, wrong, action, "", ""), action=action, errors=wrong,
+        found=found.told(draft, item),
     )  # fmt: skip
 
 

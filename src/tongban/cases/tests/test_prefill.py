@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tongban import catalogue, exchange, notifications
+from tongban import catalogue, credentials, exchange, identity, notifications
 from tongban.cases.actions import drafts, prefill
 from tongban.cases.queries import mirrors
 from tongban.cases.tests import make
@@ -173,3 +173,91 @@ async def test_forms_that_used_a_value_before_its_correction_are_listed_once_for
     assert mine[0].link.startswith("/apply/")
     assert others == []
     assert any("1 件事用过更正前的姓名" in text for text in told)
+
+
+async def test_one_number_finds_everything_and_says_from_where_and_how_old(node, monkeypatch):
+    """一证通办 (R-405): registers, wallet and account are asked by whose draft it is; the page names source and age of each."""
+    who = make.citizen("n1" + "d" * 32)
+    away: set[str] = {"mps.population"}
+    known = {"name": "演示陈晓雨", "number": make.NUMBER, "address": "重庆市渝中区演示路 2 号"}
+
+    async def fetch(_node, _actor, *, resource, key_subject, fields, **_):
+        assert key_subject == who.subject
+        if resource in away:
+            return exchange.Unavailable(resource=resource, source="公安部人口登记", reason="away", sentence="", retryable=True)
+        values = {name: Personal(known[name]) for name in fields if name in known}
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1", as_of=datetime(2024, 3, 1, tzinfo=UTC))
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    browser = make.Browser(node, who)
+    page = await browser.get(f"/apply/{draft.id}/found")
+    assert "公安部人口登记现在连不上" in page.text
+    assert "还有" in page.text
+    assert (await browser.get(f"/apply/{draft.id}/person")).status_code == 200, "one source away closed the form"
+    away.clear()
+    sent = await browser.post(f"/apply/{draft.id}/found", {}, page=f"/apply/{draft.id}/found")
+    assert sent.status_code == 303
+    page = await browser.get(f"/apply/{draft.id}/found")
+    assert "连不上" not in page.text
+    assert "公安部人口登记" in page.text
+    assert "登记于 2024 年 3 月 1 日" in page.text
+    assert make.NUMBER not in page.text
+    assert (await again(node, draft)).file.answers["name"] == "演示陈晓雨"
+    other = make.Browser(node, make.citizen("n1" + "e" * 32))
+    assert (await other.get(f"/apply/{draft.id}/found")).status_code == 404
+
+
+async def test_a_window_needs_the_document_and_nothing_else(node, monkeypatch):
+    """R-405 at a hall: number and name from the card, and the form the clerk sees is filled, each field with its source."""
+    subject = make.citizen("n1" + "c" * 32).subject
+    asked = []
+
+    async def fetch(_node, actor, *, resource, key_subject, fields, **_):
+        asked.append((actor.kind, key_subject))
+        values = {name: Personal("演示陈晓雨") for name in fields if name == "name"}
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1")
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    clerk = make.clerk("window", staff_id="W-ONE")
+    async with node.db.transaction() as tx:
+        draft = await drafts.begin(tx, node, clerk, make.PERMIT, subject=subject)
+        item = await catalogue.item(tx, make.PERMIT)
+    await prefill.fill(node, clerk, draft, item)
+    async with node.db.reading() as tx:
+        found = (await mirrors.draft_by(tx, node, clerk.subject, draft.id)).file
+    assert found.answers["name"] == "演示陈晓雨"
+    assert set(asked) == {("staff", subject)}
+
+
+async def test_licences_of_another_node_are_found_and_used(node, monkeypatch):
+    """The person's home is elsewhere: its licences are found there, one fills a field, and a silent node is named."""
+    who = make.citizen("n1" + "f" * 32)
+
+    async def home_of(_tx, _subject):
+        return "510000"
+
+    async def find(_node, _actor, *, subject, home, types, purpose):
+        assert (subject, home) == (who.subject, "510000")
+        assert purpose.case.startswith("case:")
+        assert "居住证" in types
+        card = credentials.FoundLicence("1", "1.2.156", "居住证", "510000", "成都市公安局（演示）", "valid", None, WHEN)
+        return credentials.LicencesFound((card,), ("公安部（演示）",))
+
+    async def data(_node, _actor, licence, *, subject, purpose, fields):
+        return credentials.LicenceData(
+            licence.id, licence.type_name, licence.identifier, licence.issuer, licence.org_name, "valid", None,
+            {name: Personal("510104000000000009") for name in fields}, WHEN, "l",
+        )  # fmt: skip
+
+    monkeypatch.setattr(identity, "home_of", home_of)
+    monkeypatch.setattr(credentials, "find_licences", find)
+    monkeypatch.setattr(credentials, "licence_data", data)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    found = (await again(node, draft)).file
+    assert found.answers["permit_number"] == "510104000000000009"
+    assert (found.sources["permit_number"].name, found.sources["permit_number"].as_of) == ("电子证照：居住证", int(WHEN.timestamp() * 1000))
+    assert [one.org_name for one in found.cards] == ["成都市公安局（演示）"]
+    assert "公安部（演示）" in found.silent
