@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import random
 import re
 import secrets
 import time
@@ -183,6 +184,22 @@ class Person:
             if path.startswith("http://app.") and "code" in found:
                 return found["code"][0]
         raise RuntimeError(f"never came back: {path}")
+
+
+class Crowd:
+    """The people who sign in, each of them once at a time: the page shows the newest message to a phone, whoever asked."""
+
+    def __init__(self, people: list[int]) -> None:
+        self.free = list(people)
+        random.shuffle(self.free)
+
+    async def sign_in(self, app: App, steps: list[float]) -> dict[str, Any]:
+        """Whoever waited longest signs in, in a new browser."""
+        index = self.free.pop(0)
+        try:
+            return await sign_in(app, Person(app.base, app.http, steps), index)
+        finally:
+            self.free.append(index)
 
 
 async def sign_in(app: App, person: Person, index: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import sys
 import time
 
 from _line import line
-from _login import App, Person, client_of, fill, opened, sign_in
+from _login import App, Crowd, Person, client_of, fill, opened, sign_in
 from _nation import busy, nation
 
 from tongban.identity import tokens
@@ -57,13 +57,14 @@ async def main() -> None:
         keys, people = Keys(app), random.sample(range(2000), min(POOL, max(10, wanted // 20)))
         for index in people:
             await keys.claims((await sign_in(app, Person(app.base, app.http, []), index))["id_token"])
+        crowd = Crowd(people)
         done, failed, kids, started = [0], [], set(), time.perf_counter()
 
         async def one() -> None:
             while done[0] < wanted:
                 done[0] += 1
                 try:
-                    told = await sign_in(app, Person(app.base, app.http, []), random.choice(people))
+                    told = await crowd.sign_in(app, [])
                     await keys.claims(told["id_token"])
                     kids.add(tokens.kid_of(told["id_token"]))
                 except (RuntimeError, TokenRefused, OSError) as error:

@@ -15,7 +15,7 @@ import time
 import asyncpg
 from _line import line
 from _load import cpu_seconds
-from _login import App, Person, at, client_of, database_cpu, fill, opened, sign_in
+from _login import App, Crowd, Person, at, client_of, database_cpu, fill, opened, sign_in
 from _nation import busy, nation
 
 HOME = "500000"
@@ -28,11 +28,12 @@ POOL = 400
 async def logins(app: App, people: list[int], seconds: float) -> tuple[int, float, list[float]]:
     """(logins, seconds, seconds of each step) by a few people at a time."""
     steps: list[float] = []
+    crowd = Crowd(people)
     done, end, started = [0], time.perf_counter() + seconds, time.perf_counter()
 
     async def one() -> None:
         while time.perf_counter() < end:
-            await sign_in(app, Person(app.base, app.http, steps), random.choice(people))
+            await crowd.sign_in(app, steps)
             done[0] += 1
 
     await asyncio.gather(*(one() for _ in range(WORKERS)))
