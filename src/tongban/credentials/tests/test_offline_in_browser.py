@@ -228,7 +228,7 @@ async def test_a_window_without_network_checks_and_tells_later(house, chromium):
     async with house.node.db.reading() as tx:
         assert not await credentials.views(tx, house.node, make.SUBJECT, card.id)
     await page.get_by_role("button", name="更新资料").click()
-    await page.wait_for_function("document.querySelector('[data-waiting]').textContent === ''")
+    await page.locator("[data-waiting]:empty").wait_for(state="attached")
     async with house.node.db.reading() as tx:
         views = await credentials.views(tx, house.node, make.SUBJECT, card.id)
     assert [(one.unit, one.way, one.result) for one in views] == [("演示银行", "both", "valid")] * 2
