@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
@@ -19,13 +19,13 @@ import axe_playwright_python
 import msgspec
 import pytest
 
-from tongban import consent
+from tongban import consent, seals
 from tongban.identity.actions import clients, guardians, mandates, provider
 from tongban.identity.rules.mandates import Mandate
 from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
 from tongban.kernel.actor import Actor
 from tongban.kernel.gm import Personal
-from tongban.kernel.ids import uuid7
+from tongban.kernel.ids import CreditCode, uuid7
 from tongban.kernel.node import Node
 from tongban.main import rooms
 from tongban.main.demo.nation import Nation
@@ -49,9 +49,10 @@ NOT_A_PAGE = {
 A_FILE = {
     "/apply/{draft_id:str}/receipt", "/cases/{case_id:str}/documents/{document_id:str}", "/cases/{case_id:str}/proof/{leaf:str}",
     "/desk/prints/{job_id:uuid}/picture.svg", "/desk/{case_id:str}/materials/{material_id:str}", "/me/data-use/{line_id:uuid}/receipt",
-    "/me/materials/{material_id:str}", "/staff/disputes/{dispute:uuid}/files/{material:uuid}", "/staff/seals/{seal_id:uuid}/picture.png", "/transparency/receipts/{leaf_id:uuid}",
+    "/me/materials/{material_id:str}", "/staff/disputes/{dispute:uuid}/files/{material:uuid}", "/staff/seals/{seal_id:uuid}/picture.png", "/staff/seals/requests/{request_id:uuid}/picture.svg",
+    "/staff/seals/requests/{request_id:uuid}/document", "/staff/seals/requests/{request_id:uuid}/sealed", "/transparency/receipts/{leaf_id:uuid}",
     "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/picture.svg",
-    "/wallet/{card_id:uuid}/receipt.json",
+    "/wallet/{card_id:uuid}/receipt.json", "/verify/offline/data.json", "/sw.js",
 }  # fmt: skip
 ON_THE_WAY = {  # stands only in the middle of something: looked at with axe in tests/federation/test_factors_in_a_browser.py
     "/scan/{ident:str}", "/recover/confirm", "/unlock",
@@ -172,7 +173,12 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/reviews": (("SC-PJ-01@510000", "later:/staff/reviews"),),
     "/staff/reviews/{review_id:uuid}": (("SC-PJ-01@510000", "later:{bad_review}"),),
     "/staff/seals": (("SC-YZ-01@510000", "/staff/seals"),),
-    "/staff/seals/{seal_id:uuid}": (("SC-YZ-01@510000", "{seal}"),),
+    "/staff/seals/{seal_id:uuid}": (("SC-YZ-01@510000", "{seal}"), ("SC-YZ-02@510000", "{kept_seal}")),
+    "/staff/seals/apply": (("SC-YZ-01@510000", "/staff/seals/apply"),),
+    "/staff/seals/applications/{application_id:uuid}": (("SC-YZ-02@510000", "{seal_application}"),),
+    "/staff/seals/{seal_id:uuid}/use": (("SC-YZ-02@510000", "{kept_seal}/use"),),
+    "/staff/seals/requests/{request_id:uuid}": (("SC-YZ-02@510000", "{seal_request}"),),
+    "/check-seal": ((NOBODY, "/check-seal"),),
     "/staff/sharing": (("SC-GX-01@510000", "/staff/sharing"),),
     "/staff/sharing/corrections": (("CQ-GX-01@500000", "/staff/sharing/corrections"),),
     "/staff/sharing/corrections/{correction_id:uuid}": (("CQ-GX-01@500000", "{sharing_correction}"),),
@@ -186,14 +192,18 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
         ("SC-GX-01@510000", "/staff/sharing/resources/mps.population"), ("SC-GX-01@510000", "/staff/sharing/resources/510000.marriage"),
     ),
     "/staff/verifiers": (("CQ-YY-01@500000", "/staff/verifiers"),),
+    "/staff/verifiers/reports": (("CQ-YY-01@500000", "/staff/verifiers/reports"),),
     "/step-up": (("second@500000", "/step-up?level=4&next=/me"), ("plain@500000", "/step-up?level=3&next=/me")),
     "/transparency": ((NOBODY, "/transparency"),),
     "/verify": ((BANK, "/verify"), (NOBODY, "/verify")),
+    "/verify/offline": ((NOBODY, "/verify/offline"),),
     "/verify/paper/{order_id:uuid}": (("nobody@510000", "/verify/paper/{job}"),),
     "/verify/purpose": ((BANK, "/verify/purpose"),),
     "/verify/register": ((NOBODY, "/verify/register"),),
     "/wallet": ((HER, "/wallet"),),
     "/wallet/{card_id:uuid}": ((HER, "{card}"),),
+    "/wallet/offline": ((NOBODY, "/wallet/offline"),),
+    "/wallet/{card_id:uuid}/offline": ((HER, "{card}/offline"),),
     "/wallet/{card_id:uuid}/records": ((HER, "{card}/records"),),
     "/wallet/{card_id:uuid}/show": ((HER, "{card}/show"),),
 }  # fmt: skip
@@ -331,6 +341,29 @@ class World:
         self.found["client"] = f"/staff/clients/{bank.id}"
         self.found["client_change"] = f"/staff/clients/changes/{change.id}"
 
+    async def _seals(self, first: Visitor, second: Visitor, owner: str) -> None:
+        """A seal for two that is kept, a document put forward, and one more application."""
+        wanted = {"org_name": "成都市演示工作局", "purpose": "对外发文（演示）", "basis": "演示〔2026〕1 号", "keeper": "SC-YZ-02"}
+        for at, name in enumerate(("演示专用章（一）", "演示专用章（二）")):
+            page = await first.get(owner + "/staff/seals/apply")
+            page = await first.submit(page.form(has="org_name"), {**wanted, "org_code": CreditCode.make("12", "510100", f"MA99990{at:02d}").value, "name": name, "two_persons": "yes"})
+            self.found["seal_application"] = page.url
+            if name.endswith("（一）"):
+                await second.get(page.url)
+                await second.submit(second.page.form(has="reason"), button=("act", "agree"))
+                page = await first.get(page.url)
+                page = await first.submit(next(one for one in page.forms if one.action.endswith("/make")))
+                seal = self.found["kept_seal"] = page.url
+                page = await second.get(seal)
+                await second.submit(next(one for one in page.forms if "/hand-over/" in one.action), button=("act", "accept"))
+        page = await first.get(seal + "/use")
+        text = seals.Text(30, 40, "通知书（演示）")
+        paper = seals.build_ofd(seals.Document("d", "通知书（演示）", "演示单位", datetime(2026, 11, 18, tzinfo=UTC), (seals.Page((text,)),)))
+        page = await first.submit(
+            page.form(has="purpose"), {"title": "通知书（演示）", "purpose": "对外发文", "about": "演示函 1 号"}, files={"file": ("a.ofd", paper, "application/ofd")}
+        )
+        self.found["seal_request"] = page.url
+
     async def _staff(self) -> None:
         one, found = self.one, self.found
         for role, node in {who.split("@")[0]: who.split("@")[1] for pages in PAGES.values() for who, _ in pages if "-" in who}.items():
@@ -348,7 +381,8 @@ class World:
             if found["desk_dispute"].startswith("http"):
                 break
             await asyncio.sleep(0.2)
-        await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/")
+        await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/0")
+        await self._seals(one.browser("SC-YZ-01"), one.browser("SC-YZ-02"), owner)
         await self._sharing(one.browser("SC-GX-01"), one.browser("CQ-GX-01"))
         boss, duty = one.browser("CQ-RS-01"), one.browser("CQ-ZB-01")
         page = await boss.get(one.home + "/staff/people")
