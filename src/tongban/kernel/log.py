@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import ModuleType
+from typing import cast
 
-import structlog
+# structlog's console looks for `rich` to paint tracebacks with; reading that in is a tenth of a node's start, and no arguments may be shown
+_absent = "rich" not in sys.modules
+if _absent:
+    sys.modules["rich"] = cast("ModuleType", None)
+import structlog  # noqa: E402
+
+if _absent:
+    del sys.modules["rich"]
 
 # Only these may be logged. Each is an id of a case, item, node or key, a code, a count or milliseconds.
 FIELDS = frozenset({

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 import msgspec
-import yaml
 
 SATURDAY = 5
 ONE_DAY = timedelta(days=1)
@@ -96,7 +95,7 @@ class Calendar:
 
 def parse(texts: Iterable[str]) -> Calendar:
     """A calendar from the texts of its year files (读日历). Raises msgspec.ValidationError, ValueError."""
-    years = [msgspec.convert(yaml.safe_load(text), Year) for text in texts]
+    years = [msgspec.yaml.decode(text, type=Year) for text in texts]
     for one in years:
         for day in (*one.work_days, *(day for pause in one.holidays for day in (pause.first, pause.last))):
             # 元旦 may begin in the old year's last days

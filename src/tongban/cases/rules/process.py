@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import yaml
 
 By = Literal["applicant", "agent", "window", "officer", "head", "supervisor", "clock", "peer"]
 
@@ -80,7 +79,7 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse(text: str) -> Process:
     """Read the table (读流程表). Raises msgspec.ValidationError naming the place, ValueError naming what is unsound."""
-    process = msgspec.convert(yaml.safe_load(text), Process)
+    process = msgspec.yaml.decode(text, type=Process)
     wrong = unsound(process)
     if wrong:
         raise ValueError("process.yaml: " + "; ".join(wrong))

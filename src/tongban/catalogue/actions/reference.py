@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from tongban.catalogue.errors import ReferenceBroken
 from tongban.catalogue.model import Audience, BasicItem, Basis, Entry, Loaded, Question
@@ -50,8 +49,8 @@ async def load_reference(tx: Tx, folder: Path) -> Loaded:
     """
     path = folder / "sources.yaml"
     try:
-        sources = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Sources)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        sources = msgspec.yaml.decode(path.read_text("utf-8"), type=Sources)
+    except (OSError, msgspec.DecodeError) as error:
         raise ReferenceBroken(f"{path}: {error}. Name each file with list, verified and source.") from None
     written: dict[str, int] = {}
     unchanged: list[str] = []
@@ -192,7 +191,7 @@ async def _yijianshi(tx: Tx, source: FileSource, path: Path) -> int:
 
 
 async def _life_events(tx: Tx, source: FileSource, path: Path) -> int:
-    events = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+    events = msgspec.yaml.decode(path.read_text("utf-8"))
     made = (
         (
             one["id"], one["plain_name"], one["lead_department"],
@@ -204,7 +203,7 @@ async def _life_events(tx: Tx, source: FileSource, path: Path) -> int:
 
 
 async def _services(tx: Tx, _source: FileSource, path: Path) -> int:
-    services = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+    services = msgspec.yaml.decode(path.read_text("utf-8"))
     await tx.execute("DELETE FROM directory_entry WHERE kind = 'service'")
     for service in services:
         await _entry(tx, service_entry(service))
@@ -241,7 +240,7 @@ async def _entry(tx: Tx, entry: Entry) -> None:
 
 
 async def _basics(tx: Tx, _source: FileSource, path: Path) -> int:
-    items = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), BasicFile).items
+    items = msgspec.yaml.decode(path.read_text("utf-8"), type=BasicFile).items
     for one in items:
         await tx.execute(
             """INSERT INTO basic_item (catalog_code, name, item_type, department, audience, legal_basis, codes_are_demo, verified, source)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from tongban.identity.actions import guardians, keys, organisations
 from tongban.identity.actions.staff import Proposed, put_assignment
@@ -73,7 +72,7 @@ class People(msgspec.Struct, frozen=True):
 
 def people(path: Path = PEOPLE) -> People:
     """Read people.yaml. Raises msgspec.ValidationError naming what is wrong."""
-    raw: Any = yaml.safe_load(path.read_text("utf-8"))
+    raw: Any = msgspec.yaml.decode(path.read_text("utf-8"))
     return msgspec.convert(raw, People)
 
 

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from tongban.kernel.node import Node
 
@@ -38,7 +37,7 @@ def working_days(node: Node) -> Days:
     stamp = tuple((one.name, one.stat().st_mtime_ns) for one in files)
     kept = _read.get(folder)
     if kept is None or kept[0] != stamp:
-        years = [msgspec.convert(yaml.safe_load(one.read_text("utf-8")), _Year) for one in files]
+        years = [msgspec.yaml.decode(one.read_text("utf-8"), type=_Year) for one in files]
         off = {
             pause.first + timedelta(days=n) for year in years for pause in year.holidays for n in range((pause.last - pause.first).days + 1)
         }

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from tongban import catalogue
 from tongban.kernel.db import Tx, ring
@@ -42,8 +41,8 @@ def everyday_words(items_dir: Path) -> dict[str, tuple[str, ...]]:
     if not path.is_file():
         return {}
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text("utf-8"))["words"], dict[str, tuple[str, ...]])
-    except (yaml.YAMLError, msgspec.ValidationError, KeyError, TypeError) as error:
+        return msgspec.convert(msgspec.yaml.decode(path.read_text("utf-8"))["words"], dict[str, tuple[str, ...]])
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise WordsBroken(f"{path}: {error}. Write `words:` and below it `formal: [everyday, …]`.") from None
 
 
@@ -53,8 +52,8 @@ def own_pages(items_dir: Path) -> tuple[OwnPage, ...]:
     if not path.is_file():
         return ()
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text("utf-8"))["pages"], tuple[OwnPage, ...])
-    except (yaml.YAMLError, msgspec.ValidationError, KeyError, TypeError) as error:
+        return msgspec.convert(msgspec.yaml.decode(path.read_text("utf-8"))["pages"], tuple[OwnPage, ...])
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise WordsBroken(f"{path}: {error}. Write `pages:` and below it id, name, says, href or mode.") from None
 
 
