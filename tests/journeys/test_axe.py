@@ -24,7 +24,7 @@ from tongban.identity.actions import clients, guardians, mandates, provider
 from tongban.identity.rules.mandates import Mandate
 from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
 from tongban.kernel.actor import Actor
-from tongban.kernel.gm import Personal
+from tongban.kernel.gm import Personal, Sm2PrivateKey
 from tongban.kernel.ids import CreditCode, uuid7
 from tongban.kernel.node import Node
 from tongban.main import rooms
@@ -44,7 +44,7 @@ NOT_A_PAGE = {
     "/api/transparency/witnessed", "/federation/chain", "/federation/directory", "/federation/enrol/{enrolment:str}",
     "/federation/letters", "/federation/snapshot", "/oidc/jwks", "/oidc/userinfo",
     "/login/passkey/options", "/me/devices/passkey/options", "/scan/state", "/staff/passkey/options",
-    "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py",
+    "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py", "/transparency/check_archive.py",
 }  # fmt: skip
 A_FILE = {
     "/apply/{draft_id:str}/receipt", "/cases/{case_id:str}/documents/{document_id:str}", "/cases/{case_id:str}/proof/{leaf:str}",
@@ -52,7 +52,7 @@ A_FILE = {
     "/me/materials/{material_id:str}", "/staff/disputes/{dispute:uuid}/files/{material:uuid}", "/staff/seals/{seal_id:uuid}/picture.png", "/staff/seals/requests/{request_id:uuid}/picture.svg",
     "/staff/seals/requests/{request_id:uuid}/document", "/staff/seals/requests/{request_id:uuid}/sealed", "/transparency/receipts/{leaf_id:uuid}",
     "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/picture.svg",
-    "/wallet/{card_id:uuid}/receipt.json", "/verify/offline/data.json", "/sw.js",
+    "/wallet/{card_id:uuid}/receipt.json", "/verify/offline/data.json", "/sw.js", "/staff/archive/batches/{batch_id:str}/to-sign.json",
 }  # fmt: skip
 ON_THE_WAY = {  # stands only in the middle of something: looked at with axe in tests/federation/test_factors_in_a_browser.py
     "/scan/{ident:str}", "/recover/confirm", "/unlock",
@@ -131,6 +131,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/disputes/{dispute:uuid}": ((HER, "{dispute}"),),
     "/me/home": ((HER, "/me/home"), ("her@510000", "/me/home")),
     "/me/materials": ((HER, "/me/materials"),),
+    "/me/archives": ((HER, "/me/archives"),),
     "/messages": ((HER, "/messages"),),
     "/messages/{message_id:uuid}": ((HER, "{message}"),),
     "/oidc/logout": ((HER, "/oidc/logout"), (NOBODY, "/oidc/logout")),
@@ -146,6 +147,10 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/apps/{app_id:uuid}": (("SC-YY-02@510000", "{app}"),),
     "/staff/apps/{app_id:uuid}/edit": (("SC-YY-01@510000", "{draft_app}/edit"),),
     "/staff/audit": (("SC-GX-01@510000", "/staff/audit"),),
+    "/staff/readings": (("SC-GX-01@510000", "/staff/readings"),),
+    "/staff/log": (("SC-GX-01@510000", "/staff/log"),),
+    "/staff/archive": (("SC-YZ-01@510000", "/staff/archive"),),
+    "/staff/archive/batches/{batch_id:str}": (("SC-YZ-01@510000", "{batch}"),),
     "/staff/clients": (("CQ-YY-01@500000", "/staff/clients"),),
     "/staff/clients/changes/{change_id:uuid}": (("CQ-YY-02@500000", "{client_change}"),),
     "/staff/clients/new": (("CQ-YY-01@500000", "/staff/clients/new"),),
@@ -224,6 +229,21 @@ async def test_every_route_is_named() -> None:
     assert named - routes == set(), "no longer a route"
 
 
+async def handed_over(connection: asyncpg.Connection) -> str:
+    """A package in a hand-over that waits for its receipt, as two archivists would have left it: the id of the batch."""
+    batch, key = uuid7(), Sm2PrivateKey.generate().public.spki
+    await connection.execute(
+        "INSERT INTO archive_batch (id, receiver, receiver_key, division, org_code, proposal, proposed_by, approved_by, state, made_at)"
+        " VALUES ($1, '成都市档案馆（演示）', $2, '510000', '', $1, 's1a', 's1b', 'approved', now())", batch, key,
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO archive (subject, id, case_id, number, item_name, org_code, division, term, ended_on, state, digest, leaf, address, content_key,"
+        " byte_count, file_count, made_at, batch) VALUES ('n1archived', $1, $2, '5100002026111800000012', '居住证签注', '', '510000', '10', '2026-09-01',"
+        " 'approved', 'sm3:x', $1, 'gone:x', '', 1000, 7, now(), $3)", uuid7(), uuid7(), batch,
+    )  # fmt: skip
+    return batch
+
+
 class World:
     """A nation in which every kind of thing exists once, and the browsers of those who may look at it."""
 
@@ -292,6 +312,7 @@ class World:
         connection = await asyncpg.connect(nation.settings("510000").database_url)
         try:
             self.found["letter"] = f"/staff/nodes/letters/{await connection.fetchval('SELECT id FROM letter_applied LIMIT 1')}"
+            self.found["batch"] = f"/staff/archive/batches/{await handed_over(connection)}"
         finally:
             await connection.close()
         async with Node.open(nation.settings("500000")) as node, node.db.transaction() as tx:
