@@ -85,7 +85,7 @@ async def reseal(node: Node, group: str, version: int) -> Done:
             break
     async with node.db.transaction() as tx:
         await tx.execute(
-            "UPDATE key_rotation SET rows_done = rows_done + $3, rows_failed = $4, ended_at = CASE WHEN $4 = 0 THEN now() END"
+            "UPDATE key_rotation SET rows_done = rows_done + $3, rows_failed = $4::bigint, ended_at = CASE WHEN $4::bigint = 0 THEN now() END"
             " WHERE group_name = $1 AND version = $2",
             group, version, done.rows, done.failed,
         )  # fmt: skip
@@ -130,7 +130,7 @@ async def _column(node: Node, column: Column, done: Done, known: dict[str, _Way]
         async with node.db.transaction() as tx:
             await tx.execute("SET LOCAL tongban.resealing = 'on'")
             rows = await tx.fetch(
-                f"SELECT ctid::text AS place, {_quoted(column.name)} AS sealed,"
+                f"SELECT ctid::text AS _ctid, {_quoted(column.name)} AS _sealed,"
                 f" {', '.join(_as_text(column, one) for one in column.others)} FROM {_quoted(column.table)}"
                 f" WHERE ctid > $1::text::tid AND octet_length({_quoted(column.name)}) >= $2"
                 f" AND substring({_quoted(column.name)} FROM 1 FOR 2) = ANY($3::bytea[]) ORDER BY ctid LIMIT $4",
@@ -140,7 +140,7 @@ async def _column(node: Node, column: Column, done: Done, known: dict[str, _Way]
                 changed += await _row(tx, node, column, row, done, known)
         if len(rows) < _BATCH:
             return changed
-        last = rows[-1]["place"]
+        last = rows[-1]["_ctid"]
 
 
 async def _row(tx: Tx, node: Node, column: Column, row: Any, done: Done, known: dict[str, _Way]) -> int:
@@ -160,7 +160,7 @@ async def _row(tx: Tx, node: Node, column: Column, row: Any, done: Done, known: 
         return 0
     told = await tx.execute(
         f"UPDATE {_quoted(column.table)} SET {_quoted(column.name)} = $1 WHERE ctid = $2::text::tid AND {_quoted(column.name)} = $3",
-        fresh, row["place"], row["sealed"],
+        fresh, row["_ctid"], row["_sealed"],
     )  # fmt: skip
     return int(told.split()[-1])
 
@@ -194,7 +194,7 @@ def _place(way: _Way, row: Any) -> str:
 
 def _opens(cipher: FieldCipher, way: _Way, column: Column, row: Any) -> bytes | None:
     try:
-        return cipher.open_bytes(way.group, f"{column.table}.{column.name}", _place(way, row), row["sealed"])
+        return cipher.open_bytes(way.group, f"{column.table}.{column.name}", _place(way, row), row["_sealed"])
     except CannotOpen:
         return None
 
