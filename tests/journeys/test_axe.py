@@ -51,7 +51,7 @@ A_FILE = {
     "/desk/prints/{job_id:uuid}/picture.svg", "/desk/{case_id:str}/materials/{material_id:str}", "/me/data-use/{line_id:uuid}/receipt",
     "/me/materials/{material_id:str}", "/staff/disputes/{dispute:uuid}/files/{material:uuid}", "/staff/seals/{seal_id:uuid}/picture.png", "/staff/seals/requests/{request_id:uuid}/picture.svg",
     "/staff/seals/requests/{request_id:uuid}/document", "/staff/seals/requests/{request_id:uuid}/sealed", "/transparency/receipts/{leaf_id:uuid}",
-    "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/picture.svg",
+    "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/document.pdf", "/wallet/{card_id:uuid}/picture.svg",
     "/wallet/{card_id:uuid}/receipt.json", "/verify/offline/data.json", "/sw.js", "/staff/archive/batches/{batch_id:str}/to-sign.json",
 }  # fmt: skip
 ON_THE_WAY = {  # stands only in the middle of something: looked at with axe in tests/federation/test_factors_in_a_browser.py
@@ -169,6 +169,11 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/proposals/{proposal_id:uuid}": (("CQ-RS-01@500000", "{proposal}"), ("CQ-RS-02@500000", "{proposal}")),
     "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
     "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
+    "/staff/credentials/{credential_id:uuid}/{operation:str}": (("SC-ZZ-01@510000", "{issued}/renew"),),
+    "/staff/licences/new": (("SC-ZZ-01@510000", "/staff/licences/new"), ("SC-ZZ-01@510000", "/staff/licences/new?type=11990000TB0000001E007")),
+    "/staff/licence-types": (("SC-ZZ-01@510000", "/staff/licence-types?show=own"),),
+    "/staff/licence-types/{code:str}": (("SC-ZZ-01@510000", "/staff/licence-types/11990000TB0000001E007"),),
+    "/staff/status-lists": (("SC-ZZ-01@510000", "/staff/status-lists"),),
     "/staff/mandates": (("YZ-DT-01@500000", "/staff/mandates"),),
     "/staff/mandates/alerts": (("CQ-AQ-02@500000", "/staff/mandates/alerts"),),
     "/staff/login": (("nobody@510000", "/staff/login"),),
@@ -210,6 +215,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/wallet/offline": ((NOBODY, "/wallet/offline"),),
     "/wallet/{card_id:uuid}/offline": ((HER, "{card}/offline"),),
     "/wallet/{card_id:uuid}/records": ((HER, "{card}/records"),),
+    "/wallet/{card_id:uuid}/history": ((HER, "{card}/history"),),
     "/wallet/{card_id:uuid}/show": ((HER, "{card}/show"),),
 }  # fmt: skip
 

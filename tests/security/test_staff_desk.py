@@ -19,15 +19,16 @@ HER, HER_NAME, HER_NUMBER = cases.XIAOYU, "演示陈晓雨", cases.NUMBER
 PAGES: dict[str, tuple[str, ...]] = {
     "/desk": (), "/desk/prints": ("credentials.print",), "/desk/receive": ("cases.window",), "/staff/apps": ("service_apps.see", "service_apps.register"),
     "/staff/audit": ("exchange.audit",), "/staff/counter": ("identity.counter_check",), "/staff/credentials": ("credentials.see",),
+    "/staff/licence-types": ("credentials.types",), "/staff/status-lists": ("credentials.types",),
     "/staff/clients": ("identity.client_see",), "/staff/disputes": ("identity.dispute_decide", "identity.dispute_confirm"), "/staff/emergency": (), "/staff/key": (), "/staff/login-plan": (),
     "/staff/mandates": ("identity.hall_mandate",),
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),
-    "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",),
+    "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",), "/staff/seals/apply": ("seals.apply",),
     "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/corrections": ("exchange.propose", "exchange.approve"),
     "/staff/sharing/demands": ("exchange.propose", "exchange.approve"), "/staff/sharing/log": ("exchange.audit",),
     "/staff/sharing/resources": ("exchange.propose", "exchange.approve"), "/staff/verifiers": ("credentials.verifiers",),
 }  # fmt: skip
-CLERKS = ("CQ-YY-01", "CQ-YY-02", "YZ-GA-01", "YZ-GA-03", "YZ-DT-01", "CQ-YZ-01", "CQ-GX-01", "CQ-PJ-01", "CQ-JD-01", "CQ-RS-01", "CQ-AQ-01", "CQ-ZB-01")
+CLERKS = ("CQ-YY-01", "CQ-YY-02", "YZ-GA-01", "YZ-GA-03", "YZ-DT-01", "CQ-YZ-01", "CQ-GX-01", "CQ-PJ-01", "CQ-JD-01", "CQ-RS-01", "CQ-AQ-01", "CQ-ZB-01", "CQ-ZZ-01")
 
 
 def token_of(text: str) -> str:

@@ -167,12 +167,12 @@ async def receipt(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
 
 
 async def data_by_holder(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`elssp.GetCertificateDataByHolder`; fallback there: a copy the holder's home keeps, or the field is typed."""
+    """`GetCertificateDataByHolder`; fallback there: a copy the holder's home keeps, or the field is typed."""
     return await share.data(node, caller, body, by_holder=True)
 
 
 async def file_by_holder(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`elssp.GetCertificateFileByHolder`; fallback there: the holder hands the material in."""
+    """`GetCertificateFileByHolder`; fallback there: the holder hands the material in."""
     return await share.file(node, caller, body, by_holder=True)
 
 

@@ -146,7 +146,7 @@ async def _keep(tx: Tx, issuer: str, list_no: int, at: datetime, packed: bytes, 
     return done.endswith("1")
 
 
-async def tell(node: Node, body: dict[str, Any]) -> dict[str, Any]:
+async def tell(node: Node, _caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`credentials.status_list` {v, issuer, list}: the newest we hold of anybody's list. Raises CallRefused (应答状态清单)."""
     try:
         issuer, list_no = str(body["issuer"])[:20], int(body["list"])

@@ -1,8 +1,8 @@
 """Shared licence services, the owner's side (共享用证服务): query by holder, fetch data, fetch file, verify.
 
-Names of the services and the result codes are as one public implementation of GB/T 36906 has them; the bodies are ours, the
-text of the standard was not at hand: docs/licences.md. Every call needs a use reason 用证事由 and an item that needs that
-licence; only the holder's home or the node that decides the item may ask. Every call is written down, also a refused one.
+Names of the services (here in lower case) and the result codes are as one public implementation of GB/T 36906 has them; the
+bodies are ours, the text of the standard was not at hand: docs/licences.md. Every call needs a use reason 用证事由 and an
+item that needs that licence; only the holder's home or the node that decides the item may ask. Every call is written down, also a refused one.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from tongban.kernel.gm import b64, digest, jcs, sm3, unb64
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
-QUERY: Final = "elssp.queryCert"
-DATA_BY_HOLDER: Final = "elssp.GetCertificateDataByHolder"
-DATA_BY_ID: Final = "elssp.GetCertificateDataByCertificateID"
-FILE_BY_HOLDER: Final = "elssp.GetCertificateFileByHolder"
-FILE_BY_ID: Final = "elssp.GetCertificateFileByCertificateID"
-DOWNLOAD: Final = "elssp.downloadFile"
-VERIFY: Final = "elssp.verifyCertInfo"
+QUERY: Final = "elssp.query_cert"
+DATA_BY_HOLDER: Final = "elssp.get_certificate_data_by_holder"
+DATA_BY_ID: Final = "elssp.get_certificate_data_by_certificate_id"
+FILE_BY_HOLDER: Final = "elssp.get_certificate_file_by_holder"
+FILE_BY_ID: Final = "elssp.get_certificate_file_by_certificate_id"
+DOWNLOAD: Final = "elssp.download_file"
+VERIFY: Final = "elssp.verify_cert_info"
 BASIS: Final = "国办发〔2022〕3号"
 FILE_MINUTES: Final = 10
 """How long a file id is good: our choice."""
@@ -131,7 +131,7 @@ def line(asked: UseAsked, fields: tuple[str, ...], source: str, receiver: str, b
 
 
 async def query(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`elssp.queryCert`: the licences of a holder that an item needs, in this wallet or issued here; no content (检索)."""
+    """`queryCert`: the licences of a holder that an item needs, in this wallet or issued here; no content (检索)."""
     asked = read(body, node.clock.now())
     async with node.db.transaction() as tx:
         mine, today = await _listed(tx, node, asked.subject), node.clock.today()
@@ -165,7 +165,7 @@ def _row(number: str, identifier: str, name: str, issuer: str, one: Any, at: dat
 
 
 async def data(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool = False) -> dict[str, Any]:
-    """`elssp.GetCertificateDataBy…`: the fields the item needs of a valid licence issued here (获取数据)."""
+    """`GetCertificateDataBy…`: the fields the item needs of a valid licence issued here (获取数据)."""
     asked = read(body, node.clock.now())
     service = DATA_BY_HOLDER if by_holder else DATA_BY_ID
     async with node.db.transaction() as tx:
@@ -187,7 +187,7 @@ async def data(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
 
 
 async def file(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool = False) -> dict[str, Any]:
-    """`elssp.GetCertificateFileBy…`: a one-off id under which a watermarked copy may be fetched for ten minutes (获取文件)."""
+    """`GetCertificateFileBy…`: a one-off id under which a watermarked copy may be fetched for ten minutes (获取文件)."""
     asked = read(body, node.clock.now())
     service = FILE_BY_HOLDER if by_holder else FILE_BY_ID
     async with node.db.transaction() as tx:
@@ -209,7 +209,7 @@ async def file(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
 
 
 async def download(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`elssp.downloadFile` {v, file}: the watermarked copy, once, for the node that asked, while its id lives (下载文件)."""
+    """`downloadFile` {v, file}: the watermarked copy, once, for the node that asked, while its id lives (下载文件)."""
     try:
         code = sm3(unb64(str(body["file"]), length=24))
     except (KeyError, ValueError):
@@ -250,7 +250,7 @@ async def _copy(tx: Tx, node: Node, one: Credential, row: asyncpg.Record) -> tup
 
 
 async def verify(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`elssp.verifyCertInfo`: the state now of a licence whose identifier, and perhaps digest, the caller holds (核验)."""
+    """`verifyCertInfo`: the state now of a licence whose identifier, and perhaps digest, the caller holds (核验)."""
     asked = read(body, node.clock.now())
     async with node.db.transaction() as tx:
         one = await issued.by_identifier(tx, node, asked.credential)

@@ -20,7 +20,6 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotFound, Refusal, Refusals
 from tongban.kernel.node import Node
 
-MAY = "credentials.verifiers"
 STATES = {"active": "在用", "suspended": "暂停了", "stopped": "停用"}
 
 
@@ -117,7 +116,7 @@ async def list_verifiers(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
     """查验方: who may check, for what, how often they did."""
-    actor.require_may(MAY, division=area(node))
+    actor.require_may("credentials.verifiers", division=area(node))
     return await _verifiers(request, node)
 
 
@@ -126,7 +125,7 @@ async def make(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
     """Register a unit; its enrolment code is shown on the answer and never again."""
-    actor.require_may(MAY, division=area(node))
+    actor.require_may("credentials.verifiers", division=area(node))
     form = await ui.form(request)
     async with node.db.transaction() as tx:
         made = await verifiers.make_verifier(
@@ -147,7 +146,7 @@ async def change(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], unit_id: FromPath[UUID]
 ) -> Response[Any]:
     """Another code, a pause, or an end."""
-    actor.require_may(MAY, division=area(node))
+    actor.require_may("credentials.verifiers", division=area(node))
     form = await ui.form(request)
     async with node.db.transaction() as tx:
         name = await tx.fetchval("SELECT name FROM credential_verifier WHERE id = $1", str(unit_id))
@@ -183,7 +182,7 @@ async def list_reports(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
     """举报: what holders say of our verifier units, the open ones first."""
-    actor.require_may(MAY, division=area(node))
+    actor.require_may("credentials.verifiers", division=area(node))
     return await _reports(request, node)
 
 
@@ -196,7 +195,7 @@ async def answer(
     report_id: FromPath[UUID],
 ) -> Response[Any]:
     """Answer a report once; its holder reads it in the record and gets a message."""
-    actor.require_may(MAY, division=area(node))
+    actor.require_may("credentials.verifiers", division=area(node))
     form = await ui.form(request)
     async with node.db.transaction() as tx:
         wrong = await reports.answer(tx, node, actor, home, str(report_id), form["words"])

@@ -10,17 +10,20 @@ import pytest
 
 from tongban import credentials, federation, seals
 from tongban.credentials import letters
-from tongban.credentials.actions import hall, lists, prints, verify
+from tongban.credentials.actions import ended, hall, lists, offline, prints, reports, verify
 from tongban.credentials.errors import PrintRefused, TooManyTries
+from tongban.credentials.model import Shown
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.credentials import GROUP
-from tongban.credentials.queries.keys import signer_of
+from tongban.credentials.queries.keys import key_finder, signer_of
 from tongban.credentials.queries.prints import job_ofd
 from tongban.credentials.queries.receipts import card_receipt
-from tongban.credentials.rules import presentation
+from tongban.credentials.rules import marks, presentation
 from tongban.credentials.tests import make
+from tongban.credentials.tests.phone import Phone
 from tongban.federation import letters as post_letters
 from tongban.federation.tests.make import catch_up, deliver, enrol, make_member, nation, serving
+from tongban.kernel.gm import b64
 from tongban.seals import letters as seal_letters
 from tongban.transparency import sequence, sign_head
 
@@ -334,3 +337,65 @@ async def test_home_away_falls_back_to_the_state_in_the_code(make_node):
         assert (stale.kind, stale.headline) == ("unknown", "现在不能确认")
         assert stale.fields == {}
         assert (await verify.verify_digits(there, shown.digits, "500000", bank)).kind == "unknown"
+
+
+async def test_an_offline_code_is_told_to_a_home_of_another_province(nodes):
+    """D-5: a phone of 重庆 without network, a bank of 四川 with it: the home is asked, uses the code up and writes it down."""
+    issued = await issue_there(nodes)
+    home, there = nodes["500000"], nodes["510000"]
+    phone = Phone(1)
+    async with home.db.transaction() as tx:
+        (entry,) = await offline.prepare(tx, home, make.citizen(), issued.id, "", phone.points)
+    text = phone.code(entry.cose, int(home.clock.now().timestamp()))
+    found = await verify.verify_presentation(there, text, await window(there))
+    assert (found.kind, found.online, found.offline) == ("valid", True, True), found
+    assert (await verify.verify_presentation(home, text, await window(home))).code == "used"
+    async with home.db.reading() as tx:
+        views = await credentials.views(tx, home, make.SUBJECT, issued.id)
+    assert [(one.node, one.way, one.result) for one in views] == [("500000", "phone", "used"), ("510000", "phone", "valid")]
+
+
+async def test_marks_of_ended_cards_come_by_letter_and_from_their_issuer_only(nodes):
+    """T-55: another node learns which cards ended; a list changed on the way, or of a third node, is refused."""
+    issued = await issue_there(nodes)
+    home, there = nodes["500000"], nodes["510000"]
+    shown = await show(nodes, issued)
+    async with there.db.transaction() as tx:
+        await credentials.revoke(tx, there, make.staff("head"), make.SUBJECT, issued.id, "虚假登记")
+        assert await ended.publish(tx, there)
+    await deliver(nodes)
+    async with home.db.reading() as tx:
+        row = await tx.fetchrow("SELECT body, kid, signature FROM credential_ended WHERE issuer = '510000'")
+    assert isinstance(read := presentation.read(shown.token, await key_finder(home), home.clock.now().timestamp()), Shown)
+    assert marks.state_of(marks.read(bytes(row["body"])), read.opaque, read.mark, read.issued_at) == "revoked"
+    forged = marks.body("510000", home.clock.ms() + 60_000, []).decode()
+    own = await signer_of(home)
+    for body, kid, signature in (
+        (forged, row["kid"], bytes(row["signature"])), (forged, own.kid, own.sign(forged.encode())), (bytes(row["body"]).decode(), row["kid"], b"\0" * 64),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="marks"):
+            async with home.db.transaction() as tx:
+                await ended.receive(tx, "510000", {"body": body, "sig": {"kid": kid, "value": b64(signature)}})
+
+
+async def test_a_report_crosses_nodes_and_so_does_its_answer(nodes):
+    """举报 goes to the operator of the verifier's node without the holder's name; the answer comes back as a message."""
+    issued = await issue_there(nodes)
+    home, there = nodes["500000"], nodes["510000"]
+    shown = await show(nodes, issued)
+    await verify.verify_presentation(there, shown.token, await window(there))
+    async with home.db.transaction() as tx:
+        view = (await credentials.views(tx, home, make.SUBJECT, issued.id))[0]
+        assert await reports.report(tx, home, make.citizen(), view.id, "我没去过成都")
+        assert not await reports.report(tx, home, make.citizen("p1stranger"), view.id, "不是我的")
+    await deliver(nodes)
+    async with there.db.transaction() as tx:
+        (found,) = [one for one in await reports.reports(tx, there) if one.id == view.id]
+        assert (found.home, found.words.reveal(), found.unit) == ("500000", "我没去过成都", "演示银行")
+        assert await reports.answer(tx, there, make.staff("boss"), "500000", view.id, "查过了，是误扫，已经处理") is None
+    await deliver(nodes)
+    async with home.db.reading() as tx:
+        view = (await credentials.views(tx, home, make.SUBJECT, issued.id))[0]
+        told = await tx.fetchval("SELECT count(*) FROM message WHERE about = $1", f"credential-report:{view.id}")
+    assert view.answer and view.answer.reveal() == "查过了，是误扫，已经处理"
+    assert told == 1
