@@ -341,8 +341,7 @@ async def test_home_away_falls_back_to_the_state_in_the_code(make_node):
 
 async def test_an_offline_code_is_told_to_a_home_of_another_province(nodes):
     """D-5: a phone of 重庆 without network, a bank of 四川 with it: the home is asked, uses the code up and writes it down."""
-    issued = await issue_there(nodes)
-    home, there = nodes["500000"], nodes["510000"]
+    issued, home, there = await issue_there(nodes), nodes["500000"], nodes["510000"]
     phone = Phone(1)
     async with home.db.transaction() as tx:
         (entry,) = await offline.prepare(tx, home, make.citizen(), issued.id, "", phone.points)
@@ -357,8 +356,7 @@ async def test_an_offline_code_is_told_to_a_home_of_another_province(nodes):
 
 async def test_marks_of_ended_cards_come_by_letter_and_from_their_issuer_only(nodes):
     """T-55: another node learns which cards ended; a list changed on the way, or of a third node, is refused."""
-    issued = await issue_there(nodes)
-    home, there = nodes["500000"], nodes["510000"]
+    issued, home, there = await issue_there(nodes), nodes["500000"], nodes["510000"]
     shown = await show(nodes, issued)
     async with there.db.transaction() as tx:
         await credentials.revoke(tx, there, make.staff("head"), make.SUBJECT, issued.id, "虚假登记")
@@ -380,8 +378,7 @@ async def test_marks_of_ended_cards_come_by_letter_and_from_their_issuer_only(no
 
 async def test_a_report_crosses_nodes_and_so_does_its_answer(nodes):
     """举报 goes to the operator of the verifier's node without the holder's name; the answer comes back as a message."""
-    issued = await issue_there(nodes)
-    home, there = nodes["500000"], nodes["510000"]
+    issued, home, there = await issue_there(nodes), nodes["500000"], nodes["510000"]
     shown = await show(nodes, issued)
     await verify.verify_presentation(there, shown.token, await window(there))
     async with home.db.transaction() as tx:
@@ -397,5 +394,4 @@ async def test_a_report_crosses_nodes_and_so_does_its_answer(nodes):
     async with home.db.reading() as tx:
         view = (await credentials.views(tx, home, make.SUBJECT, issued.id))[0]
         told = await tx.fetchval("SELECT count(*) FROM message WHERE about = $1", f"credential-report:{view.id}")
-    assert view.answer and view.answer.reveal() == "查过了，是误扫，已经处理"
-    assert told == 1
+    assert (view.answer.reveal() if view.answer else "", told) == ("查过了，是误扫，已经处理", 1)
