@@ -21,6 +21,7 @@ import pytest
 
 from tongban import consent, seals
 from tongban.identity.actions import clients, guardians, mandates, provider
+from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules.mandates import Mandate
 from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
 from tongban.kernel.actor import Actor
@@ -54,9 +55,6 @@ A_FILE = {
     "/wallet/{card_id:uuid}/data.json", "/wallet/{card_id:uuid}/document.ofd", "/wallet/{card_id:uuid}/document.pdf", "/wallet/{card_id:uuid}/picture.svg",
     "/wallet/{card_id:uuid}/receipt.json", "/verify/offline/data.json", "/sw.js", "/staff/archive/batches/{batch_id:str}/to-sign.json",
 }  # fmt: skip
-ON_THE_WAY = {  # stands only in the middle of something: looked at with axe in tests/federation/test_factors_in_a_browser.py
-    "/scan/{ident:str}", "/recover/confirm", "/unlock",
-}
 GOES_ON = {  # answers with a redirect only, followed in the sign-in and roaming journeys
     "/login/go", "/login/initiate", "/step-up/go", "/oidc/authorize", "/oidc/callback/{home:str}", "/oidc/decline",
     "/discover", "/demo/sms",
@@ -104,10 +102,13 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/login/voice": ((NOBODY, "/login/voice"),),
     "/demo/providers": ((NOBODY, "/demo/providers"),),
     "/recover": ((NOBODY, "/recover"),),
+    "/recover/confirm": (("plain@500000", "/recover/confirm"),),
     "/recover/hall": ((NOBODY, "/recover/hall"),),
     "/recover/stop/{word:str}": ((NOBODY, "/recover/stop/x"),),
     "/recover/wait": ((NOBODY, "/recover/wait"),),
     "/scan": ((NOBODY, "/scan"),),
+    "/scan/{ident:str}": ((HER, "{scan}"),),
+    "/unlock": (("locked@500000", "/unlock?next=/me"),),
     "/session/ending": ((HER, "/session/ending?next=/me"),),
     "/staff/login-plan": (("SC-JD-01@510000", "/staff/login-plan"),),
     "/staff/recovery": (("YZ-DT-01@500000", "/staff/recovery"),),
@@ -230,7 +231,7 @@ def get_routes() -> set[str]:
 
 
 async def test_every_route_is_named() -> None:
-    named, routes = NOT_A_PAGE | A_FILE | GOES_ON | ON_THE_WAY | set(PAGES), get_routes()
+    named, routes = NOT_A_PAGE | A_FILE | GOES_ON | set(PAGES), get_routes()
     assert routes - named == set(), "a new page: add it to PAGES, or say why it is none"
     assert named - routes == set(), "no longer a route"
 
@@ -304,14 +305,19 @@ class World:
         self.found["dispute"] = page.url
         await self.look_for("message", her, one.home + "/messages", "/messages/")
         await self.look_for("info", one.browser("visitor"), one.home + "/search?q=居住证", "/info/")
-        coming, named, plain = self.three.browser("coming"), self.three.browser("named"), self.three.browser("plain")
+        coming, named, plain, locked = (self.three.browser(role) for role in ("coming", "named", "plain", "locked"))
         for who in (coming, named):
             page = await who.get(one.home + "/login")
             page = await who.submit(page.form(has="who"), {"who": self.three.person.phone if who is coming else "13877770001"})
         form = page.form(has="code")
         await named.submit(form, {"code": one_time_code(page), "number": self.three.person.number})
-        page = await plain.get(one.home + "/login")
-        await person.sign_in_with(plain, page, self.three.person)
+        for who in (plain, locked):
+            await person.sign_in_with(who, await who.get(one.home + "/login"), self.three.person)
+        page = await plain.get(one.home + "/me/phone")
+        await plain.submit(page.form(has="phone"), {"phone": "13877770002"})
+        pc = self.three.browser("pc")
+        await pc.get(one.home + "/scan?new=1")
+        self.found["scan"] = "/scan/" + pc.cookies["500000.localhost"]["__Host-tb_tx"].partition(".")[2]
 
     async def unlinked(self, nation: Nation) -> None:
         """What no page of the story links to: a consent that is asked, one that was given, a letter that came."""
@@ -333,6 +339,10 @@ class World:
             given = await consent.give(tx, node, actor, other, channel="h5")
             self.found["consent"] = f"{self.one.home}/me/consents/{given.id}"
             await self._mandate(tx, node, msgspec.structs.replace(actor, acr=3, home=node.id))
+            # what lasts a minute in life is looked at for as long as this takes
+            await tx.execute("UPDATE scan_login SET expires_at = now() + interval '1 hour'")
+            value = self.three.browser("locked").cookies["500000.localhost"]["__Host-tb_s"]
+            await tx.execute("UPDATE session SET locked_at = now() WHERE cookie_hash = $1", hashed(value))
         async with Node.open(nation.settings("500000")) as node:
             await self._clients(node)
 
@@ -480,7 +490,7 @@ class World:
         role = who.split("@", maxsplit=1)[0]
         if role == "second":
             return self.two.browser("her")
-        if role in {"coming", "named", "plain"}:
+        if role in {"coming", "named", "plain", "locked"}:
             return self.three.browser(role)
         return self.one.browser(role)
 
