@@ -158,19 +158,15 @@ CREATE TABLE key_rotation (
   group_name text NOT NULL,
   version int NOT NULL,
   begun_at timestamptz NOT NULL DEFAULT now(),
-  table_name text NOT NULL DEFAULT '',
-  row_ctid text NOT NULL DEFAULT '',
   rows_done bigint NOT NULL DEFAULT 0,
   rows_failed bigint NOT NULL DEFAULT 0,
   ended_at timestamptz,
   PRIMARY KEY (group_name, version)
 );
-COMMENT ON TABLE key_rotation IS '数据密钥轮换: how far the rows of a key group are sealed under the new version; a restart goes on from here';
+COMMENT ON TABLE key_rotation IS '数据密钥轮换: each turn of a key group and how many rows were sealed anew; what is left is found by the version in front of each value';
 COMMENT ON COLUMN key_rotation.group_name IS 'key group | identity,sensitive,case,contact,staff | internal';
 COMMENT ON COLUMN key_rotation.version IS 'the version that rows are sealed under | number | internal';
 COMMENT ON COLUMN key_rotation.begun_at IS 'when | UTC | internal';
-COMMENT ON COLUMN key_rotation.table_name IS 'column being worked on; columns before it in the list are done | table.column | internal';
-COMMENT ON COLUMN key_rotation.row_ctid IS 'last row done, as its sort key | text | internal';
 COMMENT ON COLUMN key_rotation.rows_done IS 'rows sealed anew | count | internal';
 COMMENT ON COLUMN key_rotation.rows_failed IS 'rows that did not open and were left as they are | count | internal';
 COMMENT ON COLUMN key_rotation.ended_at IS 'when no row was left under an older version | UTC or null | internal';

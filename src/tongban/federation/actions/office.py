@@ -30,6 +30,8 @@ _HEARD_BELL = "federation.heard."
 _LOOK_AGAIN_SECONDS = 5.0
 _SAME_HINT_SECONDS = 30.0
 _RECOVERING_SECONDS = 1.0
+SPREADS_MS = 20_000
+"""A directory is everywhere in less than 10 s (federation.md 3); twice that is waited before a new key signs."""
 RECOVERS = frozenset({"restored", "diverged"})
 """Values of outbox_head.stopped that mean: this node's database went back in time (federation.md 6.2)."""
 
@@ -73,7 +75,7 @@ class Office:
         self.directory: Directory | None = None
         self._seen_generation = -1
         self._seen_at = float("-inf")
-        self._own: tuple[tuple[int, int], str | None] = ((-1, -1), None)
+        self._own: tuple[tuple[int, int], tuple[tuple[str, int | None], ...]] = ((-1, -1), ())
 
     async def look(self, node: Node) -> Directory | None:
         """The directory this node trusts now, or None before it is enrolled; asked again when the bell has rung."""
@@ -97,16 +99,22 @@ class Office:
         return found
 
     def signer(self, node: Node, directory: Directory) -> Signer:
-        """The newest signing key that the directory lists for this node, that its store holds and that is not revoked."""
+        """The newest signing key that the directory lists for this node, that its store holds and that is not revoked.
+
+        A key that was listed this moment signs nothing yet: for 20 s its predecessor goes on, so that nobody meets a
+        signature before the directory that names its key.
+        """
         mark = (directory.version, len(directory.revoked))
         if self._own[0] != mark:
             me = directory.node(node.id)
-            kids = [key.kid for key in (me.keys if me else ()) if key.use == "sign" and directory.revoked_since(key.kid) is None]
-            names = [kid.split("/", 1)[1] for kid in kids]
-            self._own = (mark, next((name for name in names if node.keys.has(name)), None))
-        name = self._own[1]
-        if name is None:
+            mine = [key for key in (me.keys if me else ()) if key.use == "sign" and directory.revoked_since(key.kid) is None]
+            self._own = (mark, tuple((key.kid.split("/", 1)[1], key.retired_at) for key in mine if node.keys.has(key.kid.split("/", 1)[1])))
+        held = self._own[1]
+        if not held:
             raise NotMember
+        name, before = held[0][0], held[1] if len(held) > 1 else None
+        if before is not None and before[1] is not None and node.clock.ms() < before[1] + SPREADS_MS:
+            name = before[0]
         return node.keys.signer(name)
 
     async def look_recovering(self, node: Node) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.office import LETTERS_BELL, RECOVERY_BELL, office
+from tongban.federation.actions.sign_again import sign_again
 from tongban.federation.model import Directory
 from tongban.federation.rules.wire import Head, Place, head_bytes
 from tongban.kernel.db import Tx, ring
@@ -42,6 +43,8 @@ async def stamp(node: Node) -> int:
         return 0
     signer = memory.signer(node, found)
     total = 0
+    if found.revoked:
+        await sign_again(node, found, signer)
     while True:
         async with node.db.transaction() as tx:
             count = await _stamp_run(tx, node, found, signer)
