@@ -1,0 +1,156 @@
+"""Exchange calls: signed, counted, logged and in the person's ledger, offered at 500 a second over 1,000 open connections.
+
+One owner's node with its own database, written to disk; the questions are signed beforehand by another node's key, the
+answers' statuses are counted, and afterwards every answer must have its row in the message log. Beside it, with the same
+connections and the same bytes, a bare aiohttp proxy in front of a bare aiohttp server: what passing a request on costs.
+`-v` prints more; `--small` offers 50 a second over 100 connections for 4 s, to see that it works.
+"""
+
+import asyncio
+import secrets
+import statistics
+import sys
+import time
+
+import msgspec
+from _line import line
+from _load import cpu_seconds
+from _login import database_cpu, opened
+from _nation import busy, nation
+
+from tongban.federation.rules import signatures
+from tongban.kernel.gm import b64, jcs
+from tongban.kernel.ids import uuid7
+
+OWNER, CALLER = "mps", "500000"
+SMALL = "--small" in sys.argv
+RATE, CONNECTIONS, SECONDS = (50, 100, 4) if SMALL else (500, 1000, 12)
+PATH = "/federation/call/exchange.get"
+PROXY = """
+import asyncio, sys
+from aiohttp import ClientSession, TCPConnector, web
+upstream, port = int(sys.argv[1]), int(sys.argv[2])
+async def answer(request):
+    await request.read()
+    return web.Response(body=b'{"v":1,"values":{"name":"x"}}' + b" " * 900, content_type="application/json")
+async def main():
+    back = web.Application(); back.router.add_post("/{rest:.*}", answer)
+    session = ClientSession(connector=TCPConnector(limit=200))
+    async def proxy(request):
+        body = await request.read()
+        async with session.post(f"http://127.0.0.1:{upstream}{request.path}", data=body, headers={"content-type": "application/json"}) as got:
+            return web.Response(body=await got.read(), status=got.status, content_type="application/json")
+    front = web.Application(); front.router.add_post("/{rest:.*}", proxy)
+    for app, at in ((back, upstream), (front, port)):
+        runner = web.AppRunner(app, access_log=None); await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", at, backlog=2048).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+class Seen(msgspec.Struct):
+    """What came back: statuses, and seconds from when a question was due until its answer was whole."""
+
+    statuses: dict[int, int]
+    seconds: list[float]
+
+
+def signed(signer, subject: str, count: int, host: str) -> list[bytes]:
+    """Whole requests, each with its own number and nonce."""
+    made = []
+    for _ in range(count):
+        body = jcs({
+            "v": 1, "id": uuid7(), "resource": "mps.population", "fields": ["name", "address", "sex"], "purpose": "case.prefill",
+            "purpose_words": "测速（演示）", "who": "重庆市", "subject": subject, "asked": {}, "case": "case:bench", "consent": None, "after": "",
+        })  # fmt: skip
+        headers = signatures.sign_request(
+            signer, method="POST", path=PATH, to=OWNER, budget_ms=20_000, body=body, idempotency_key=None, now=int(time.time()),
+            nonce=b64(secrets.token_bytes(16)),
+        )  # fmt: skip
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        made.append(f"POST {PATH} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode() + body)
+    return made
+
+
+async def offer(port: int, requests: list[bytes], rate: int | None) -> tuple[Seen, float]:
+    """Each request at its time whatever the others do (`rate` None: each connection as fast as it is answered)."""
+    seen, queues = Seen({}, []), [asyncio.Queue[tuple[float, bytes] | None]() for _ in range(CONNECTIONS)]
+    doors = []
+    for _ in range(CONNECTIONS):
+        doors.append(await asyncio.open_connection("127.0.0.1", port))
+
+    async def one(queue, reader, writer) -> None:
+        while (found := await queue.get()) is not None:
+            due, request = found
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            start = head.index(b"content-length:") + 15
+            await reader.readexactly(int(head[start : head.index(b"\r\n", start)]))
+            status = int(head.split(b" ", 2)[1])
+            seen.statuses[status] = seen.statuses.get(status, 0) + 1
+            seen.seconds.append(time.perf_counter() - due)
+        writer.close()
+
+    running = [asyncio.create_task(one(queue, *door)) for queue, door in zip(queues, doors, strict=True)]
+    started = time.perf_counter()
+    for number, request in enumerate(requests):
+        due = started + number / rate if rate else started
+        if due > time.perf_counter():
+            await asyncio.sleep(due - time.perf_counter())
+        queues[number % CONNECTIONS].put_nowait((due, request))
+    for queue in queues:
+        queue.put_nowait(None)
+    await asyncio.gather(*running)
+    return seen, time.perf_counter() - started
+
+
+async def proxied(requests: list[bytes]) -> tuple[float, float]:
+    """(requests a second as fast as it goes, CPU milliseconds each) of the bare proxy and what stands behind it."""
+    upstream, port = 18990, 18991
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROXY, str(upstream), str(port), stdout=asyncio.subprocess.PIPE)
+    try:
+        await process.stdout.readline()
+        before = cpu_seconds(process.pid)
+        seen, seconds = await offer(port, requests, None)
+        return sum(seen.statuses.values()) / seconds, (cpu_seconds(process.pid) - before) / len(requests) * 1000
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def main() -> None:
+    count = RATE * SECONDS
+    async with nation(20400, nodes=("cn", OWNER, CALLER), durable=True) as made, opened(made, OWNER) as owner, opened(made, CALLER) as caller:
+        settings, pid = made.settings(OWNER), made.members[OWNER].process.pid
+        async with owner.db.transaction() as tx:
+            subject = await tx.fetchval("SELECT subject FROM register_entry ORDER BY subject LIMIT 1")
+            await tx.execute("UPDATE data_grant SET quota_per_day = 100000000 WHERE caller = $1", CALLER)
+        host = settings.base_url.split("//")[1]
+        signer = caller.keys.signer("s1")
+        await offer(settings.bind_port, signed(signer, subject, CONNECTIONS, host), RATE)  # every connection's way is warm
+        begun = time.perf_counter()
+        requests = signed(signer, subject, count, host)
+        print(f"{count} questions signed, {count / (time.perf_counter() - begun):.0f} a second; {busy()}", flush=True)
+        before, db_before = cpu_seconds(pid), database_cpu(made)
+        seen, seconds = await offer(settings.bind_port, requests, RATE)
+        used, db_used = cpu_seconds(pid) - before, database_cpu(made) - db_before
+        given = seen.statuses.get(200, 0)
+        async with owner.db.reading() as tx:
+            logged = await tx.fetchval("SELECT count(*) FROM exchange_message WHERE side = 'owner' AND outcome = 'given'")
+            lines = await tx.fetchval("SELECT count(*) FROM access_record WHERE subject = $1 AND side = 'owner'", subject)
+        assert logged >= given, f"{given} answers and {logged} rows in the log"
+        assert lines >= given, f"{given} answers and {lines} lines in the ledger"
+        closed, took = await offer(settings.bind_port, signed(signer, subject, min(count, 2000), host), None)
+        most = closed.statuses.get(200, 0) / took
+        rate, proxy_ms = await proxied(requests)
+    ordered = sorted(seen.seconds)
+    p99 = ordered[int(len(ordered) * 0.99) - 1]
+    print(f"statuses {seen.statuses}; median {statistics.median(ordered) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms; node {used / count * 1000:.2f} ms and database {db_used / count * 1000:.2f} ms CPU a call; {busy()}")
+    print(f"as fast as it goes: {most:.0f}/s answered ({closed.statuses}); bare aiohttp proxy {rate:.0f}/s, {proxy_ms:.2f} ms CPU each: the gateway does {most / rate:.2f} of that")
+    print(line("exchange-p99", p99, "s", p99, "1-s", 1.0, at_most=True))
+    print(line("exchange", given / seconds, "calls/s", given / seconds / RATE, f"{RATE}-offered", 0.98))
+
+
+asyncio.run(main())
