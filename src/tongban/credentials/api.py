@@ -10,7 +10,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from tongban.credentials.actions import verifiers, verify
+from tongban.credentials.actions import many, verifiers, verify
 from tongban.credentials.errors import OverAsking
 from tongban.credentials.model import Browser, Verdict
 from tongban.kernel.errors import Failure
@@ -18,6 +18,7 @@ from tongban.kernel.gm import parse_object
 from tongban.kernel.node import Node
 
 LARGEST = 8 * 1024
+LARGEST_MANY = 128 * 1024
 Text = Annotated[str, msgspec.Meta(max_length=3000)]
 
 
@@ -31,6 +32,14 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Text = ""
     digits: Text = ""
     home: Text = ""
+    purpose: Text = ""
+    ask: Annotated[tuple[Text, ...], msgspec.Meta(max_length=40)] = ()
+
+
+class AskedMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many checks (批量核对): up to 64 scanned codes."""
+
+    codes: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=many.MOST)]
     purpose: Text = ""
     ask: Annotated[tuple[Text, ...], msgspec.Meta(max_length=40)] = ()
 
@@ -104,7 +113,27 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     )
 
 
-def _bounded(node: Node, window: Browser, asked: Asked) -> Browser:
+@post("/api/verify/many", status_code=200)
+async def check_many(request: Request[Any, Any, Any], node: NamedDependency[Node]) -> Response[bytes]:
+    """Many codes of one registered unit at once; answered in their order, homes told afterwards (docs/presentation.md)."""
+    raw = await request.body()
+    if len(raw) > LARGEST_MANY:
+        raise BadQuestion
+    try:
+        asked = msgspec.json.decode(raw, type=AskedMany)
+    except msgspec.MsgspecError:
+        raise BadQuestion from None
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    async with node.db.reading() as tx:
+        window = await verifiers.browser(tx, key.strip()) if scheme.lower() == "bearer" else None
+    if window is None:
+        raise UnknownWindow
+    found = await many.verify_many(node, asked.codes, _bounded(node, window, asked), asked.ask)
+    body = msgspec.json.encode({"results": [_answer(one) for one in found]})
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _bounded(node: Node, window: Browser, asked: Asked | AskedMany) -> Browser:
     """The window with the purpose it names. Raises OverAsking beyond what its unit is registered for (T-53)."""
     purpose = asked.purpose or window.purpose
     if purpose not in window.verifier.purposes:
@@ -122,4 +151,4 @@ def _answer(found: Verdict) -> Answered:
     )  # fmt: skip
 
 
-routes = [check]
+routes = [check, check_many]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from tongban.credentials.actions import ended, gather, gathering, hall, lists, papers, share, status, wallet
+from tongban.credentials.actions import ended, gather, gathering, hall, lists, many, papers, share, status, wallet
 from tongban.kernel.jobs import Clockwork
 from tongban.kernel.node import Node
 
@@ -56,4 +56,4 @@ CLOCKS = [
     Clockwork("credentials.pull", 300, pull, None),
     Clockwork("credentials.days", 900, days, None),
 ]
-JOBS = {papers.JOB: papers.make_pdf, gathering.JOB: gathering.from_register}
+JOBS = {papers.JOB: papers.make_pdf, gathering.JOB: gathering.from_register, many.JOB: many.tell_homes}

@@ -124,6 +124,15 @@ async def browser(tx: Tx, key: str) -> Browser | None:
     )
 
 
+async def by_id(tx: Tx, window_id: str, purpose: str) -> Browser | None:
+    """A window that checked a moment ago, by its id, with the purpose it checked for; None when it is gone."""
+    row = await tx.fetchrow(
+        "SELECT b.label, v.id, v.name, v.org_code, v.purposes, v.state FROM credential_browser b JOIN credential_verifier v ON v.id = b.verifier WHERE b.id = $1",
+        window_id,
+    )
+    return Browser(window_id, Verifier(row["id"], row["name"], row["org_code"], tuple(row["purposes"]), row["state"]), row["label"], purpose) if row else None
+
+
 async def choose_purpose(tx: Tx, window: Browser, purpose: str) -> bool:
     """Change what this window checks for (换用途); False when the unit is not registered for it."""
     if purpose not in window.verifier.purposes:

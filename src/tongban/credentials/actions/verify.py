@@ -176,10 +176,7 @@ async def _by_marks(node: Node, shown: Shown) -> tuple[str, datetime]:
     """The state when the home cannot be asked: what the code says, or what newer marks of the issuer say (T-55)."""
     async with node.db.reading() as tx:
         row = await tx.fetchrow("SELECT at, body FROM credential_ended WHERE issuer = $1", shown.issuer)
-    if row is None or row["at"] <= shown.state_at or not shown.mark:
-        return shown.state, shown.state_at
-    found = marks.state_of(marks.read(bytes(row["body"])), shown.opaque, shown.mark, shown.signed_at or shown.issued_at)
-    return (found, row["at"]) if found != "valid" or shown.state == "valid" else (shown.state, shown.state_at)
+    return marks.newest(shown, (row["at"], marks.read(bytes(row["body"]))) if row else None)
 
 
 async def told_later(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from tongban.credentials.model import STATE_CODE, STATE_OF_CODE, State
+from tongban.credentials.model import STATE_CODE, STATE_OF_CODE, Shown, State
 from tongban.kernel.gm import b64, hmac_sm3, unb64
 
 KEY_BYTES: Final = 16
@@ -63,3 +63,11 @@ def state_of(listed: dict[str, Any], opaque: bytes, found: bytes, at: datetime) 
         if hmac_sm3(packed[begin : begin + KEY_BYTES], opaque)[:MARK_BYTES] == found:
             return STATE_OF_CODE.get(packed[begin + KEY_BYTES], "other")
     return "valid"
+
+
+def newest(shown: Shown, listed: tuple[datetime, dict[str, Any]] | None) -> tuple[State, datetime]:
+    """The newest that is known of a code's card without asking anybody: its own word, or a newer list of its issuer (T-55)."""
+    if listed is None or listed[0] <= shown.state_at or not shown.mark:
+        return shown.state, shown.state_at
+    found = state_of(listed[1], shown.opaque, shown.mark, shown.signed_at or shown.issued_at)
+    return (found, listed[0]) if found != "valid" or shown.state == "valid" else (shown.state, shown.state_at)

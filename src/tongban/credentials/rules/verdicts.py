@@ -33,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
     issuer_name: str
     home_name: str
     purposes: Mapping[str, str] = {}
+    asked: bool = True
 
 
 def unreadable(why: Unreadable, now: datetime, *, registered: bool) -> Verdict:
@@ -203,6 +204,8 @@ def _checked(facts: Facts, *, online: bool) -> str:
     clock = f"{day_seconds // 3600:02d}:{day_seconds // 60 % 60:02d}:{day_seconds % 60:02d}"
     age = facts.now - facts.state_at
     fresh = "，状态是刚取的" if age < _FRESH else f"，状态清单是 {_when(facts.state_at)} 的，{_age(facts)}前"
+    if not facts.asked:
+        return f"{clock} 批量核对{fresh}"
     return f"{clock} 联网核对{fresh}" if online else f"{clock}，{facts.home_name}连不上{fresh}"
 
 

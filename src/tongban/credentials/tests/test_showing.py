@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tongban import credentials, seals
-from tongban.credentials.actions import reports, verifiers, verify
+from tongban.credentials.actions import ended, many, reports, verifiers, verify
 from tongban.credentials.errors import UnitSuspended
 from tongban.credentials.queries.types import purposes, type_named
 from tongban.credentials.rules import chooser
@@ -163,6 +163,42 @@ async def test_a_report_reaches_the_operator_and_the_answer_the_holder(node, car
         await tx.execute("UPDATE credential_view SET answered_at = NULL WHERE id = $1", view.id)
         with pytest.raises(ValueError, match="not asked"):
             await reports.take_answer(tx, node, "510000", {"id": view.id, "words": "假的答复"})
+
+
+async def test_many_codes_at_once_and_their_homes_told_after(node):
+    """批量核对: each in its place, each once, ended cards known by marks; the holders' records are written by the job."""
+    key = (await bound(node, "bank_company")).key
+    async with node.db.transaction() as tx:
+        card, gone = await make.licence(tx, node), await make.licence(tx, node)
+    good, twice, other = await show(node, card, "full"), await show(node, card), await show(node, gone)
+    node.clock.move(timedelta(seconds=5))
+    async with node.db.transaction() as tx:
+        await credentials.revoke(tx, node, make.staff("head"), make.SUBJECT, gone.id, "虚假登记")
+        await ended.publish(tx, node)
+    async with browser(node) as client:
+
+        async def ask(**body):
+            return await client.post("/api/verify/many", content=msgspec.json.encode(body), headers={"authorization": f"Bearer {key}"})
+
+        said = (await ask(codes=[good, "x", twice, twice, other])).json()["results"]
+        assert [(one["verdict"], one["code"]) for one in said] == [
+            ("valid", "valid"), ("false", "not_ours"), ("valid", "valid"), ("used", "used"), ("revoked", "revoked"),
+        ]  # fmt: skip
+        assert said[0]["fields"]["company_name"] == make.COMPANY["company_name"]
+        assert "演示大道" in repr(said[0]["fields"]), "what the purpose allows of what she chose"
+        assert "壹佰万元" not in repr(said)
+        assert [one["code"] for one in (await ask(codes=[good])).json()["results"]] == ["used"]
+        assert (await ask(codes=[good], ask=["capital"])).status_code == 403
+        for wrong in ({"codes": []}, {"codes": ["x"] * 65}, {"codes": "x"}):
+            assert (await ask(**wrong)).status_code == 400
+        assert (await client.post("/api/verify/many", content=b'{"codes":["x"]}')).status_code == 401
+    async with node.db.reading() as tx:
+        rows = await tx.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", many.JOB)
+    for row in rows:
+        await many.tell_homes(node, msgspec.json.decode(row["payload"]))
+    async with node.db.reading() as tx:
+        views = await credentials.views(tx, node, make.SUBJECT, card.id)
+    assert [(one.unit, one.result) for one in views] == [("演示银行", "valid")] * 2
 
 
 FOREIGN = (

@@ -1,0 +1,160 @@
+"""bench verify-http: verification over HTTP, codes in batches of 64 as a station sends them, against bare SM2 verification.
+
+One node, one process serving its real app on a real port with a real database; each code is new and taken once (Base45, COSE, SM2, times, replay
+row, state by marks, counts, the job that tells the homes). Limit: the same signatures by the same library call in one thread of the same
+run. Beside it, unranked: one code a request with the holder's home asked and the holder's record written in the same request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import socket
+import statistics
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import aiohttp
+import cbor2
+import uvicorn
+from _line import line
+from _nation import busy
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from tongban import credentials, seals, ui
+from tongban.credentials import api
+from tongban.credentials.actions import verifiers
+from tongban.credentials.queries.keys import signer_of
+from tongban.credentials.queries.types import type_named
+from tongban.credentials.rules import base45, presentation
+from tongban.credentials.tests import make
+from tongban.kernel.clock import SystemClock
+from tongban.kernel.node import Node
+from tongban.kernel.settings import Settings
+from tongban.main import migrate
+from tongban.main.postgres import Postgres
+
+BATCH, ROUNDS, AT_ONCE, SINGLE = 64, 6, 4, 200
+TARGET = 0.5
+
+
+async def codes(node: Node, count: int) -> list[str]:
+    """New codes of one card type, made now."""
+    kind, signer, at = type_named(node, "营业执照"), await signer_of(node), node.clock.now()
+    return [
+        presentation.encode(
+            signer, home=node.id, issuer=node.id, org_code="11510100MB0000001Y", org_name="成都市市场监督管理局（演示）", type_code=kind.code,
+            opaque=secrets.token_bytes(16), attributes={1: "91510100MADEMA1T0P", 2: "成都市演示科技有限公司"}, state="valid",
+            state_at=at - timedelta(minutes=3), valid_until=date(2036, 5, 11), at=at, jti=secrets.token_bytes(8), mark=secrets.token_bytes(8),
+        )
+        for _ in range(count)
+    ]  # fmt: skip
+
+
+async def bare(node: Node, texts: list[str]) -> float:
+    """Signatures a second, nothing else, in a thread as the server does it."""
+    public = (await signer_of(node)).public
+    parts = [cbor2.loads(base45.decode(text[4:])) for text in texts]
+    pairs = [(presentation.signed_bytes(one[0], one[2]), one[3]) for one in parts]
+
+    def turn() -> float:
+        begin = time.perf_counter()
+        assert all(public.verify(data, signature) for data, signature in pairs)
+        return len(pairs) / (time.perf_counter() - begin)
+
+    return await asyncio.to_thread(turn)
+
+
+async def batches(session: aiohttp.ClientSession, base: str, texts: list[str]) -> float:
+    """Codes a second over HTTP in batches, several connections at once."""
+    waiting = [texts[at : at + BATCH] for at in range(0, len(texts), BATCH)]
+
+    async def one() -> None:
+        while waiting:
+            async with session.post(base + "/api/verify/many", json={"codes": waiting.pop()}) as answer:
+                said = (await answer.json())["results"]
+                assert all(each["verdict"] == "valid" for each in said), said[0]
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+    return len(texts) / (time.perf_counter() - begin)
+
+
+async def singles(node: Node, session: aiohttp.ClientSession, base: str) -> float:
+    """Codes a second one a request, the home asked, the record written."""
+    async with node.db.transaction() as tx:
+        card = await make.licence(tx, node)
+        texts = [(await credentials.present(tx, node, make.citizen(), card.id)).token for _ in range(SINGLE)]
+    waiting = list(texts)
+
+    async def one() -> None:
+        while waiting:
+            async with session.post(base + "/api/verify", json={"code": waiting.pop()}) as answer:
+                assert (await answer.json())["verdict"] == "valid"
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+    return len(texts) / (time.perf_counter() - begin)
+
+
+async def measure(node: Node) -> None:
+    async with node.db.transaction() as tx:
+        made = await verifiers.make_verifier(tx, node, make.staff(), name="演示车站", org_code="11100000000013338W", purposes=("bank_company",))
+        bound = await verifiers.bind(tx, node, code=str(made[1]), label="1")
+
+    async def provide() -> Node:
+        return node
+
+    app = Litestar([*api.routes], dependencies={"node": Provide(provide)}, state=State({"node": node}), before_send=[ui.before_send], openapi_config=None, logging_config=None)
+    ui.wire(app, ui.Wiring(secret=b"s" * 32))
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", loop="none", timeout_keep_alive=300))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.02)
+    base, rates = f"http://127.0.0.1:{port}", []
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {bound.key}"}) as session:
+        await batches(session, base, await codes(node, BATCH * 2))
+        for number in range(ROUNDS):
+            limit = await bare(node, await codes(node, BATCH * 8))
+            figure = await batches(session, base, await codes(node, BATCH * 8))
+            if number:
+                rates.append((limit, figure))
+        online = await singles(node, session, base)
+    server.should_exit = True
+    await task
+    limit, figure = (statistics.median(one) for one in zip(*rates, strict=True))
+    print(f"  bare SM2 verify {limit:.0f}/s, over HTTP in batches of {BATCH} {figure:.0f}/s; one a request with home and record {online:.0f}/s; {busy()}")
+    print(line("verify-http", figure, "per_s", statistics.median(two / one for one, two in rates), "bare-SM2-verify", TARGET))
+
+
+async def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
+    folder.chmod(0o755)
+    postgres = Postgres(folder / "pg", durable=True)
+    postgres.start()
+    try:
+        await postgres.ready()
+        await asyncio.to_thread(migrate.upgrade, postgres.url())
+        settings = Settings(
+            node="500000", name="重庆市", role="province", divisions=("50",), base_url="http://500000.localhost:8103",
+            database_url=postgres.url(), data_dir=folder / "500000", organisation="11100000000013338W", demo=True,
+        )  # fmt: skip
+        async with Node.open(settings, clock=SystemClock()) as node:
+            await seals.set_up(node)
+            await credentials.set_up(node)
+            await measure(node)
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
