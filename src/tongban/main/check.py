@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from tongban import catalogue, identity, transparency
+from tongban import catalogue, credentials, identity, transparency
 from tongban.kernel.gm import Sm2PrivateKey
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT, Settings
@@ -49,6 +49,7 @@ async def run(settings: Settings | None, items: Path | None) -> int:
     """All checks, a line each with `ok` or what to do (自查). 0 when all are ok."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("SM3", _sm3), ("SM2", _sm2), ("items", lambda: _items(items or CODE_ROOT / "items")),
+        ("licences", lambda: _licences(items or CODE_ROOT / "items")),
     ]  # fmt: skip
     bad = 0
     for name, one in checks:
@@ -73,6 +74,11 @@ def _sm2() -> str:
     if not key.public.verify(b"check", key.sign(b"check")):
         raise ValueError("SM2 does not verify its own signature: install libssl3")
     return "signs and verifies"
+
+
+def _licences(folder: Path) -> str:
+    own, every = credentials.check_library(folder)
+    return f"{every} types, {own} with a template of their own"
 
 
 def _items(folder: Path) -> str:

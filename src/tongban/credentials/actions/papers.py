@@ -118,7 +118,7 @@ async def _fetched(node: Node, row: asyncpg.Record, subject: str, card_id: str) 
             raise NotReady("PDF 文件")
         return pdf
     try:
-        answer = await federation.call(node, row["issuer"], SERVICE, {"v": 1, "subject": subject, "credential": card_id})
+        answer = await federation.call(node, row["issuer"], SERVICE, {"v": 1, "subject": subject, "credential": card_id}, budget_ms=10_000)
         return unb64(str(answer["pdf"]))
     except (federation.CallFailed, federation.CallRefused, federation.NotMember, federation.UnknownNode, KeyError, BadEncoding):
         raise NotReady("PDF 文件") from None

@@ -35,6 +35,8 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 Answer = dict[str, Any]
+FILE_MS: Final = 10_000
+"""Patience for a copy: it is drawn and sealed while we wait."""
 _LOCAL: Final = {
     share.QUERY: share.query, share.DATA_BY_ID: share.data, share.FILE_BY_ID: share.file, share.DOWNLOAD: share.download, share.VERIFY: share.verify,
 }  # fmt: skip
@@ -114,7 +116,7 @@ async def licence_file(
         return LicenceRefused(str(answer.get("code", NOT_NOW)) if answer else NOT_NOW)
     if not await _kept(node, licence.issuer, share.FILE_BY_ID, asked, answer, licence.id):
         return LicenceRefused(NOT_NOW)
-    got = await _call_raw(node, licence.issuer, share.DOWNLOAD, {"v": 1, "file": str(answer.get("file", ""))})
+    got = await _call_raw(node, licence.issuer, share.DOWNLOAD, {"v": 1, "file": str(answer.get("file", ""))}, budget_ms=FILE_MS)
     if got is None or got.get("code") != OK:
         return LicenceRefused(str(got.get("code", NOT_NOW)) if got else NOT_NOW)
     try:
@@ -140,12 +142,12 @@ async def _call(node: Node, whom: str, service: str, asked: UseAsked) -> Answer 
     return await _call_raw(node, whom, service, msgspec.to_builtins(asked))
 
 
-async def _call_raw(node: Node, whom: str, service: str, body: Answer) -> Answer | None:
+async def _call_raw(node: Node, whom: str, service: str, body: Answer, *, budget_ms: int = 2500) -> Answer | None:
     """The answer of the owner, here or elsewhere; None when it did not answer or would not."""
     try:
         if whom == node.id:
             return await _LOCAL[service](node, node.id, body)
-        return await federation.call(node, whom, service, body)
+        return await federation.call(node, whom, service, body, budget_ms=budget_ms)
     except federation.CallRefused as no:
         log("credentials.use_refused", peer=whom, service=service, code=no.problem)
         return {"code": "400" if no.problem == "malformed" else NOT_NOW}

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
-import yaml
+import msgspec.yaml
 
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT, SettingsError
@@ -54,8 +54,8 @@ class _Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def _people(path: Path, node_id: str) -> dict[str, _Person]:
     try:
-        found = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), dict[str, list[_Person]])
-    except (OSError, msgspec.ValidationError, yaml.YAMLError) as error:
+        found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, list[_Person]])
+    except (OSError, msgspec.DecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     return {one.number: one for one in found.get(node_id, ())}
 
@@ -102,5 +102,5 @@ def demo_knows(number: str) -> bool:
 
 @cache
 def _everybody(path: Path) -> frozenset[str]:
-    raw = yaml.safe_load(path.read_text("utf-8"))
-    return frozenset(str(one["number"]) for people in raw.values() for one in people)
+    found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, list[_Person]])
+    return frozenset(one.number for people in found.values() for one in people)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-import yaml
+import msgspec.yaml
 
 from tongban.credentials.model import CredentialType, Hall, Purpose
 from tongban.credentials.model.types import ListedType
@@ -36,13 +36,13 @@ def _load(folder: Path) -> _Library:
         if path.stem in _NOT_TYPES:
             continue
         try:
-            raw = yaml.safe_load(path.read_text("utf-8"))
+            raw = msgspec.yaml.decode(path.read_bytes())
             if path.stem == "purposes":
                 purposes = {one.id: one for one in msgspec.convert(raw, list[Purpose])}
                 continue
             kind = msgspec.convert(raw, CredentialType)
             templates.check(kind)
-        except (OSError, ValueError, msgspec.ValidationError, yaml.YAMLError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             raise SettingsError(f"{path}: {error}") from error
         if kind.code in by_code or kind.name in by_name:
             raise SettingsError(f"{path}: type {kind.code} {kind.name} stands twice")
@@ -78,7 +78,7 @@ def _add_general(
     if not path.exists():
         return
     try:
-        shape = yaml.safe_load(path.read_text("utf-8"))
+        shape = msgspec.yaml.decode(path.read_bytes())
         for place, row in enumerate(rows):
             if row.name in by_name:
                 continue
@@ -86,7 +86,7 @@ def _add_general(
             templates.check(kind)
             by_code.setdefault(kind.code, kind)
             by_name[kind.name] = by_code[kind.code]
-    except (OSError, ValueError, msgspec.ValidationError, yaml.YAMLError) as error:
+    except (OSError, ValueError, msgspec.DecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     if len(by_code) != len(by_name):
         raise SettingsError(f"{path}: two listed types have one code")
@@ -132,8 +132,8 @@ def purpose(node: Node, purpose_id: str) -> Purpose | None:
 @cache
 def _halls(path: Path) -> tuple[Hall, ...]:
     try:
-        found = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), list[Hall])
-    except (OSError, msgspec.ValidationError, yaml.YAMLError) as error:
+        found = msgspec.convert(msgspec.yaml.decode(path.read_bytes()), list[Hall])
+    except (OSError, msgspec.DecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     return tuple(found)
 
