@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from tongban.evidence.actions import DROP, WANTED, clear, drop, fetch_wanted, finish, give_back, scan_waiting, tidy
+from tongban.evidence.actions import DROP, WANTED, clear, drop, fetch_wanted, finish, give_back, tidy
 from tongban.kernel import jobs
 from tongban.kernel.node import Node
-
-
-async def fetch_and_scan(node: Node) -> None:
-    """What is wanted, then what waits for the scanner."""
-    await fetch_wanted(node)
-    await scan_waiting(node)
 
 
 async def run_drop(node: Node, payload: jobs.Payload) -> None:
@@ -33,7 +27,7 @@ async def daily(node: Node) -> None:
 
 JOBS: dict[str, jobs.Handler] = {DROP: run_drop}
 CLOCKS = [
-    jobs.Clockwork("evidence.fetch", 20, fetch_and_scan, bell=WANTED),
+    jobs.Clockwork("evidence.fetch", 20, fetch_wanted, bell=WANTED),
     jobs.Clockwork("evidence.archives", 30, finish_archives),
     jobs.Clockwork("evidence.daily", 86_400, daily),
 ]

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from tongban import transparency
 from tongban.evidence import queries, rules
-from tongban.evidence.actions.scan import judged
+from tongban.evidence.actions.scan import judged, scan_waiting
 from tongban.evidence.errors import ContentAway, MaterialUnknown, NoRoom
 from tongban.evidence.model import KINDS, LARGEST, Material, Scan, Sent, Travelling
 from tongban.evidence.providers import StoreTrouble
@@ -250,10 +250,11 @@ async def fetch_wanted(node: Node) -> None:
             await asyncio.to_thread(queries.content_store(node).put, row["address"], ciphertext)
         except StoreTrouble:
             log("evidence.no_room", bytes=len(ciphertext))
-            return  # by the next turn; the node that sent it keeps it meanwhile
+            break  # by the next turn; the node that sent it keeps it meanwhile
         async with node.db.transaction() as tx:
             await tx.execute("UPDATE material SET held = true WHERE subject = $1 AND id = $2", row["subject"], row["id"])
         log("evidence.fetched", origin=row["origin_node"], bytes=len(ciphertext))
+    await scan_waiting(node)
 
 
 def _encrypt(content: bytes, secret: bytes) -> bytes:

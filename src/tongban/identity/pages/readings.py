@@ -55,7 +55,7 @@ async def register(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRes
 
 async def _page(request: AnyRequest, node: Node, actor: Actor, typed: dict[str, str], errors: Refusals = ()) -> AnyResponse:
     actor.require_staff()
-    areas = scopes(actor, audit.SEE)
+    areas = scopes(actor, "identity.audit_see")
     if not areas:
         raise NotAllowed
     wanted, wrong = _filter(typed)
