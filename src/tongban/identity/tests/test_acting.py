@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import msgspec
 import pytest
@@ -40,9 +41,10 @@ async def nodes(make_node):
         _nation.clear()
 
 
-async def until(look, *, seconds=60.0):
+async def until(look, *, seconds=30.0):
     """Wait for a letter or a job; the answer of `look` as soon as it is true."""
-    for _ in range(int(seconds / 0.1)):
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
         if found := await look():
             return found
         await deliver(_nation)

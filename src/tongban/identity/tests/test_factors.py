@@ -60,6 +60,9 @@ async def test_a_phone_lets_a_computer_in_at_level_two_and_never_more(nodes: dic
     assert "__Host-tb_s" not in pc.jar[HOST]
     page = await phone.submit(home, asked, code_path(pc), pick=number)
     assert "电脑可以登录了" in page.body
+    async with home.db.reading() as tx:
+        worth = await tx.fetchval("SELECT acr FROM scan_login WHERE cookie_hash = $1", hashed(pc.jar[HOST]["__Host-tb_tx"]))
+    assert worth == 2, "capped where the phone agrees, and once more where the computer signs in"
     page = await pc.get(home, "/scan?next=/me/access")
     assert "手机上同意了" in page.body
     page = await pc.submit(home, page, "/scan/finish")

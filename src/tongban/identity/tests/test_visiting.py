@@ -93,7 +93,8 @@ async def visit(browser, node, home):
 
 
 async def until(nodes, look):
-    for _ in range(200):
+    started = time.monotonic()
+    while time.monotonic() - started < 30:
         if found := await look():
             return found
         await deliver(nodes)
