@@ -19,6 +19,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 from tongban.seals.errors import MissingGlyph
+from tongban.seals.rules.sfnt import Outline, assemble
 
 Face = Literal["sans", "serif"]
 EM: Final = 1000
@@ -26,8 +27,8 @@ ASCENT: Final = 880
 FAMILY: Final[dict[Face, str]] = {"serif": "Tongban Serif", "sans": "Tongban Sans"}
 
 _PATHS = {"serif": pylopdf_fonts_zh_cn.serif_path, "sans": pylopdf_fonts_zh_cn.sans_path}
-# (face, character) -> (outline, advance in 1/1000 em)
-_glyphs: dict[tuple[Face, str], tuple[Any, int]] = {}
+# (face, character) -> outline, packed once
+_glyphs: dict[tuple[Face, str], Outline] = {}
 _lock = threading.Lock()
 
 
@@ -39,7 +40,7 @@ def width_of(text: str, size: float, face: Face = "serif") -> float:
 def advances(text: str, face: Face = "serif") -> list[int]:
     """The advance of each character in 1/1000 em. Raises MissingGlyph."""
     _load(text, face)
-    return [_glyphs[face, one][1] for one in text]
+    return [_glyphs[face, one].advance for one in text]
 
 
 def subset(text: str, face: Face = "serif") -> bytes:
@@ -53,17 +54,18 @@ def subset(text: str, face: Face = "serif") -> bytes:
 @lru_cache(maxsize=64)
 def _build(characters: str, face: Face) -> bytes:
     _load(characters, face)
-    names = {one: f"u{ord(one):05X}" for one in characters}
-    order = [".notdef", *names.values()]
-    outlines = {".notdef": TTGlyphPen(None).glyph()} | {names[one]: _glyphs[face, one][0] for one in characters}
-    metrics = {".notdef": (EM, 0)} | {
-        names[one]: (_glyphs[face, one][1], _left(_glyphs[face, one][0])) for one in characters
-    }
+    template, notdef = _template(face)
+    return assemble(template, notdef, characters, [_glyphs[face, one] for one in characters])
+
+
+@lru_cache(maxsize=2)
+def _template(face: Face) -> tuple[dict[str, bytes], Outline]:
+    """The tables that are the same in every subset, as fonttools writes them, and the empty glyph 0."""
     builder = FontBuilder(EM, isTTF=True)
-    builder.setupGlyphOrder(order)
-    builder.setupCharacterMap({ord(one): name for one, name in names.items()})
-    builder.setupGlyf(outlines)
-    builder.setupHorizontalMetrics(metrics)
+    builder.setupGlyphOrder([".notdef", "space"])
+    builder.setupCharacterMap({0x20: "space"})
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "space": TTGlyphPen(None).glyph()})
+    builder.setupHorizontalMetrics({".notdef": (EM, 0), "space": (EM, 0)})
     builder.setupHorizontalHeader(ascent=ASCENT, descent=ASCENT - EM)
     builder.setupNameTable({"familyName": FAMILY[face], "styleName": "Regular"})
     builder.setupOS2(sTypoAscender=ASCENT, sTypoDescender=ASCENT - EM, usWinAscent=ASCENT, usWinDescent=EM - ASCENT)
@@ -72,11 +74,16 @@ def _build(characters: str, face: Face) -> bytes:
     builder.font.recalcTimestamp = False
     out = io.BytesIO()
     builder.save(out)
-    return out.getvalue()
+    made = TTFont(out)
+    return {name: made.reader[name] for name in ("OS/2", "head", "hhea", "maxp", "name", "post")}, Outline(b"", EM, (0, 0, 0, 0), 0, 0)
 
 
-def _left(glyph: Any) -> int:
-    return int(getattr(glyph, "xMin", 0) or 0)
+def _packed(glyph: Any, advance: int) -> Outline:
+    if not glyph.numberOfContours:
+        return Outline(b"", advance, (0, 0, 0, 0), 0, 0)
+    glyph.recalcBounds(None)
+    box = (glyph.xMin, glyph.yMin, glyph.xMax, glyph.yMax)
+    return Outline(glyph.compile(None), advance, box, len(glyph.coordinates), glyph.numberOfContours)
 
 
 def _load(text: str, face: Face) -> None:
@@ -97,6 +104,4 @@ def _load(text: str, face: Face) -> None:
                 name = known[ord(one)]
                 pen = TTGlyphPen(None)
                 outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
-                glyph = pen.glyph()
-                glyph.recalcBounds(None)
-                _glyphs[face, one] = (glyph, int(metrics[name][0]))
+                _glyphs[face, one] = _packed(pen.glyph(), int(metrics[name][0]))
