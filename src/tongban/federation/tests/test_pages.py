@@ -13,6 +13,8 @@ from litestar.di import Provide
 
 from tongban import federation, ui
 from tongban.federation import pages
+from tongban.federation.actions import recover
+from tongban.federation.actions.stamp import stamp
 from tongban.federation.tests.make import deliver, nation, officer
 from tongban.kernel.actor import NOBODY, Actor, Assignment
 
@@ -164,3 +166,42 @@ async def test_a_fingerprint_that_is_none_is_refused(nodes):
         answer = await send(client, "/staff/nodes/trust", token, node="500000", fingerprint="abc")
         assert answer.status_code == 422
         assert "指纹以 sm3: 开头" in answer.text
+
+
+async def test_two_officers_suspend_a_node_and_let_it_in_again(nodes):
+    hub = nodes["cn"]
+    for status, words in (("suspended", "已暂停"), ("active", "正常")):
+        async with desk(hub, officer("a")) as client:
+            page, token = await see(client, "/staff/nodes")
+            for panel in ("断点", "恢复", "发件", "撤销一把密钥"):
+                assert panel in page.text
+            short = await send(client, "/staff/nodes/proposals", token, kind="node_status", status_node="500000", status=status, why_status="")
+            assert short.status_code == 422
+            assert "请写明原因" in short.text
+            fields = {"kind": "node_status", "status_node": "500000", "status": status, "why_status": "演示：例行演练"}
+            assert (await send(client, "/staff/nodes/proposals", token, **fields)).status_code == 303
+            page, token = await see(client, "/staff/nodes")
+            path = re.search(r"/staff/nodes/proposals/[0-9a-f-]{36}", page.text)[0]
+            assert "收回" in page.text
+            assert (await send(client, path, token, decision="agree")).status_code == 422, "one officer was enough"
+        async with desk(hub, officer("b")) as client:
+            _, token = await see(client, "/staff/nodes")
+            assert (await send(client, path, token, decision="agree")).status_code == 303
+            assert words in (await see(client, "/staff/nodes"))[0].text
+
+
+async def test_a_recovery_shows_its_span_of_doubt_and_what_waits_for_a_person(nodes):
+    node = nodes["510000"]
+    async with node.db.transaction() as tx:
+        await federation.send(tx, node, to="*", kind="demo.told", about="demo:told", body={"n": 1})
+    await stamp(node)
+    assert await federation.restored(node)
+    async with desk(node, officer("a")) as client:
+        page, _ = await see(client, "/staff/nodes")
+    for text in ("正在恢复", "操作员报告恢复过", "还没有节点回话", "提出不等了", "存疑的时段"):
+        assert text in page.text, text
+    await recover.recover(node)
+    async with desk(node, officer("a")) as client:
+        page, _ = await see(client, "/staff/nodes")
+    assert "正在恢复" not in page.text
+    assert "已开纪元" in page.text

@@ -13,9 +13,11 @@ from tongban import federation
 from tongban.federation.actions import come_home, go_back, officers, recover, report
 from tongban.federation.actions.office import office
 from tongban.federation.actions.pull import pull_once
+from tongban.federation.actions.receive import Batch, receive
 from tongban.federation.actions.stamp import stamp, state_head
 from tongban.federation.queries.mail import cursors, outbox
 from tongban.federation.queries.mending import recoveries, to_return, to_settle
+from tongban.federation.rules import epochs
 from tongban.federation.tests.backup import back_up, put_back
 from tongban.federation.tests.make import nation, officer
 
@@ -206,6 +208,25 @@ async def test_a_reader_that_was_behind_takes_the_rest_of_the_old_epoch_and_then
     await federation.restored(nodes[A])
     await settle(nodes)
     await agree(nodes, *range(6))
+
+
+async def test_a_batch_in_hand_dies_when_its_reader_goes_back(nodes):
+    """docs/model/letters.pml, KEEPHAND: what was fetched before the epoch letter must not be taken after it."""
+    await write(nodes[A], 0)
+    await settle(nodes)
+    async with nodes[B].db.reading() as tx:
+        before = next(one for one in await cursors(tx) if one.origin == A)
+    await write(nodes[A], 1)
+    await turn(nodes, without=(B,))
+    async with nodes[B].db.transaction() as tx:  # as going back does it, and B has nothing newer than the batch in hand
+        told = epochs.EpochLetter(v=1, origin=A, epoch=before.epoch + 1, previous=before.epoch, ends=epochs.Ends(before.seq, before.streams), at=1)
+        assert await go_back._move(tx, before, told, await go_back._held(tx, before, relays=False), before.seq, relays=False)
+    batch = Batch(A, before.view, [], (before.epoch, before.seq + 1), "cn")
+    assert (await receive(nodes[B], batch)).ended == "old_view", "old history taken again"
+    async with nodes[B].db.transaction() as tx:
+        await tx.execute("UPDATE letter_cursor SET closed_at = NULL WHERE origin = $1", A)
+    await settle(nodes)
+    await agree(nodes, 0, 1)
 
 
 async def test_restored_twice_the_second_time_to_before_the_first(nodes):
