@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
 
-from tongban import identity
-from tongban.identity.actions import audit, proposals
+from tongban import identity, ui
+from tongban.identity.actions import audit, notices, proposals
+from tongban.identity.pages import readings
 from tongban.identity.pages.readings import _filter
 from tongban.identity.queries import readings as looking
 from tongban.identity.queries.proposals import notices_of
@@ -150,3 +157,41 @@ def test_a_filter_from_the_address_bar() -> None:
     assert wanted.until - wanted.since == timedelta(days=2)  # the last day counts whole
     assert _filter({"since": "1. Nov"})[1][0].field == "since"
     assert _filter({"kind": "'; DROP"})[0].kind == ""
+
+
+async def test_the_page_draws_pages_filters_and_alerts(node: Node) -> None:
+    """/staff/readings over the real doors: a page of 50, the next one, a wrong day in words; a clerk is not let in."""
+    async with node.db.transaction() as tx:
+        await read_by(tx, node, "CQ-YB-01", count=60)
+        auditor, clerk = await officer(tx, node, "CQ-GX-01"), await officer(tx, node, "CQ-YB-01")
+        await notices.put_alert(tx, node, clerk, "read_without_reason", "没有理由要查看一个人，已经拦下")
+    async with client(node, auditor) as browser:
+        first = await browser.get("/staff/readings?staff_no=CQ-YB-01")
+        assert first.status_code == 200, first.text
+        assert "没有理由要看一个人，拦下了" in first.text
+        assert HER not in first.text, "auditor sees the person"
+        assert first.text.count('aria-label="看谁还看过') == looking.PAGE
+        onward = html.unescape(re.findall(r'href="(/staff/readings\?[^"]*before=[^"]*)"', first.text)[0])
+        assert "staff_no=CQ-YB-01" in onward
+        assert 'aria-label="看谁还看过' in (await browser.get(onward)).text
+        wrong = await browser.get("/staff/readings?since=gestern")
+        assert (wrong.status_code, "日期写成" in wrong.text) == (422, True)
+    async with client(node, clerk) as browser:
+        assert (await browser.get("/staff/readings")).status_code == 403
+
+
+def client(node: Node, actor: Actor) -> httpx.AsyncClient:
+    """The page's doors with that member of staff signed in."""
+
+    async def provide_node() -> Node:
+        return node
+
+    async def provide_actor() -> Actor:
+        return actor
+
+    app = Litestar(
+        list(readings.ROUTES), dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)}, state=State(),
+        exception_handlers=ui.exception_handlers, before_send=[ui.before_send], openapi_config=None, logging_config=None,
+    )  # fmt: skip
+    ui.wire(app, ui.Wiring(secret=bytes(32), site="重庆市", base_url=node.settings.base_url, demo=True))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=node.settings.base_url)

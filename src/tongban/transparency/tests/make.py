@@ -11,14 +11,14 @@ from tongban.kernel.node import Node
 from tongban.transparency import api, pages
 
 
-def doors(node):
-    """A client of this room's pages and API at `node`; nobody is signed in."""
+def doors(node, actor=NOBODY):
+    """A client of this room's pages and API at `node`; nobody is signed in unless `actor` is."""
 
     async def provide_node() -> Node:
         return node
 
     async def provide_actor() -> Actor:
-        return NOBODY
+        return actor
 
     app = Litestar(
         route_handlers=[*pages.routes, *api.routes],

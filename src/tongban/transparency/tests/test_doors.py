@@ -1,15 +1,17 @@
 """The public page, the receipt as a file, and the API that watchers read, over HTTP."""
 
 import json
+import re
 
 import pytest
 
 from tongban import transparency
+from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.gm import Sm2PublicKey, b64, jcs, unb64
 from tongban.kernel.ids import uuid7
 from tongban.transparency import rules, tasks
 
-from .make import doors
+from .make import doors, signed
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +119,40 @@ async def test_what_was_witnessed_is_published_with_the_countersignature(client,
     assert seen["sig"]["value"] == b64(head.signature)
     assert node.keys.signer("s1").public.verify(jcs(statement), unb64(seen["witness"]["value"]))
     assert "核对到第 1 条" in (await client.get("/transparency")).text
+
+
+async def test_staff_watch_cosigners_and_forks_and_say_that_they_look_into_one(node, make_node):
+    """/staff/log (R-408): named with both heads for whoever may see it; looking into a fork keeps it named."""
+    liar = await make_node("510000")
+    key, told = liar.keys.signer("s1").public, []
+    for start in (0, 50):
+        async with liar.db.transaction() as tx:
+            await tx.execute("TRUNCATE log_entry, log_pending, log_leaf, log_node, log_head")
+            await tx.execute("UPDATE log_tree SET size = 0, announced = 0")
+            await signed(tx, liar, 3, start=start)
+            told.append((await transparency.announce(tx)).to_json())
+    async with node.db.transaction() as tx:
+        await transparency.witness(tx, node, origin="510000", key=key, body=told[0])
+        await transparency.overheard(tx, node, told_by="mps", key=key, body=told[1])
+        (fork,) = await transparency.fork_list(tx)
+    rights = frozenset({"transparency.see"})
+    officer = Actor(kind="staff", subject="s1aq", staff_id="CQ-AQ-01", assignments=(Assignment("security_officer", rights, "500000", ""),))
+    async with doors(node, officer) as client:
+        page = await client.get("/staff/log")
+        assert page.status_code == 200, page.text
+        for words in ("发现两份历史", "同样的大小，两个不同的根", "我来核查"):
+            assert words in page.text
+        token = re.search(r'name="tb_token" value="([^"]+)"', page.text).group(1)
+        jar = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+        done = await client.post(
+            "/staff/log/forks/510000/seen", data={"tb_token": token, "mark": fork.mark}, headers={"Origin": node.settings.base_url, "Cookie": jar}
+        )
+        assert done.status_code == 303, done.text
+        again = (await client.get("/staff/log")).text
+        assert "有人在核查" in again
+        assert "发现两份历史" in again
+    async with doors(node) as client:
+        assert "发现记录被改过" in (await client.get("/transparency")).text
+        assert (await client.get("/staff/log")).status_code in (303, 401)
+    async with doors(node, Actor(kind="staff", subject="s1x", staff_id="X")) as client:
+        assert (await client.get("/staff/log")).status_code == 403
