@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import random
@@ -13,62 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 import zxingcpp
-from litestar import Litestar, Request
-from litestar.datastructures import State
-from litestar.di import Provide
 from PIL import Image, ImageFilter
 from pyzbar import pyzbar
 
 from tongban import credentials, seals, ui
-from tongban.credentials import pages
 from tongban.credentials.actions import verifiers, verify
 from tongban.credentials.queries.keys import signer_of
 from tongban.credentials.rules import base45, presentation
 from tongban.credentials.tests import make
+from tongban.credentials.tests.house import House
 from tongban.credentials.tests.phone import Phone, parts, signature_holds
-from tongban.kernel.actor import NOBODY, Actor
 from tongban.kernel.clock import SystemClock
 from tongban.kernel.gm import Sm2PrivateKey, hmac_sm3, sm3
-from tongban.kernel.node import Node
-from tongban.ui.pages import routes as ui_routes
+from tongban.ui.tests.test_gallery_in_browser import AXE_TAGS, axe_source
 
 CHROMIUM = Path("/usr/bin/chromium")
+LOOK = (Path(ui.__file__).parent / "tests" / "look.js").read_text("utf-8")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
-
-
-class House:
-    """One node behind a real port that can be switched off and on again."""
-
-    def __init__(self, node: Node, port: int) -> None:
-        self.node, self.port, self.base = node, port, f"http://localhost:{port}"
-
-    def app(self) -> Litestar:
-        async def provide_node() -> Node:
-            return self.node
-
-        async def provide_actor(request: Request) -> Actor:
-            request.state["actor"] = make.citizen() if request.cookies.get("who") == "her" else NOBODY
-            return request.state["actor"]
-
-        made = Litestar(
-            [*ui_routes, *pages.routes], dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},
-            state=State({"node": self.node}), exception_handlers={**ui.exception_handlers}, before_send=[ui.before_send],
-            openapi_config=None, logging_config=None,
-        )  # fmt: skip
-        ui.wire(made, ui.Wiring(secret=b"s" * 32, base_url=self.base, demo=True))
-        return made
-
-    async def on(self) -> None:
-        self.server = uvicorn.Server(uvicorn.Config(self.app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off"))
-        self.task = asyncio.create_task(self.server.serve())
-        while not self.server.started:  # noqa: ASYNC110  uvicorn has no event for it
-            await asyncio.sleep(0.02)
-
-    async def off(self) -> None:
-        self.server.should_exit = self.server.force_exit = True
-        await self.task
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +321,45 @@ async def test_four_verdicts_with_reason_time_and_age(house, chromium):
     assert (await module(page, "offline-check.js", check, Phone(1).code(entry, int(now)), now, {}, False))[1] == "bad_signature"
     assert parts(phone.code(entry, int(now)))[0] == entry
     await page.context.close()
+
+
+@pytest.mark.parametrize("mode", ["", "elder"])
+async def test_filled_offline_pages_are_accessible(house, chromium, mode):
+    """A1–A6 on what the walk of the journeys sees only empty: a kept card, its code, a verdict, the chooser, reports."""
+    card, bank = await card_of(house), await window_of(house)
+    async with house.node.db.transaction() as tx:
+        token = (await credentials.present(tx, house.node, make.citizen(), card.id)).token
+    context = await chromium.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True, locale="zh-CN")
+    await context.add_cookies([
+        {"name": "who", "value": "her", "url": house.base}, {"name": "tb_mode", "value": mode or "-", "url": house.base},
+        {"name": "__Host-tb_window", "value": bank.key, "url": house.base.replace("http:", "https:"), "secure": True},
+    ])  # fmt: skip
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    wrong: list[Any] = []
+
+    async def look(where: str) -> None:
+        await page.evaluate("window.scrollTo(0, 0)")
+        await page.add_script_tag(path=axe_source())
+        found = await page.evaluate(f"axe.run(document, {{runOnly: {AXE_TAGS}}})")
+        wrong.extend((where, one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"])
+        wrong.extend((where, name, what) for name, what in (await page.evaluate(LOOK, {"elder": bool(mode)})).items() if what)
+
+    await page.goto(f"{house.base}/wallet/{card.id}/show")
+    await look("show")
+    await prepared(page, house, card)
+    await look("kept")
+    await page.get_by_role("button", name="营业执照，给人看").click()
+    await page.locator("[data-pass][data-code]").wait_for()
+    await look("shown")
+    await page.goto(f"{house.base}/wallet/{card.id}/offline")
+    await look("prepare")
+    await page.goto(house.base + "/verify/offline")
+    await page.get_by_text("演示银行，柜台 07").wait_for()
+    await look("ready")
+    await page.locator("#f-code").fill(token)
+    await page.get_by_role("button", name="核对", exact=True).click()
+    await page.locator("[data-verdict]:not([hidden])").wait_for()
+    await look("verdict")
+    await context.close()
+    assert wrong == []
