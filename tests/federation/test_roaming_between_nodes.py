@@ -31,6 +31,7 @@ from tongban.identity.tests.make import (
     sign_in,
     step_up,
 )
+from tongban.identity.tests.make_count import Count
 from tongban.kernel.errors import Failure
 from tongban.kernel.node import Node
 
@@ -405,6 +406,22 @@ async def test_code_used_twice_ends_what_it_gave(nodes: dict[str, Node]) -> None
     assert again.error == "invalid_grant"
     await deliver(nodes)
     await until((away, browser))
+
+
+async def test_silent_roaming_stays_within_its_statements(nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """identity.md 13: over both nodes, keys and directory known: pushed, answered, redeemed, entered; the page itself not counted."""
+    browser, home, away = Browser(), nodes[HOME], nodes[AWAY]
+    await sign_in(browser, home, citizen())
+    where = f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}"
+    await browser.get(away, where)
+    count = Count.of(monkeypatch)
+    browser.jar.pop(away.settings.host)
+    with count.at_most(9):
+        page = await browser.get(away, where, follow=False)
+        page = await browser.get(home, page.headers["location"], follow=False)
+        page = await browser.get(away, page.headers["location"], follow=False)
+    assert page.headers["location"].startswith("/me/access")
+    assert "__Host-tb_s" in browser.jar[away.settings.host]
 
 
 async def test_discovery_and_keys_are_public(nodes: dict[str, Node]) -> None:

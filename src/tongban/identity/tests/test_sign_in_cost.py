@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tongban.identity.tests.make import PC_AGENT, Browser, MakeNode, citizen, code_for, household, sign_in
 from tongban.identity.tests.make_clients import Driver, back_of, register_client, suspend_client
-from tongban.kernel import db
+from tongban.identity.tests.make_count import Count
 from tongban.kernel.node import Node
 
 BUDGET = 14
 
 
-class Count:
-    """The statements sent since, without BEGIN and COMMIT."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    @contextmanager
-    def at_most(self, most: int) -> Iterator[None]:
-        before = len(self.sent)
-        yield
-        new = self.sent[before:]
-        assert len(new) <= most, "\n\n".join(new)
-
-
 @pytest.fixture
 def count(monkeypatch: pytest.MonkeyPatch) -> Count:
-    found = Count()
-
-    def counted(name: str) -> Any:
-        real = getattr(db._Plain, name)
-
-        async def call(self: Any, query: str, *args: Any, **more: Any) -> Any:
-            if query.strip(" ;").split(" ", 1)[0] not in {"BEGIN", "COMMIT", "ROLLBACK"}:
-                found.sent.append(query)
-            return await real(self, query, *args, **more)
-
-        return call
-
-    for name in ("fetch", "fetchrow", "fetchval", "execute"):
-        monkeypatch.setattr(db._Plain, name, counted(name), raising=False)
-    return found
+    return Count.of(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +37,6 @@ async def test_a_complete_login_stays_within_its_statements(node: Node, her: Bro
     """R-301: PAR, authorize, page, code request, code page, code, redirect, token, userinfo on a new device: 14 statements at most."""
     driver, who = Driver(node, await register_client(node)), citizen()
     await driver.tokens(her)  # consented, keys and client read once
-    browser = Browser(PC_AGENT)
-    code = ""
     for turn in range(2):  # the first one fills what the process remembers
         browser, before = Browser(PC_AGENT), len(count.sent)
         with count.at_most(1):
