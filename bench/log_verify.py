@@ -29,7 +29,7 @@ TAMPERED = {
     "edited": "UPDATE log_leaf SET at_ms = at_ms + 1 FROM log_entry WHERE leaf_id = id AND index = $1",
     "deleted": "DELETE FROM log_leaf USING log_entry WHERE leaf_id = id AND index = $1",
     "reordered": (
-        "UPDATE log_entry e SET leaf_id = o.leaf_id FROM log_entry o WHERE e.index IN ($1, $1 + 1) AND o.index IN ($1, $1 + 1)"
+        "UPDATE log_entry e SET leaf_id = o.leaf_id FROM log_entry o WHERE e.index IN ($1::bigint, $1::bigint + 1) AND o.index IN ($1::bigint, $1::bigint + 1)"
         " AND o.index <> e.index"
     ),
 }
