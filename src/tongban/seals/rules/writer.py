@@ -28,13 +28,13 @@ async def compose(document: Document) -> bytes:
 
 def build_ofd(document: Document) -> bytes:
     """The OFD bytes of `document`, unsealed (制作版式文件). Raises MissingGlyph for a character without a glyph."""
-    return zip_of(_Book(document).files())
+    return zip_of(_Book(document).files(), level=1)  # sealing packs it again, and better
 
 
-def zip_of(files: dict[str, bytes]) -> bytes:
+def zip_of(files: dict[str, bytes], level: int = 4) -> bytes:
     """The package of `files` by path, in their order, without clock or owner (打包)."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for path, content in files.items():
             entry = zipfile.ZipInfo(path, _EPOCH)
             packed = path.endswith((".png", ".esl", ".dat"))
