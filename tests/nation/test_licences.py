@@ -21,8 +21,8 @@ async def test_an_invented_person_holds_licences_of_three_nodes(story):
     page = await him.get(f"{story.home}/login?next=/wallet")
     await sign_in_with(him, page, who)
     for name, office in HELD.items():
+        await story.until(lambda: him.get(f"{story.home}/wallet"), office, seconds=40)
         await story.until(lambda: him.get(f"{story.home}/wallet"), name, seconds=40)
-        him.page.must(office)
     him.page.must("有效", "快到期")  # the driving licence runs out within days, on purpose
     for name in ("学历证书（高等教育）", "机动车驾驶证"):
         href = next(one for text, one in him.page.links if name in text and one.startswith("/wallet/") and not one.endswith("/show"))

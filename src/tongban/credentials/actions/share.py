@@ -126,7 +126,7 @@ def line(asked: UseAsked, fields: tuple[str, ...], source: str, receiver: str, b
     """The line of the holder's ledger, the same at both ends (台账)."""
     return consent.Access(
         subject=asked.subject, who=asked.who, fields=fields, purpose=asked.reason, source=source, receiver=receiver, basis=basis,
-        about=f"case:{asked.case}" if asked.case else "", id=asked.id, at=datetime.fromtimestamp(asked.at / 1000, UTC), side=side,
+        about=asked.case if asked.case.startswith("case:") or not asked.case else f"case:{asked.case}", id=asked.id, at=datetime.fromtimestamp(asked.at / 1000, UTC), side=side,
     )  # fmt: skip
 
 

@@ -54,9 +54,13 @@ async def test_a_demo_code_is_refused_on_a_production_node(make_node) -> None:
     for name in ("机动车驾驶证", "残疾人证"):
         kind = credentials.type_named(node, name)
         assert kind
-        with pytest.raises(TypeRefused):
+        with pytest.raises(TypeRefused) as why:
             async with node.db.transaction() as tx:
-                await credentials.issue(tx, node, make.staff(), type_code=kind.code, holder=holder, issuer=make.OFFICE, data={})
+                await credentials.issue(
+                    tx, node, make.staff(), type_code=kind.code, holder=holder, issuer=make.OFFICE,
+                    data={"name": "陈演示", "number": "50010319980511004X", "vehicle_class": "C1"},
+                )  # fmt: skip
+        assert "演示代码" in why.value.sentence, "a made-up code left a production node"
     # a general template is refused there even when a source shows its code
     kind = next(one for one in credentials.types(node) if one.template == "general" and one.code_status == "sourced")
     with pytest.raises(TypeRefused) as why:
