@@ -236,3 +236,23 @@ async def test_a_head_under_our_name_that_we_never_had_is_our_own_fork(tx, node,
     )
     assert taken.state == "fork"
     assert [one.node for one in await transparency.fork_list(tx)] == ["500000"]
+
+
+async def test_old_heads_are_thinned_to_one_a_day_and_forks_never(make_node, set_clock, liar):
+    """privacy.md 4: the run counts what went and leaves a leaf; a day's largest head and every fork stay."""
+    from tongban.transparency.tasks import run_thinning
+
+    node = await make_node("cn", clock=set_clock)
+    told, _ = await history(liar, 3, 4, 2, start=0)
+    other, _ = await history(liar, 3, start=50)
+    key = liar.keys.signer("s1").public
+    async with node.db.transaction() as tx:
+        await seen(tx, node, liar, *told)
+        await transparency.overheard(tx, node, told_by="mps", key=key, body=other[0])
+    assert await run_thinning(node) == 0
+    set_clock.move(timedelta(days=31))
+    assert await run_thinning(node) == 1  # 7 goes; 3 was the first, 9 is the day's largest
+    async with node.db.transaction() as tx:
+        assert [row["size"] for row in await tx.fetch("SELECT size FROM log_witnessed WHERE state <> 'fork' ORDER BY size")] == [3, 9]
+        assert len(await transparency.fork_list(tx)) == 1
+        assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'transparency.thinned'") == 1
