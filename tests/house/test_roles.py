@@ -11,6 +11,7 @@ import pytest
 
 from tongban.cases.pages.desk import ACTS
 from tongban.credentials.rules.templates import acts
+from tongban.federation.actions import officers
 from tongban.identity.actions import dispute_desk
 from tongban.identity.actions.proposals import kinds
 from tongban.identity.rules import roles
@@ -29,6 +30,8 @@ TABLES = {
     "service_apps/pages.py": {row.action for row in transitions().values()},
     "identity/actions/dispute_desk.py": {dispute_desk.DECIDE, dispute_desk.CONFIRM},
     "identity/actions/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
+    "federation/actions/officers.py": set(officers.ROLES.values()),
+    "federation/pages/nodes.py": set(officers.ROLES.values()),
     "identity/pages/proposals.py": {action for one in kinds().values() for action in (one.propose, one.approve)},
 }
 
