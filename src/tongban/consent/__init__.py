@@ -10,6 +10,7 @@ as easy as giving and stops the next call. Every access to a person is a line an
 
 from tongban.consent.actions import (
     WITHDRAWN_BELL,
+    accessing,
     answer,
     ask,
     give,
@@ -42,6 +43,7 @@ __all__ = [
     "Line",
     "PendingAsk",
     "access_digest",
+    "accessing",
     "allows",
     "answer",
     "answered",

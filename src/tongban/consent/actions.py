@@ -159,33 +159,45 @@ async def withdrawal_told(tx: Tx, node: Node, subject: str, consent_id: str) -> 
     )  # fmt: skip
 
 
+def accessing(parts: Parts, node: Node, access: Access) -> Line:
+    """Take the line of an access and its leaf along in a statement under way (随句记台账); see `record_access`.
+
+    For an access that was not written before: writing it a second time fails the whole statement, and nothing is given.
+    """
+    at = moment(milliseconds(access.at or node.clock.now()))
+    access = msgspec.structs.replace(access, id=access.id or uuid7(), at=at, fields=tuple(sorted(access.fields)))
+    fact = access_fact(access)
+    leaf_id, made = transparency.appending(parts, "leaf", "data.accessed", fact), digest(fact)
+    parts.add(
+        "line",
+        """INSERT INTO access_record (subject, id, side, at, kind, who, fields, purpose, source, receiver, basis, about,
+           consent_id, count, digest, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)""",
+        access.subject, access.id, access.side, at, access.kind, access.who, list(access.fields), access.purpose, access.source,
+        access.receiver, access.basis, access.about, access.consent_id, access.count, made, leaf_id,
+    )  # fmt: skip
+    return _line(node, access, at, made, leaf_id)
+
+
 async def record_access(tx: Tx, node: Node, access: Access) -> Line:
     """Write down one access to a person's data (记台账): the row and its log leaf, in the transaction that answers.
 
     An access between two nodes carries the same `id` and `at` at both ends; a local one gets them here. If this cannot
     be written, the data must not be given. Repeating the same (id, side) changes nothing. Source: privacy.md 6.
     """
-    at = moment(milliseconds(access.at or node.clock.now()))
-    carried = bool(access.id)
-    access = msgspec.structs.replace(access, id=access.id or uuid7(), at=at, fields=tuple(sorted(access.fields)))
-    old = await tx.fetchrow(
-        "SELECT leaf, digest, at, fields FROM access_record WHERE subject = $1 AND id = $2 AND side = $3", access.subject, access.id, access.side
-    ) if carried else None
-    if old is None:
-        parts, fact = Parts(), access_fact(access)
-        leaf_id, made = transparency.appending(parts, "leaf", "data.accessed", fact), digest(fact)
-        parts.add(
-            "line",
-            """INSERT INTO access_record (subject, id, side, at, kind, who, fields, purpose, source, receiver, basis, about,
-               consent_id, count, digest, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)""",
-            access.subject, access.id, access.side, at, access.kind, access.who, list(access.fields), access.purpose, access.source,
-            access.receiver, access.basis, access.about, access.consent_id, access.count, made, leaf_id,
-        )  # fmt: skip
-        await parts.run(tx)  # one round trip: this is done for every fact that leaves the house
-    else:
-        # told once: a call that comes again gets the line that stands, with its time
-        leaf_id, made, at = old["leaf"], old["digest"], old["at"]
-        access = msgspec.structs.replace(access, fields=tuple(old["fields"]))
+    if access.id:
+        old = await tx.fetchrow(
+            "SELECT leaf, digest, at, fields FROM access_record WHERE subject = $1 AND id = $2 AND side = $3", access.subject, access.id, access.side
+        )
+        if old is not None:  # told once: a call that comes again gets the line that stands, with its time
+            access = msgspec.structs.replace(access, fields=tuple(old["fields"]))
+            return _line(node, access, old["at"], old["digest"], old["leaf"])
+    parts = Parts()
+    line = accessing(parts, node, access)
+    await parts.run(tx)  # one round trip: this is done for every fact that leaves the house
+    return line
+
+
+def _line(node: Node, access: Access, at: datetime, made: str, leaf_id: str) -> Line:
     return Line(
         id=access.id,
         at=at,

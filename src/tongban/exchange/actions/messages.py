@@ -24,6 +24,7 @@ from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 SETTLED = timedelta(minutes=2)
 """A call younger than this may still be under way at one end."""
@@ -54,6 +55,18 @@ async def note_owner(
     )  # fmt: skip
     if same is None and outcome == "given":
         raise KeyReused
+
+
+def note_given(
+    parts: Parts, caller: str, question: Asked, *, grant: str | None, fields: Iterable[str], answer: str, at: datetime
+) -> None:
+    """The owner's row of an answer, along in the statement of the ledger line (登记应答); a number used before fails it whole."""
+    parts.add(
+        "note",
+        """INSERT INTO exchange_message (id, side, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)
+           VALUES ($1, 'owner', $2, $3, $4, $5, $6, $7, $8, 'given', $9)""",
+        question.id, caller, question.resource, question.purpose, grant, list(fields), digest_of(question), answer, at,
+    )  # fmt: skip
 
 
 async def note_asking(tx: Tx, owner: str, question: Asked, asked_digest: str, at: datetime) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import asyncpg
+import msgspec
+
 from tongban import consent, identity, transparency
 from tongban.exchange.actions import register
-from tongban.exchange.actions.messages import KeyReused, digest_of, note_owner
+from tongban.exchange.actions.messages import KeyReused, digest_of, note_given, note_owner
 from tongban.exchange.actions.spend import spend
 from tongban.exchange.model import Asked, Given, Grant, Listed, Record, Refused, Resource
 from tongban.exchange.queries import listed
@@ -16,6 +19,7 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
+from tongban.kernel.parts import Parts
 
 CODES = {"nationality": "nation"}
 """Fields whose name differs from the attribute a person disputes (纠错)."""
@@ -106,31 +110,67 @@ async def _written(
     node: Node, caller: str, found: Resource, question: Asked, grant: Grant | None, fields: tuple[str, ...], *,
     record: Record | None = None, rows: tuple[Mapping[str, str], ...] = (), following: str = "",
 ) -> Given | Refused:  # fmt: skip
-    """The answer, once ledger line and log stand in one transaction: if they cannot be written, nothing is given."""
+    """The answer, once ledger line, leaf and log stand: if they cannot be written, nothing is given.
+
+    One statement writes all three. When the call was written before (it comes again after a lost answer, or its number is
+    used for another question) the statement fails whole, and the call is judged against what stands.
+    """
     values = only(record.values, fields) if record else {}
-    basis = f"你同意过，{found.basis}" if found.consent else found.basis
-    as_of = consent.milliseconds(record.as_of) if record and record.as_of else 0
+    disputed: frozenset[str] = frozenset()
+    if found.owner == identity.REGISTER_NODE and question.subject:
+        async with node.db.reading() as tx:
+            disputed = await identity.disputed(tx, question.subject)
+    given = Given(
+        id=question.id,
+        at=node.clock.ms(),
+        source=found.owner_name,
+        values=values,
+        digest="",
+        basis=f"你同意过，{found.basis}" if found.consent else found.basis,
+        disputed=tuple(name for name in values if CODES.get(name, name) in disputed),
+        as_of=consent.milliseconds(record.as_of) if record and record.as_of else 0,
+        rows=tuple(dict(row) for row in rows),
+        next=following,
+    )
+    entry = Entry(caller, question, grant.id if grant else None, tuple(values) or fields)
+    try:
+        return await _at_once(node, found, entry, given)
+    except asyncpg.UniqueViolationError:
+        return await _once_more(node, found, entry, given)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is written down about one answer (要登记的一次应答)."""
+
+    caller: str
+    question: Asked
+    grant: str | None
+    fields: tuple[str, ...]
+
+
+async def _at_once(node: Node, found: Resource, entry: Entry, given: Given) -> Given:
+    parts, question = Parts(), entry.question
+    if question.subject:
+        given = msgspec.structs.replace(given, digest=consent.accessing(parts, node, _access(node, found, entry, given)).digest)
+    else:
+        fact = _shared(found, entry)
+        transparency.appending(parts, "leaf", "data.shared", fact)
+        given = msgspec.structs.replace(given, digest=digest(fact))
+    if entry.caller != node.id:
+        note_given(parts, entry.caller, question, grant=entry.grant, fields=entry.fields, answer=digest_of(given), at=consent.moment(given.at))
+    async with node.db.reading() as tx:
+        await parts.run(tx)
+    return given
+
+
+async def _once_more(node: Node, found: Resource, entry: Entry, given: Given) -> Given | Refused:
     try:
         async with node.db.transaction() as tx:
-            disputed: frozenset[str] = frozenset()
-            if found.owner == identity.REGISTER_NODE and question.subject:
-                disputed = await identity.disputed(tx, question.subject)
-            made, at = await _ledger(tx, node, caller, found, question, basis, tuple(values) or fields)
-            given = Given(
-                id=question.id,
-                at=consent.milliseconds(at),
-                source=found.owner_name,
-                values=values,
-                digest=made,
-                basis=basis,
-                disputed=tuple(name for name in values if CODES.get(name, name) in disputed),
-                as_of=as_of,
-                rows=tuple(dict(row) for row in rows),
-                next=following,
-            )
-            if caller != node.id:
+            made, at = await _ledger(tx, node, found, entry, given)
+            given = msgspec.structs.replace(given, digest=made, at=consent.milliseconds(at))
+            if entry.caller != node.id:
                 await note_owner(
-                    tx, caller, question, digest_of(question), grant=grant.id if grant else None, fields=tuple(values) or fields,
+                    tx, entry.caller, entry.question, digest_of(entry.question), grant=entry.grant, fields=entry.fields,
                     answer=digest_of(given), outcome="given", at=at,
                 )  # fmt: skip
     except KeyReused:
@@ -138,34 +178,36 @@ async def _written(
     return given
 
 
-async def _ledger(
-    tx: Tx, node: Node, caller: str, found: Resource, question: Asked, basis: str, fields: tuple[str, ...]
-) -> tuple[str, datetime]:
-    """The person's line with its leaf, or the leaf alone where nobody is asked about; digest and time."""
-    at = node.clock.now()
-    if not question.subject:
-        fact = jcs({"id": question.id, "resource": found.id, "caller": caller, "fields": sorted(fields), "v": 1})
-        await transparency.append(tx, "data.shared", fact)
-        return digest(fact), at
-    line = await consent.record_access(
-        tx,
-        node,
-        consent.Access(
-            subject=question.subject,
-            who=question.who,
-            fields=found.words(fields),
-            purpose=question.purpose_words,
-            source=node.id,
-            receiver=caller,
-            basis=basis,
-            about=question.case,
-            consent_id=question.consent.id if question.consent else None,
-            id=question.id,
-            at=at,
-            side="local" if caller == node.id else "owner",
-        ),
+def _shared(found: Resource, entry: Entry) -> bytes:
+    return jcs({"id": entry.question.id, "resource": found.id, "caller": entry.caller, "fields": sorted(entry.fields), "v": 1})
+
+
+def _access(node: Node, found: Resource, entry: Entry, given: Given) -> consent.Access:
+    question = entry.question
+    return consent.Access(
+        subject=question.subject,
+        who=question.who,
+        fields=found.words(entry.fields),
+        purpose=question.purpose_words,
+        source=node.id,
+        receiver=entry.caller,
+        basis=given.basis,
+        about=question.case,
+        consent_id=question.consent.id if question.consent else None,
+        id=question.id,
+        at=consent.moment(given.at),
+        side="local" if entry.caller == node.id else "owner",
     )
-    if not set(found.words(fields)) <= set(line.fields):
+
+
+async def _ledger(tx: Tx, node: Node, found: Resource, entry: Entry, given: Given) -> tuple[str, datetime]:
+    """The person's line with its leaf, or the leaf alone where nobody is asked about; digest and time."""
+    if not entry.question.subject:
+        fact = _shared(found, entry)
+        await transparency.append(tx, "data.shared", fact)
+        return digest(fact), consent.moment(given.at)
+    line = await consent.record_access(tx, node, _access(node, found, entry, given))
+    if not set(found.words(entry.fields)) <= set(line.fields):
         raise KeyReused  # this call's line stands already, and it tells the person less than would be given now
     return line.digest, line.at
 

@@ -92,7 +92,8 @@ async def _take(node: Node, key: _Key, per_day: int | None, count: int) -> _Answ
     resource, caller, purpose = key
     now, today = node.clock.now(), node.clock.today()
     try:
-        async with node.db.transaction() as tx:
+        # one statement stands alone; with what the register bears there are two, whole or not at all
+        async with node.db.reading() if per_day is None else node.db.transaction() as tx:
             row: Any = await tx.fetchrow(_TAKE, resource, caller, purpose, today, now, _hour(now), count)
             if row is None:
                 exists = await tx.fetchval(

@@ -115,12 +115,12 @@ async def test_the_same_number_with_another_question_is_refused_and_the_same_aga
 async def test_no_answer_without_a_ledger_row(node, subject, monkeypatch):
     """The ledger cannot be written: nothing is given, nothing is logged as given (privacy.md 6)."""
 
-    async def broken(*_more: Any) -> Any:
+    def broken(*_more: Any) -> Any:
         raise OSError("disk full")
 
     asked = question(subject)
     with monkeypatch.context() as patch:
-        patch.setattr(consent, "record_access", broken)
+        patch.setattr(consent, "accessing", broken)
         with pytest.raises(OSError, match="disk full"):
             await serve(node, CALLER, asked)
     async with node.db.reading() as tx:
