@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tongban.seals import errors
-from tongban.seals.rules import container, drawing, pdf_reading, pdf_verify, verify
+from tongban.seals.rules import drawing, pdf_reading, pdf_verify, verify
 from tongban.seals.tests import hostile, make
 
 
@@ -45,9 +45,6 @@ def test_hostile_packages_are_refused(name, kit):
 @pytest.mark.parametrize("name", PDFS)
 def test_hostile_pdfs_are_refused(name, paper):
     started = time.process_time()
-    with pytest.raises(container.Refused) as why:
-        pdf_reading.read(PDFS[name])
-    assert why.value.sentence, f"opened {name}"
     assert pdf_verify.check(PDFS[name], paper.anchors).step == "container", f"opened {name}"
     with pytest.raises(errors.NotOurs):
         paper.sign(PDFS[name])
