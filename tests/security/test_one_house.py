@@ -20,7 +20,7 @@ SIGN_IN = ("/login", "/staff/login", "/step-up")
 OPEN = (
     "/", "/about", "/accessibility", "/help", "/privacy", "/region", "/services", "/search", "/s/", "/info/", "/login", "/logout", "/discover",
     "/verify", "/api/", "/transparency", "/static/", "/mode", "/dev/components", "/demo/", "/federation/", "/oidc/", "/.well-known/", "/health",
-    "/metrics", "/manifest", "/reviews", "/staff/login", "/staff/join", "/step-up", "/staff/logout", "/sw", "/me/display",
+    "/metrics", "/manifest", "/reviews", "/staff/login", "/staff/join", "/step-up", "/staff/logout", "/sw", "/me/display", "/wallet/offline",
 )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ async def test_show_then_verify_then_the_holder_sees_it(node, card, window_key):
     async with browser(node, make.citizen()) as holder, browser(node) as bank:
         page, digits = await shown(holder, card)
         assert 'http-equiv="refresh"' in page
-        assert "只给看：名称和信用代码" in page
+        assert "对方看：名称、统一社会信用代码" in page
         bank.cookies.set("__Host-tb_window", window_key)
         start = await bank.get("/verify")
         assert "演示银行" in start.text
