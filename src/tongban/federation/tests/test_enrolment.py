@@ -9,7 +9,7 @@ import pytest
 from tongban import federation
 from tongban.federation import letters
 from tongban.federation.rules import enrolment as rules
-from tongban.federation.tests.make import enrol, make_member, officer, serving
+from tongban.federation.tests.make import _activate, enrol, make_member, officer, serving
 from tongban.kernel.actor import NOBODY
 from tongban.kernel.errors import NotAllowed
 
@@ -144,3 +144,28 @@ async def test_before_it_is_a_member_a_node_answers_sanely(make_node):
             assert headers["content-type"].startswith("application/problem+json")
     with pytest.raises(federation.NotMember):
         await federation.call(member, "cn", "federation.probe", {})
+
+
+async def test_a_wrong_root_tried_first_does_not_spoil_the_right_one(hub, make_node):
+    """The hub has taken the application and its officers may have decided, when the candidate types the fingerprint again."""
+    member = await make_member(make_node, "620000")
+    real = await invite(hub, "620000")
+    wrong = "0000 " * 16
+    with pytest.raises(federation.EnrolmentRefused, match="wrong_root"):
+        await ask(hub, member, real.code, wrong)
+    async with hub.db.transaction() as tx:
+        asked = [one for one in await federation.enrolments(tx, status="pending") if one.node == "620000"]
+        await federation.approve(tx, hub, officer("b"), asked[0].id)
+    with pytest.raises(federation.EnrolmentRefused, match="wrong_root"):
+        await ask(hub, member, real.code, wrong)
+    async with serving(member):
+        activating = asyncio.create_task(_activate(hub))
+        try:
+            found = await ask(hub, member, real.code, real.root_fingerprint)
+        finally:
+            activating.cancel()
+            await asyncio.gather(activating, return_exceptions=True)
+    assert found.node("620000").status == "active"
+    other = await make_member(make_node, "620000")
+    with pytest.raises(federation.EnrolmentRefused, match="spent"):
+        await ask(hub, other, real.code, real.root_fingerprint)
