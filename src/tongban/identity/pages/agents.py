@@ -17,7 +17,7 @@ from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, Here
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.offers import items_for
 from tongban.identity.rules import mandates as rules
-from tongban.identity.rules.mandates import Mandate, book
+from tongban.identity.rules.mandates import ACT_WORDS, Mandate, book
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
@@ -104,7 +104,7 @@ async def _visible(tx: Tx, node: Node, actor: Actor, mandate_id: UUID) -> Mandat
 async def done_rows(tx: Tx, node: Node, found: Mandate) -> tuple[tuple[str, str], ...]:
     """What was done under it, newest first."""
     done = await queries.done_under(tx, node, found.id)
-    return tuple((acting.moment(one.at), f"{acting.ACT_WORDS.get(one.act, '办了一步')}：{one.what.reveal()}") for one in done)
+    return tuple((acting.moment(one.at), f"{ACT_WORDS.get(one.act, '办了一步')}：{one.what.reveal()}") for one in done)
 
 
 async def facts_of(tx: Tx, node: Node, found: Mandate) -> tuple[tuple[str, str], ...]:

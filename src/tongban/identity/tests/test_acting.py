@@ -17,6 +17,7 @@ from tongban.identity.actions import mandates as verbs
 from tongban.identity.actions.mandates import Wanted
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import subject_of
+from tongban.identity.rules.mandates import ACT_WORDS
 from tongban.identity.tests.make import Browser, citizen, household, sign_in, step_up
 from tongban.kernel.errors import Failure
 
@@ -297,4 +298,4 @@ async def test_news_that_are_too_old_wait_and_nothing_is_lost(nodes, agent):
 
 def test_every_letter_of_mandates_has_a_reader():
     assert {"mandate.offered", "mandate.accepted", "mandate.over", "mandate.acted", "register.changed"} <= {kind for kind, _ in letter_doors.LETTERS}
-    assert acting.ACT_WORDS["submit"]
+    assert ACT_WORDS["submit"]

@@ -208,8 +208,16 @@ async def test_an_agent_acts_at_a_third_node_and_is_stopped_there_within_seconds
     assert (await row(away, made.id)).state == "ended", "a home that has not heard yet does not bring it back"
 
 
-async def test_the_letter_ends_a_copy_that_no_call_reached_and_nobody_elses_word_does(nodes, boss, agent):
+async def test_the_letter_ends_a_copy_that_no_call_reached_and_nobody_elses_word_does(nodes, boss, agent, monkeypatch):
     """T-32: certainty by letter; only the agent's home and the giver have a say."""
+    call = federation.call
+
+    async def cut_off(node, to, service, *args, **more):
+        if service == "identity.mandate_gone":
+            raise federation.CallFailed("away", retryable=True)
+        return await call(node, to, service, *args, **more)
+
+    monkeypatch.setattr(federation, "call", cut_off)
     home, away = nodes[GRANTOR], nodes[AWAY]
     made = await given(nodes, boss, agent)
     await visit(agent, away, HOME)
@@ -220,7 +228,6 @@ async def test_the_letter_ends_a_copy_that_no_call_reached_and_nobody_elses_word
     assert (await row(away, made.id)).state == "active"
     async with home.db.transaction() as tx:
         await mandates.stop(tx, home, await actor_of(home, boss), made.id)
-        await tx.execute("DELETE FROM pgqueuer WHERE entrypoint = 'identity.mandate_gone'")
 
     async def over():
         return (await row(away, made.id)).state == "ended"
