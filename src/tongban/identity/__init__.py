@@ -42,7 +42,16 @@ from tongban.identity.actions.reasons import (
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
 from tongban.identity.actions.subjects import follow_aliases
-from tongban.identity.model import Account, Person, PopulationAttributes, Proposal, Session, StaffMember, UsedBefore, Visit
+from tongban.identity.model import (
+    Account,
+    Person,
+    PopulationAttributes,
+    Proposal,
+    Session,
+    StaffMember,
+    UsedBefore,
+    Visit,
+)
 from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
 from tongban.identity.queries.desk import disputed
 from tongban.identity.queries.mandates import Party, family_of, handed_in, party, told_for, usable

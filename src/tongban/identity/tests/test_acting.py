@@ -12,8 +12,8 @@ import pytest
 from tongban import federation, identity, notifications
 from tongban.federation.tests.make import deliver
 from tongban.identity import letters as letter_doors
-from tongban.identity.actions import acting, organisations
 from tongban.identity.actions import mandates as verbs
+from tongban.identity.actions import organisations
 from tongban.identity.actions.mandates import Wanted
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import subject_of
