@@ -175,7 +175,8 @@ async def rotate(tx: Tx, node: Node, *, at_once: bool = False, compromised: bool
             made += 1
         await tx.execute(
             "UPDATE jose_key k SET retired_at = $2 WHERE alg = $1 AND retired_at IS NULL AND EXISTS"
-            " (SELECT 1 FROM jose_key y WHERE y.alg = k.alg AND y.use_from > k.use_from AND y.use_from <= $2)",
+            " (SELECT 1 FROM jose_key y WHERE y.alg = k.alg AND y.use_from > k.use_from AND y.use_from <= $2"
+            " AND (y.retired_at IS NULL OR y.retired_at > y.use_from))",  # a key dropped before it signed replaces nobody
             alg, now,
         )  # fmt: skip
     return made

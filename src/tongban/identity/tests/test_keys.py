@@ -92,6 +92,19 @@ async def test_a_turn_by_command_fails_no_sign_in(nodes: dict[str, Node], clocks
     assert {before.kid, after.kid} <= held, "what was signed before is still believed"
 
 
+async def test_turns_in_a_row_never_leave_a_sign_in_to_an_unknown_key(nodes: dict[str, Node], clocks: list[Moved]) -> None:
+    """A command repeated before its key signs: that key is dropped, and the one before goes on until the last one's time."""
+    home, away = nodes["500000"], nodes["mps"]
+    assert await believed(home, away)
+    for _ in range(8):
+        assert await turned(home, at_once=True) == 2
+        for _ in range(3):
+            move(clocks, timedelta(seconds=4))
+            assert await believed(home, away)
+    move(clocks, keys.TURN_OVER)
+    assert await believed(home, away)
+
+
 async def test_a_turn_by_the_clock_is_published_a_day_before_and_kept_two_days(nodes: dict[str, Node], clocks: list[Moved], monkeypatch: pytest.MonkeyPatch) -> None:
     home, calls = nodes["500000"], []
 
