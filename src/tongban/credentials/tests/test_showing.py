@@ -69,6 +69,11 @@ async def test_a_code_for_a_bank_tells_a_clinic_nothing(node, card):
     assert (found.kind, found.fields) == ("valid", {})
     assert "单位开户核对" in found.reason
     assert "演示科技" not in repr(found)
+    async with node.db.transaction() as tx:
+        hers = await make.permit(tx, node, subject=make.SUBJECT)
+    teller = (await bound(node, "bank_person")).browser
+    other = await verify.verify_presentation(node, await show(node, hers, "for:hotel"), teller)
+    assert (other.kind, other.fields) == ("valid", {}), "its purpose may see names too, but she meant a hotel"
     bank = (await bound(node, "bank_company")).browser
     assert (await verify.verify_presentation(node, await show(node, card, "for:bank_company"), bank)).fields["credit_code"] == card.number
 
