@@ -55,9 +55,9 @@ async def register(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRes
 
 async def _page(request: AnyRequest, node: Node, actor: Actor, typed: dict[str, str], errors: Refusals = ()) -> AnyResponse:
     actor.require_staff()
-    areas = scopes(actor, "identity.audit_see")
-    if not areas:
+    if not holds(actor, "identity.audit_see"):
         raise NotAllowed
+    areas = scopes(actor, audit.SEE)
     wanted, wrong = _filter(typed)
     async with node.db.transaction() as tx:
         await audit.looked(tx, node, actor)
