@@ -15,10 +15,10 @@ from _line import line
 
 from tongban.kernel.gm import FileKeyStore, x509
 from tongban.seals.model import Anchors, Box, Document, Line, Page, Placement, Text
-from tongban.seals.rules import p256, pdf, pdf_signing, picture, ses, signing, stamp, verify, writer
+from tongban.seals.rules import p256, paper, picture, ses, signing, stamp, verify, writer
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
-COUNT, PDFS, ASKED = 300, 40, 150
+COUNT, PDFS, ASKED = 200, 20, 150
 WORDS = "成都市重庆演示科技有限公司软件开发信息技术咨询服务数据处理经营范围法定代表人注册资本壹佰万元整住所大道号年月日依法须批准项目部门后方可展活动陈林张王李赵周吴郑冯孙钱朱马胡郭何高罗"
 PLACE = Placement(0, 140, 235)
 
@@ -61,7 +61,7 @@ def main() -> None:
             for one, use, number in ((key, "seal", "510000-bench"), (clock_key, "stamp", ""))
         )
         clock = stamp.Clock(clock_key, ticking)
-        means = pdf_signing.Means("演示市场监督管理局审批专用章", key, leaf, pdf_root, print_png, clock)
+        means = paper.Means("演示市场监督管理局审批专用章", key, leaf, pdf_root, print_png, clock)
         signer = keys.signer("seal")
 
         def sealed(at: int) -> bytes:
@@ -74,7 +74,7 @@ def main() -> None:
         trusted = Anchors((root,), pdf_makers=(pdf_root,))
         checks, verdicts = spent(COUNT, lambda at: verify.verify_ofd(made[at], trusted))
         assert all(one.ok for one in verdicts), verdicts[0]
-        papers, _ = spent(PDFS, lambda at: pdf_signing.sign_pdf(pdf.build_pdf(document(at)), means, purpose="决定", at=AT, placement=PLACE))
+        papers, _ = spent(PDFS, lambda at: paper.sign_pdf(paper.build_pdf(document(at)), means, purpose="决定", at=AT, placement=PLACE))
         bare, _ = spent(COUNT, lambda _: signer.sign(b"x" * 64))
         print(f"a core: OFD built and sealed {rate:.0f}/s, verified {checks:.0f}/s, PDF built and sealed {papers:.0f}/s, bare SM2 signature {bare:.0f}/s")
         print(line("ofd", rate, "documents/s a core", rate / ASKED, f"asked-{ASKED}/s", 1.0))

@@ -33,8 +33,7 @@ from tongban.seals.model import (
 from tongban.seals.queries import anchors, seal, seal_of, seals_of, use_of, uses
 from tongban.seals.rules.drawing import draw_svg
 from tongban.seals.rules.fonts import width_of
-from tongban.seals.rules.pdf import build_pdf, compose_pdf
-from tongban.seals.rules.pdf_verify import verify_pdf
+from tongban.seals.rules.paper import build_pdf, compose_pdf, verify_pdf
 from tongban.seals.rules.verify import check_ofd, verify_ofd
 from tongban.seals.rules.writer import build_ofd, compose
 

@@ -20,7 +20,7 @@ from tongban.seals.errors import Changed, FourEyes, NotOurs, Over, SealGone
 from tongban.seals.model import Format, Placement, Seal, UseRequest
 from tongban.seals.queries import seal as find_seal
 from tongban.seals.queries import use_request
-from tongban.seals.rules import container, pdf_reading, signing
+from tongban.seals.rules import container, paper, signing
 from tongban.seals.rules.rights import require_for
 
 GROUP = "staff"
@@ -130,7 +130,7 @@ def _looked_at(document: bytes, placement: Placement) -> Format:
     if len(document) > LARGEST:
         raise container.Refused("文件太大，最多 10 MB")
     if document.startswith(b"%PDF"):
-        pages = int(pdf_reading.read(document).root["/Pages"]["/Count"])
+        pages = paper.pages_of(document)
         kind: Format = "pdf"
     else:
         files = container.unpack(document)

@@ -17,7 +17,7 @@ from tongban.kernel.node import Node
 from tongban.seals.actions.trust import clock_of, pdf_root
 from tongban.seals.errors import SealGone, SealSuspended, SecondNeeded
 from tongban.seals.model import Format, Placement, Seal
-from tongban.seals.rules import p256, pdf_signing, signing
+from tongban.seals.rules import p256, paper, signing
 
 LOWER_RIGHT = Placement(0, 135, 235)
 
@@ -69,9 +69,9 @@ async def seal_pdf(
     clock = await clock_of(tx, node, now)
     root, _ = await pdf_root(tx, node, now)
     key, certificate = await _pdf_key(tx, node, seal, now)
-    means = pdf_signing.Means(seal.name, key, certificate, root, seal.picture, clock)
+    means = paper.Means(seal.name, key, certificate, root, seal.picture, clock)
     sealed = await asyncio.to_thread(
-        pdf_signing.sign_pdf, pdf, means, purpose=purpose, at=now, placement=placement or LOWER_RIGHT
+        paper.sign_pdf, pdf, means, purpose=purpose, at=now, placement=placement or LOWER_RIGHT
     )
     await _used(tx, seal, "pdf", pdf, sealed, purpose, about, officer, second, now, request)
     return sealed

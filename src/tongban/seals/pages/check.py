@@ -15,7 +15,7 @@ from tongban.kernel.gm import digest
 from tongban.kernel.node import Node
 from tongban.seals import queries
 from tongban.seals.model import SealUse, Verdict
-from tongban.seals.rules.pdf_verify import verify_pdf
+from tongban.seals.rules.paper import verify_pdf
 from tongban.seals.rules.verify import check_ofd
 
 STEPS = {

@@ -6,7 +6,6 @@ embedded whole as made by `fonts.subset`: characters of the document and no othe
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import threading
@@ -25,11 +24,6 @@ from tongban.seals.rules import fonts
 MM: Final = 72 / 25.4
 # reportlab keeps fonts by name for the whole process; one document at a time puts its own in and takes them out
 _lock = threading.Lock()
-
-
-async def compose_pdf(document: Document) -> bytes:
-    """As `build_pdf`, in a thread (制作 PDF). Raises MissingGlyph."""
-    return await asyncio.to_thread(build_pdf, document)
 
 
 def build_pdf(document: Document) -> bytes:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from asn1crypto import cms, tsp, x509
 from PIL import Image as Pictures
 from pyhanko.pdf_utils import layout
@@ -28,23 +27,13 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from tongban.kernel.clock import CHINA
 from tongban.seals.errors import NotOurs
 from tongban.seals.model import Placement
-from tongban.seals.rules import p256, pdf_reading
+from tongban.seals.rules import pdf_reading
 from tongban.seals.rules.container import Refused
+from tongban.seals.rules.paper import Means
 from tongban.seals.rules.pdf import MM
 from tongban.seals.rules.stamp import Clock
 
 _RESERVED = 8192
-
-
-class Means(msgspec.Struct, frozen=True):
-    """What a PDF is sealed with (用印的东西): the seal's P-256 key and certificate, its root, its picture, the clock."""
-
-    name: str
-    key: p256.P256Key
-    certificate: bytes
-    root: bytes
-    picture: bytes
-    clock: Clock
 
 
 class _Signer(signers.Signer):

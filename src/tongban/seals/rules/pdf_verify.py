@@ -36,11 +36,6 @@ _BROKEN = (
 )  # fmt: skip
 
 
-async def verify_pdf(pdf: bytes, anchors: Anchors) -> Verdict:
-    """As `check`, in a thread (PDF 验章)."""
-    return await asyncio.to_thread(check, pdf, anchors)
-
-
 def check(pdf: bytes, anchors: Anchors) -> Verdict:
     """Whether every seal on the PDF holds and nothing but seals was added since (PDF 验章)."""
     seals: list[Signed] = []

@@ -10,7 +10,8 @@ import msgspec
 from tongban.kernel.gm import FileKeyStore, Sm2PrivateKey, x509
 from tongban.kernel.node import Node
 from tongban.seals.model import Anchors, Box, Document, Image, Line, Page, Placement, Seal, Text
-from tongban.seals.rules import p256, pdf_signing, picture, ses, signing, stamp
+from tongban.seals.rules import p256, picture, ses, signing, stamp
+from tongban.seals.rules import paper as _paper
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 
@@ -86,14 +87,14 @@ class Paper(msgspec.Struct):
 
     root_key: p256.P256Key
     root: bytes
-    means: pdf_signing.Means
+    means: _paper.Means
 
     @property
     def anchors(self) -> Anchors:
         return Anchors((), pdf_makers=(self.root,))
 
     def sign(self, pdf: bytes, *, at: datetime = AT, placement: Placement | None = None) -> bytes:
-        return pdf_signing.sign_pdf(pdf, self.means, purpose="审批决定", at=at, placement=placement or Placement(0, 140, 235))
+        return _paper.sign_pdf(pdf, self.means, purpose="审批决定", at=at, placement=placement or Placement(0, 140, 235))
 
 
 def paper(*, es_id: str = "510000-demo1", use: p256.Use = "seal", clock_use: p256.Use = "stamp", secret: bytes = b"s") -> Paper:
@@ -105,7 +106,7 @@ def paper(*, es_id: str = "510000-demo1", use: p256.Use = "seal", clock_use: p25
         for one, name, kind, number in ((key, "成都市市场监督管理局审批专用章", use, es_id), (clock_key, "clock", clock_use, ""))
     )
     image = picture.draw("成都市市场监督管理局", middle="演示", foot="审批专用章")
-    return Paper(root_key, root, pdf_signing.Means("成都市市场监督管理局审批专用章", key, leaf, root, image, stamp.Clock(clock_key, ticking)))
+    return Paper(root_key, root, _paper.Means("成都市市场监督管理局审批专用章", key, leaf, root, image, stamp.Clock(clock_key, ticking)))
 
 
 async def thief(node: Node, seal: Seal, ofd: bytes, at: datetime) -> bytes:
