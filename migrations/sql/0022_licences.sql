@@ -3,6 +3,7 @@
 ALTER TABLE credential ADD COLUMN pdf bytea;
 ALTER TABLE credential ADD COLUMN pdf_digest text NOT NULL DEFAULT '';
 CREATE INDEX credential_by_identifier ON credential (identifier);
+CREATE INDEX credential_of_list ON credential (list_no, valid_until);
 CREATE INDEX credential_running_out ON credential (valid_until) WHERE state IN ('valid', 'suspended');
 COMMENT ON COLUMN credential.pdf IS 'sealed PDF document, NULL until made | sealed bytes | personal sensitive';
 COMMENT ON COLUMN credential.pdf_digest IS 'PDF bytes | sm3:base64url | internal';
