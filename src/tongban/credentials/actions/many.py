@@ -90,9 +90,11 @@ async def tell_homes(node: Node, payload: dict[str, Any]) -> None:
     """Tell the homes of looks checked here, so that holders see them (告诉归属地). A home that is away is told by the next try."""
     async with node.db.reading() as tx:
         window = await verifiers.by_id(tx, payload["window"], payload["purpose"])
+    if window is None:
+        return
     at = datetime.fromtimestamp(payload["at"] / 1000, UTC)
     away = []
-    for one in payload["looks"] if window else []:
+    for one in payload["looks"]:
         done = await told_later(
             node, window, home=one["home"], opaque=unb64(one["opaque"]), jti=unb64(one["jti"]) if one["jti"] else b"", at=at, fields=tuple(one["fields"])
         )
