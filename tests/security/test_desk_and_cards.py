@@ -20,7 +20,7 @@ OPEN = (
     "/about", "/accessibility", "/help", "/privacy", "/region", "/services", "/search", "/s/", "/info/", "/login", "/logout", "/discover",
     "/verify", "/api/", "/transparency", "/static/", "/mode", "/dev/components", "/demo/", "/federation/", "/oidc/", "/.well-known/", "/health",
     "/metrics", "/manifest", "/reviews", "/staff/login", "/staff/join", "/step-up", "/staff/logout",
-    "/wallet/offline", "/sw.js",  # the same empty page and the same script for everybody
+    "/wallet/offline", "/sw.js", "/check-seal",  # the same empty page and script for everybody; whether a seal holds is public
     "/levels", "/recover", "/scan", "/theft", "/unlock",  # for whoever cannot sign in: they read nobody
 )  # fmt: skip
 ACTS = ("correct", "accept", "not_accept", "review", "opinion", "grant", "refuse", "finish", "deliver", "transfer", "void", "extend", "special")

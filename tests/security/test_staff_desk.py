@@ -18,7 +18,8 @@ HER, HER_NAME, HER_NUMBER = cases.XIAOYU, "演示陈晓雨", cases.NUMBER
 # a page of the back office -> the staff actions of which one opens it; () = every member of staff
 PAGES: dict[str, tuple[str, ...]] = {
     "/desk": (), "/desk/prints": ("credentials.print",), "/desk/receive": ("cases.window",), "/staff/apps": ("service_apps.see", "service_apps.register"),
-    "/staff/audit": ("exchange.audit",), "/staff/counter": ("identity.counter_check",), "/staff/credentials": ("credentials.see",),
+    "/staff/archive": ("evidence.archive_see",), "/staff/log": ("transparency.see",), "/staff/readings": ("identity.audit_see",),
+    "/staff/verifiers/reports": ("credentials.verifiers",), "/staff/audit": ("exchange.audit",), "/staff/counter": ("identity.counter_check",), "/staff/credentials": ("credentials.see",),
     "/staff/licence-types": ("credentials.types",), "/staff/status-lists": ("credentials.types",),
     "/staff/clients": ("identity.client_see",), "/staff/disputes": ("identity.dispute_decide", "identity.dispute_confirm"), "/staff/emergency": (), "/staff/key": (), "/staff/login-plan": (),
     "/staff/mandates": ("identity.hall_mandate",),

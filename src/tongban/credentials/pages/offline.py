@@ -117,6 +117,8 @@ async def stop(
     actor.require(LEVEL)
     await ui.form(request)
     async with node.db.transaction() as tx:
+        if await queries.card(tx, node, actor.person, str(card_id)) is None:
+            raise CardGone
         await verbs.stop(tx, actor, str(card_id))
     return ui.see_other(f"/wallet/{card_id}/offline?done=stopped")
 

@@ -74,18 +74,18 @@ def answers(story: Story, form: Form) -> dict[str, str | list[str]]:
     """What she types: only for fields of this page that are empty."""
     who = story.person
     story.kept.setdefault("company", f"成都{secrets.choice('锦云川江蜀天')}{secrets.choice('石林泉舟帆岚')}{secrets.randbelow(9000) + 1000}演示科技有限公司")
+    names = form.names()
     typed: dict[str, str | list[str]] = {
         "company_name": story.kept["company"], "company_type": "limited", "business_scope": ["软件开发", "技术服务"],
         "needs_permit": "false", "capital": "50",
         "capital_due": (SystemClock().today() + timedelta(days=1500)).isoformat(),
-        "members.0.name": who.name, "members.0.number": who.number, "members.0.amount": "30",
+        "members.0.name": who.name, "members.0.number": who.number, "members.0.amount": "30" if "members.1.name" in names else "50",
         "members.1.name": "演示乙", "members.1.number": "510104198811200338", "members.1.amount": "20",
         "officers.0.role": "director", "officers.0.name": who.name, "officers.0.number": who.number,
         "officers.1.role": "supervisor", "officers.1.name": "演示乙", "officers.1.number": "510104198811200338",
         "finance_name": "", "district": "510104", "address": "演示路 18 号 3 幢 502 室", "premises": "other",
         "mobile": who.phone, "delivery": "electronic", "hall": "500103",
     }  # fmt: skip
-    names = form.names()
     filled = {name for name, value in form.fields if value}
     found = {name: value for name, value in typed.items() if name in names and name not in filled}
     for name, options in form.choices.items():
