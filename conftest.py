@@ -70,16 +70,43 @@ def server_url(database: str) -> str:
     return os.environ["TONGBAN_TEST_SERVER"].replace("{database}", database)
 
 
-SLOW = (
-    "tests/faults/test_kill.py", "tests/journeys/test_axe.py", "tests/faults/test_kill_sign_in.py", "tests/nation/", "tests/journeys/",
-    "tests/faults/", "tests/federation/", "tests/security/", "tests/conformance/",
+KILLED = (
+    "tests/faults/test_kill.py", "tests/faults/test_kill_sign_in.py", "tests/faults/test_away.py", "tests/faults/test_restored.py",
+    "tests/federation/test_letters_processes.py", "tests/federation/test_calls_processes.py", "tests/federation/test_directory_processes.py",
+    "tests/federation/test_two_histories.py",
 )  # fmt: skip
-"""Files whose few tests take minutes, the longest first."""
+WALKED = ("tests/journeys/", "tests/nation/test_tour.py", "tests/nation/test_agents.py", "tests/nation/test_items.py", "tests/nation/test_licences.py")
+SLOW = ("tests/nation/", "tests/federation/", "tests/faults/", "tests/security/", "tests/conformance/")
+"""Two nations of processes stand during a run: one whose nodes are killed, one that people walk through. They come first; then what takes long."""
+
+
+def share(nodeid: str) -> str:
+    """Which piece of the run a test belongs to: a piece runs in one process, in its order."""
+    file = nodeid.partition("::")[0]
+    return "killed" if file in KILLED else "walked" if file.startswith(WALKED) else file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first, the many short ones fill up behind them; the order within a file stays."""
-    items.sort(key=lambda item: next((rank for rank, one in enumerate(SLOW) if item.nodeid.startswith(one)), len(SLOW)))
+    """The long pieces first, the many short ones fill up behind them; the order within a file stays."""
+
+    def rank(item: pytest.Item) -> int:
+        piece = share(item.nodeid)
+        known = ("killed", "walked", *SLOW)
+        return next((number for number, one in enumerate(known) if piece.startswith(one)), len(known))
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Pieces instead of files, so that a run needs two nations and not one for each process (`make test` keeps our order)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPiece(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return share(nodeid)
+
+    return ByPiece(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture(scope="module")

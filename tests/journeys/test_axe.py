@@ -42,7 +42,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NOT_A_PAGE = {
     "/.well-known/openid-configuration", "/api/items", "/api/items/{task_code:str}", "/api/search",
     "/api/transparency/consistency", "/api/transparency/head", "/api/transparency/heads", "/api/transparency/inclusion",
-    "/api/transparency/witnessed", "/federation/chain", "/federation/directory", "/federation/enrol/{enrolment:str}",
+    "/api/transparency/witnessed", "/federation/chain", "/federation/crl", "/federation/directory", "/federation/enrol/{enrolment:str}",
     "/federation/letters", "/federation/snapshot", "/oidc/jwks", "/oidc/userinfo",
     "/login/passkey/options", "/me/devices/passkey/options", "/scan/state", "/staff/passkey/options",
     "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py", "/transparency/check_archive.py",

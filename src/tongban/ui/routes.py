@@ -39,10 +39,10 @@ ROUTES: tuple[Route, ...] = (Route("/dev/components", "/dev/components"),)
 
 
 def page_paths(app: Litestar) -> frozenset[str]:
-    """The path templates of every GET handler that stands in a room's `pages` (页面地址), static files left out."""
+    """The path templates of every GET handler that stands in a room's `pages` (页面地址), static files and the phone's worker left out."""
     return frozenset(
         route.path
         for route in app.routes
         for handler in getattr(route, "route_handlers", ())
-        if "GET" in getattr(handler, "http_methods", ()) and ".pages" in handler.fn.__module__ and not route.path.startswith("/static/")
+        if "GET" in getattr(handler, "http_methods", ()) and ".pages" in handler.fn.__module__ and not route.path.startswith(("/static/", "/sw.js"))
     )

@@ -9,6 +9,7 @@ import pytest
 
 from tongban import federation
 from tongban.federation.actions import directory as actions
+from tongban.federation.actions import office as memory
 from tongban.federation.actions.join import renew_keys
 from tongban.federation.actions.office import office
 from tongban.federation.actions.root import ROOT_KEY, current_key, issue_certificate
@@ -147,6 +148,13 @@ async def tx_jump(hub, reader):
     await federation.refresh(reader)
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """A new key signs from the moment it is listed; the 20 s it waits have a test in test_keeping."""
+    monkeypatch.setattr(memory, "SPREADS_MS", 0)
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_renewed_keys_are_taken_because_the_old_key_speaks_for_them(nodes):
     member, reader = nodes["500000"], nodes["510000"]
     found = await renew_keys(member)
@@ -170,6 +178,7 @@ async def test_a_retired_key_signs_calls_for_fourteen_days(nodes):
     assert rules.letter_key_fault(found, "500000/s1", "500000", retired + 1000) is None
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_a_key_revokes_itself_without_the_hub_and_signs_nothing_more(nodes):
     member, reader = nodes["500000"], nodes["510000"]
     signer = member.keys.signer("s2")

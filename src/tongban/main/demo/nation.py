@@ -26,7 +26,7 @@ from tongban.main.postgres import Postgres
 
 ORDER = ("cn", "mps", "samr", "500000", "510000")
 _TEMPLATE = "tongban_template"
-_START_SECONDS = 60
+_START_SECONDS = 150
 _PAUSES = (0, 1, 2, 4, 8, 15)
 """Seconds before each new try to start a node that died, as a service manager would."""
 

@@ -89,7 +89,7 @@ def test_strange_cookies_are_read_as_the_plain_look(client):
     for name, value in (("tb_mode", "<b>"), ("tb_size", "'"), ("tb_channel", "tv"), ("tb_place", "../..")):
         client.cookies.set(name, value, domain="500000.test")
     page = client.get("/form").text
-    assert '<html lang="zh-CN" data-channel="h5">' in page
+    assert '<html lang="zh-CN" data-channel="h5" data-out>' in page
     assert "重庆市" in page
 
 
