@@ -45,7 +45,7 @@ async def test_a_relative_is_asked_acts_under_the_banner_and_is_stopped_from_the
 
     # the relative, without JavaScript: message, accept, switch
     await relative.page.goto(f"{relative.home}/messages")
-    await relative.page.locator("main a.lk").first.click()
+    await relative.page.locator("main li", has_text="想请你代办").locator("a.lk").first.click()
     await relative.press("接受")
     await relative.page.goto(f"{relative.home}/me/switch")
     await relative.press("切换过去")
