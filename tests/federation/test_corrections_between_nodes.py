@@ -395,7 +395,7 @@ async def test_another_number_is_another_subject_and_everything_follows(nodes: d
     await subjects.rewrite(home, {})
     async with home.db.transaction() as tx:  # whoever is at it has ended
         await tx.fetchval("SELECT 1 FROM subject_alias WHERE subject = $1 FOR UPDATE", after)
-    assert seen == [(before.subject, after)], "once a person"
+    assert set(seen) == {(before.subject, after)}, "the news itself may have been under way: every time the same person"
     async with home.db.reading() as tx:
         assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1", before.subject) == 0
         assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1 AND kind = 't'", after) == 1
