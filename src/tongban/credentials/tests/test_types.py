@@ -44,6 +44,12 @@ def test_every_listed_row_is_a_type_and_twelve_have_a_template() -> None:
         assert (kind.code_status == "demo") == (not row.code), row.name
 
 
+def test_every_icon_is_drawn() -> None:
+    drawn = (CODE_ROOT / "src/tongban/ui/static/icons.svg").read_text("utf-8")
+    for one in _load(ITEMS / "credentials").by_code.values():
+        assert f'id="i-{one.icon}"' in drawn, f"{one.name}: no icon {one.icon}"
+
+
 def test_what_nobody_checked_is_not_official() -> None:
     assert not [one.name for one in _load(ITEMS / "credentials").by_code.values() if one.official]
 

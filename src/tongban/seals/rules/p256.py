@@ -22,6 +22,7 @@ from tongban.kernel.gm import digest
 
 Use = Literal["seal", "stamp"]
 ROOT_DAYS: Final = 3650
+NAME_BYTES: Final = 64
 _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -60,11 +61,15 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def _name(common_name: str, organisation: str, es_id: str = "") -> x509.Name:
+    """Names of Chinese units soon pass the 64 bytes that readers allow a common name: it is cut between characters then, and the unit part says it whole."""
+    cut = common_name.encode()[:NAME_BYTES].decode(errors="ignore")
     parts = [
         x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation[:64]),
-        x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64]),
+        x509.NameAttribute(NameOID.COMMON_NAME, cut),
     ]
+    if cut != common_name:
+        parts.insert(2, x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, common_name[:64]))
     return x509.Name([*parts, x509.NameAttribute(NameOID.SERIAL_NUMBER, es_id)] if es_id else parts)
 
 
@@ -148,7 +153,8 @@ def holder_of(der: bytes, roots: tuple[bytes, ...], at: datetime, use: Use) -> H
             return None
         if not any(_issued(leaf, root, at) for root in roots):
             return None
-        return Holder(_one(leaf.subject, NameOID.COMMON_NAME), _one(leaf.subject, NameOID.SERIAL_NUMBER), public)
+        name = _one(leaf.subject, NameOID.ORGANIZATIONAL_UNIT_NAME) or _one(leaf.subject, NameOID.COMMON_NAME)
+        return Holder(name, _one(leaf.subject, NameOID.SERIAL_NUMBER), public)
     except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, TypeError):
         return None
 

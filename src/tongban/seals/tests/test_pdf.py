@@ -15,7 +15,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from tongban.kernel.gm import sm3
 from tongban.seals import errors
 from tongban.seals.model import Anchors, Document, Page, Period, Placement, Text
-from tongban.seals.rules import container, pdf, pdf_reading, pdf_verify, ses, stamp, verify, writer
+from tongban.seals.rules import container, p256, pdf, pdf_reading, pdf_verify, ses, stamp, verify, writer
 from tongban.seals.tests import make
 
 
@@ -42,6 +42,18 @@ def test_same_document_same_bytes(plain):
 def test_a_character_without_a_glyph_is_an_error_here_too():
     with pytest.raises(errors.MissingGlyph):
         pdf.build_pdf(Document("1", "t", "a", make.AT, (Page((Text(10, 10, "人\U0003106c"),)),)))
+
+
+def test_a_long_name_of_a_unit_is_said_whole(paper):
+    """Readers allow a common name 64 bytes, some twenty characters: the name of a district's office passes that soon."""
+    name, key = "重庆市渝中区不动产登记中心（演示）不动产登记专用章", p256.P256Key(b"l" * 32)
+    leaf = p256.make_leaf(
+        paper.root, paper.root_key, public=key.public, common_name=name, organisation="重庆市渝中区不动产登记中心（演示）", use="seal",
+        begins=make.AT, ends=make.AT + timedelta(days=9), es_id="500000-demo1",
+    )  # fmt: skip
+    found = p256.holder_of(leaf, (paper.root,), make.AT + timedelta(days=1), "seal")
+    assert found is not None
+    assert found.name == name
 
 
 def test_a_sealed_pdf_holds_and_names_seal_time_and_stamp(sealed, paper):
