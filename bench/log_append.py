@@ -8,18 +8,14 @@ the machine does slows both alike.
 
 import asyncio
 import secrets
-import tempfile
 import time
-from pathlib import Path
 
+from _bare import bare_node
 from _line import line
 
 from tongban import transparency
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
-from tongban.kernel.settings import Settings
-from tongban.main import migrate
-from tongban.main.postgres import Postgres
 from tongban.transparency import tasks
 
 COUNT, TOGETHER, ROUNDS = 20_000, 20, 20
@@ -88,22 +84,8 @@ async def measure(node: Node) -> str:
 
 
 async def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = Postgres(folder / "pg", durable=False)
-        server.start()
-        try:
-            await server.ready()
-            await asyncio.to_thread(migrate.upgrade, server.url())
-            settings = Settings(
-                node="500000", name="重庆市（演示）", role="province", divisions=("50",), base_url="http://500000.localhost:8100",
-                database_url=server.url(), data_dir=folder / "data", organisation="11100000000013338W", demo=True,
-            )  # fmt: skip
-            async with Node.open(settings) as node:
-                print(await measure(node))
-        finally:
-            server.stop()
+    async with bare_node() as node:
+        print(await measure(node))
 
 
 asyncio.run(main())

@@ -10,17 +10,13 @@ row each time. Tampering is tried on the same rows, so that it costs one audit e
 
 import argparse
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 
+from _bare import bare_node
 from _line import line
 
 from tongban import transparency
 from tongban.kernel.node import Node
-from tongban.kernel.settings import Settings
-from tongban.main import migrate
-from tongban.main.postgres import Postgres
 from tongban.transparency import tasks
 
 LIMIT = 60.0  # seconds for a million leaves
@@ -90,23 +86,9 @@ async def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--leaves", type=int, default=1_000_000)
     args = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = Postgres(folder / "pg", durable=False)
-        server.start()
-        try:
-            await server.ready()
-            await asyncio.to_thread(migrate.upgrade, server.url())
-            settings = Settings(
-                node="500000", name="重庆市（演示）", role="province", divisions=("50",), base_url="http://500000.localhost:8100",
-                database_url=server.url(), data_dir=folder / "data", organisation="11100000000013338W", demo=True,
-            )  # fmt: skip
-            async with Node.open(settings) as node:
-                for one in await measure(node, args.leaves):
-                    print(one)
-        finally:
-            server.stop()
+    async with bare_node() as node:
+        for one in await measure(node, args.leaves):
+            print(one)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Required, TypedDict, Unpack
 
 import cbor2
 import msgspec
@@ -66,51 +66,30 @@ def _bstr(data: bytes) -> bytes:
     return b"\x59" + size.to_bytes(2, "big") + data
 
 
-def encode(
-    key: Signs,
-    *,
-    home: str,
-    issuer: str,
-    org_code: str,
-    org_name: str,
-    type_code: str,
-    opaque: bytes,
-    attributes: Mapping[int, str],
-    state: str,
-    state_at: datetime,
-    valid_until: date | None,
-    at: datetime,
-    jti: bytes,
-    purpose: str = ANY_PURPOSE,
-    mark: bytes = b"",
-) -> str:
-    """The text of one presentation, good for 60 seconds from `at` (生成出示码). Attributes are by field number."""
-    claim = _claim(issuer, org_code, org_name, type_code, opaque, attributes, state, state_at, valid_until, purpose, mark)
-    return PREFIX + base45.encode(_sign(key, home, int(at.timestamp()), LIFETIME_SECONDS, jti, claim))
+class Claimed(TypedDict, total=False):
+    """What a presentation says of a credential (出示内容). Attributes are by field number; `purpose` and `mark` may be left out."""
+
+    issuer: Required[str]
+    org_code: Required[str]
+    org_name: Required[str]
+    type_code: Required[str]
+    opaque: Required[bytes]
+    attributes: Required[Mapping[int, str]]
+    state: Required[str]
+    state_at: Required[datetime]
+    valid_until: Required[date | None]
+    purpose: str
+    mark: bytes
 
 
-def encode_entry(
-    key: Signs,
-    *,
-    home: str,
-    issuer: str,
-    org_code: str,
-    org_name: str,
-    type_code: str,
-    opaque: bytes,
-    attributes: Mapping[int, str],
-    state: str,
-    state_at: datetime,
-    valid_until: date | None,
-    at: datetime,
-    jti: bytes,
-    device: bytes,
-    purpose: str = ANY_PURPOSE,
-    mark: bytes = b"",
-) -> bytes:
+def encode(key: Signs, *, home: str, at: datetime, jti: bytes, **claimed: Unpack[Claimed]) -> str:
+    """The text of one presentation, good for 60 seconds from `at` (生成出示码)."""
+    return PREFIX + base45.encode(_sign(key, home, int(at.timestamp()), LIFETIME_SECONDS, jti, _claim(claimed)))
+
+
+def encode_entry(key: Signs, *, home: str, at: datetime, jti: bytes, device: bytes, **claimed: Unpack[Claimed]) -> bytes:
     """One entry for a key of the holder's phone, good for 24 hours from `at` (离线出示条目): worth nothing without that key."""
-    claim = _claim(issuer, org_code, org_name, type_code, opaque, attributes, state, state_at, valid_until, purpose, mark)
-    return _sign(key, home, int(at.timestamp()), offline.ENTRY_SECONDS, jti, claim | {12: device})
+    return _sign(key, home, int(at.timestamp()), offline.ENTRY_SECONDS, jti, _claim(claimed) | {12: device})
 
 
 def _sign(key: Signs, home: str, iat: int, seconds: int, jti: bytes, claim: dict[int, Any]) -> bytes:
@@ -120,14 +99,12 @@ def _sign(key: Signs, home: str, iat: int, seconds: int, jti: bytes, claim: dict
     return cbor2.dumps([protected, {}, payload, signature])
 
 
-def _claim(
-    issuer: str, org_code: str, org_name: str, type_code: str, opaque: bytes, attributes: Mapping[int, str], state: str,
-    state_at: datetime, valid_until: date | None, purpose: str, mark: bytes,
-) -> dict[int, Any]:  # fmt: skip
+def _claim(said: Claimed) -> dict[int, Any]:
+    until, mark = said["valid_until"], said.get("mark", b"")
     claim: dict[int, Any] = {
-        1: issuer, 2: org_code, 3: org_name, 4: type_code, 5: opaque, 6: dict(sorted(attributes.items())),
-        7: STATE_CODE[state],  # type: ignore[index]  # a State
-        8: int(state_at.timestamp()), 9: valid_until.isoformat() if valid_until else "", 10: purpose,
+        1: said["issuer"], 2: said["org_code"], 3: said["org_name"], 4: said["type_code"], 5: said["opaque"],
+        6: dict(sorted(said["attributes"].items())), 7: STATE_CODE[said["state"]],  # type: ignore[index]  # a State
+        8: int(said["state_at"].timestamp()), 9: until.isoformat() if until else "", 10: said.get("purpose", ANY_PURPOSE),
     }  # fmt: skip
     return claim | {11: mark} if mark else claim
 

@@ -1,7 +1,7 @@
 // Showing without network 离线出示: the phone makes keys that cannot leave it, the home signs an entry for each, and each
 // showing uses one entry. The page with the chooser prepares; the empty page /wallet/offline shows, also with the network off.
 import { base45, byteString, fromB64, join, toB64, uint32 } from "./offline-codec.js";
-import { phoneSigned } from "./offline-check.js";
+import { clock, phoneSigned } from "./offline-check.js";
 import { draw } from "./offline-qr.js";
 import { all, drop, get, put, wipe } from "./offline-store.js";
 
@@ -55,11 +55,6 @@ if (wallet) {
   if (localStorage.getItem("offline") === "elder") document.documentElement.dataset.mode = "elder";
   let timer;
 
-  const moment = (seconds) => {
-    const at = new Date(seconds * 1000);
-    return `${at.getMonth() + 1} 月 ${at.getDate()} 日 ${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
-  };
-
   const living = async () => {
     const now = here();
     for (const one of await all("entries")) if (one.until <= now) await drop("entries", one.id);
@@ -109,7 +104,7 @@ if (wallet) {
     list.replaceChildren(...found.map(({ card, left }) => {
       const item = $("template[data-card]").content.firstElementChild.cloneNode(true);
       $("[data-card-name]", item).textContent = card.name;
-      $("[data-card-hint]", item).textContent = left.length ? `${card.hint}，能用到 ${moment(card.until)}，还能出示 ${left.length} 次` : `${card.hint}，次数用完了，联网后再存`;
+      $("[data-card-hint]", item).textContent = left.length ? `${card.hint}，能用到 ${clock(card.until)}，还能出示 ${left.length} 次` : `${card.hint}，次数用完了，联网后再存`;
       const button = $("button", item);
       button.hidden = !left.length;
       button.setAttribute("aria-label", `${card.name}，给人看`);
