@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from tongban.kernel import jobs
+from tongban.kernel.holdings import Holding
 
 ROOMS = (
     "ui", "transparency", "federation", "notifications", "consent", "identity", "exchange", "seals", "catalogue",
-    "credentials", "evidence", "cases", "service_apps", "feedback", "search", "space",
+    "credentials", "evidence", "cases", "service_apps", "feedback", "search", "space", "privacy",
 )  # fmt: skip
 
 
@@ -41,6 +42,14 @@ def letters() -> dict[tuple[str, int], Any]:
 def calls() -> dict[str, Any]:
     """Every call service by name (同步服务)."""
     return _merged("letters", "CALLS")
+
+
+def holdings() -> tuple[Holding, ...]:
+    """What every room keeps of people, table by table (个人信息清单)."""
+    found: list[Holding] = []
+    for room in (*ROOMS, "main"):
+        found += getattr(door(room, "holdings"), "HOLDINGS", ())
+    return tuple(found)
 
 
 def reinstate() -> dict[tuple[str, int], Any]:

@@ -1,0 +1,5 @@
+"""Rights of the person 个人信息权益: a copy of everything (导出), closing an account (注销), keeping no longer than said (R-409, R-804).
+
+Stands above all rooms and asks each one's holdings 个人信息清单 (`tongban.kernel.holdings`); it knows no table of theirs.
+Guide 四 (保障知情权、选择权、隐私权); privacy.md 4 and 7.
+"""
