@@ -6,6 +6,9 @@ STAMP := $(VENV)/.ready
 JOBS ?= 3
 BENCHES := $(subst _,-,$(patsubst bench/%.py,bench-%,$(filter-out bench/all.py,$(wildcard bench/[a-z]*.py))))
 
+# A nation is many processes: each reads the package in. Compiled once they start in two seconds, and in seven without.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test lint house bench model mutate-security setup browser judges clean tour $(BENCHES)
 .DEFAULT_GOAL := help
 
@@ -20,6 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m tongban.main.rooms
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## five nodes on this computer; prints their addresses, the people, then `ready`
@@ -45,8 +49,8 @@ lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 house: $(STAMP)  ## the house rules as tests
 	@$(BIN)/python -m pytest -q -n 0 tests/house
 
-mutate-security: $(STAMP)  ## take each control of the threat model out once, see its test fail; ONLY=T-20 for one row
-	@ONLY="$(ONLY)" JOBS=$(JOBS) $(BIN)/python tests/security/mutate.py
+mutate-security: $(STAMP)  ## take each control of the threat model out once, see its test fail; goes on after a break; ONLY=T-20 one row, AGAIN=1 all
+	@ONLY="$(ONLY)" AGAIN="$(AGAIN)" JOBS=$(JOBS) $(BIN)/python tests/security/mutate.py
 
 bench: $(STAMP) browser  ## every bench, then the list of their results; one alone: make bench-pages
 	@$(BIN)/python bench/all.py

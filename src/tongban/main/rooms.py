@@ -89,3 +89,15 @@ def _merged(name: str, table: str) -> dict[Any, Any]:
                 raise ValueError(f"{table} {key!r} is served by two rooms; the second is {room}")
             found[key] = handler
     return found
+
+
+def read_in() -> None:
+    """Read in everything a node has (全部读入), so that it is compiled once and not by every process that starts first."""
+    importlib.import_module("tongban.main.serve")
+    importlib.import_module("tongban.main.app")
+    for find in (routes, letters, calls, job_handlers, clocks, holdings):
+        find()
+
+
+if __name__ == "__main__":
+    read_in()
