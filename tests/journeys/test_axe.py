@@ -126,6 +126,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/agents/new": ((HER, "/me/agents/new"),),
     "/me/agents/{mandate_id:uuid}": ((HER, "{mandate}"),),
     "/me/agents/{mandate_id:uuid}/stop": ((HER, "{mandate}/stop"),),
+    "/me/rights": ((HER, "/me/rights"),),
     "/me/switch": ((HER, "/me/switch"),),
     "/me/disputes": ((HER, "/me/disputes"),),
     "/me/disputes/new": ((HER, "/me/disputes/new"),),

@@ -16,11 +16,32 @@ from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
 Copier = Callable[[Tx, Node, str], Awaitable[list[Mapping[str, object]]]]
-"""`async (tx, node, subject) -> rows` a person may read: plain JSON values under Chinese headings, others' data masked."""
+"""`async (tx, node, subject) -> rows` a person may read: plain JSON values under Chinese headings, others' data masked.
+
+A time is an ISO text with its zone (`at.isoformat()`), a `Personal` is revealed, bytes never appear; newest row first.
+"""
 Eraser = Callable[[Tx, Node, str], Awaitable[int]]
 """`async (tx, node, subject) -> count` of rows deleted or cut loose in the caller's transaction; twice is as good as once."""
 Ender = Callable[[Tx, Node, datetime], Awaitable[int]]
 """`async (tx, node, before) -> count` of rows ended: for rows whose end is more than one DELETE."""
+
+
+class KeptFile(msgspec.Struct, frozen=True):
+    """One file of a person that lies here 一个文件: `id` opens it, `name` is what the person called it, `size` in bytes."""
+
+    id: str
+    name: str
+    media_type: str
+    size: int
+
+
+class Files(msgspec.Struct, frozen=True):
+    """How the files of a holding go along with its rows 随副本带走的文件."""
+
+    listed: Callable[[Tx, Node, str], Awaitable[list[KeptFile]]]
+    """`async (tx, node, subject) -> files`, without opening any."""
+    opened: Callable[[Tx, Node, str, str], Awaitable[bytes | None]]
+    """`async (tx, node, subject, id) -> plain content`; None when it is another's, gone, or cannot be had now."""
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +67,10 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     """What the person calls it 给人看的名字: 登录记录, 办件."""
     copy: Copier | None = None
+    files: Files | None = None
+    """The files that belong to the rows (materials, OFD documents), beside `copy`."""
+    sensitive: frozenset[str] = frozenset()
+    """Headings whose values a copy at level 2 leaves out (privacy.md 1 `personal sensitive`); `{"*"}`: all rows and files."""
     not_copied: str = ""
     """Why its rows are in no copy: derived from what is, another person's, a secret, unreadable here."""
     erase: Eraser | None = None
@@ -68,6 +93,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         for way, reason, name in pairs:
             if (way is None) == (not reason):
                 raise ValueError(f"{self.table}: answer `{name}` once: a way or a reason")
+        if self.files is not None and self.copy is None:
+            raise ValueError(f"{self.table}: files go along with a copy of the rows")
 
 
 def rows_of(table: str, column: str = "subject") -> Eraser:

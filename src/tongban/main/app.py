@@ -17,7 +17,7 @@ from litestar.response import Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from tongban import federation, identity, notifications, service_apps, space, ui
+from tongban import federation, identity, notifications, privacy, service_apps, space, ui
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import BELL_CHANNEL
@@ -171,6 +171,7 @@ def build_app(node: Node, *, clocks: bool = True) -> Litestar:
     federation.register(
         identity.follow_aliases(rooms.letters()), rooms.calls(), reinstate=rooms.reinstate(), replaces=rooms.replaces()
     )
+    privacy.use_holdings(rooms.holdings())
     app = Litestar(
         route_handlers=[health, metrics, *_doors(node)],
         dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)},

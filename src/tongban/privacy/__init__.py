@@ -3,3 +3,7 @@
 Stands above all rooms and asks each one's holdings 个人信息清单 (`tongban.kernel.holdings`); it knows no table of theirs.
 Guide 四 (保障知情权、选择权、隐私权); privacy.md 4 and 7.
 """
+
+from tongban.privacy.queries.known import holdings, use_holdings
+
+__all__ = ["holdings", "use_holdings"]

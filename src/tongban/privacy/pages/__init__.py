@@ -1,0 +1,9 @@
+"""HTML door of 个人信息权益: one entrance, a file for each right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tongban.privacy.pages import rights
+
+routes: list[Any] = [*rights.ROUTES]

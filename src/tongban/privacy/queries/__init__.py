@@ -1,0 +1,1 @@
+"""Looking at 个人信息权益: what is known of the rooms' holdings, how far a copy is."""
