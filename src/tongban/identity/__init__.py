@@ -18,6 +18,16 @@ from tongban.identity.actions.acting import freshen, record_act, require_act
 from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tell_visited
 from tongban.identity.actions.client_logout import leaving_to
 from tongban.identity.actions.clients import app_published, app_stopped
+from tongban.identity.actions.closing import (
+    ClosedAccount,
+    came_back,
+    clients_told,
+    close_account,
+    end_visit,
+    forget_home,
+    staff_too,
+    was_home,
+)
 from tongban.identity.actions.corrections import on_correction
 from tongban.identity.actions.emergency import names as emergency_naming
 from tongban.identity.actions.emergency import offer_cases
@@ -73,6 +83,7 @@ __all__ = [
     "Account",
     "Arrival",
     "Carried",
+    "ClosedAccount",
     "Deed",
     "EvidenceRoom",
     "HomeSays",
@@ -99,11 +110,15 @@ __all__ = [
     "approve",
     "arrive",
     "ask_home",
+    "came_back",
     "carries_out",
+    "clients_told",
+    "close_account",
     "company_registered",
     "confirmed",
     "disputed",
     "emergency_naming",
+    "end_visit",
     "family_of",
     "find_reason",
     "first_administrator",
@@ -111,6 +126,7 @@ __all__ = [
     "follow_rows",
     "follow_subject",
     "followed",
+    "forget_home",
     "freshen",
     "handed_in",
     "home_of",
@@ -147,6 +163,7 @@ __all__ = [
     "set_up",
     "staff_member",
     "staff_of_role",
+    "staff_too",
     "tell_holders",
     "tell_visited",
     "told_for",
@@ -154,6 +171,7 @@ __all__ = [
     "use_evidence",
     "visit_now",
     "visits",
+    "was_home",
     "working_day_after",
     "working_days",
 ]

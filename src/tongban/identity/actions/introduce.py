@@ -71,6 +71,17 @@ async def turn(tx: Tx, node: Node, home: str, *, to: str, number: str, phone: st
             )  # fmt: skip
 
 
+async def forget(tx: Tx, node: Node, home: str, *, number: str, phone: str) -> int:
+    """An account was closed 账号注销了: its rows of the index go where they name that home, and nowhere else (T-32); how many."""
+    gone = 0
+    for kind, value in (("number", number), ("phone", phone)):
+        if value:
+            gone += len(await tx.fetch(
+                "DELETE FROM home_index WHERE kind = $1 AND bi = $2 AND home = $3 RETURNING 1", kind, _index(node, kind, value), home
+            ))  # fmt: skip
+    return gone
+
+
 async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str, browser: str) -> Introduction:
     """Which home a typed number or phone has 账号在哪里. Raises `identity.too_many`.
 

@@ -300,7 +300,7 @@ async def accepted(tx: Tx, node: Node, found: Mandate) -> None:
 async def refuse(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> None:
     """The agent does not take it, or gives it back 不接受、不办了."""
     found = await _agents_own(tx, node, actor, mandate_id)
-    await _over(tx, node, found, "refused" if found.state == "offered" else "stopped", "agent")
+    await over(tx, node, found, "refused" if found.state == "offered" else "stopped", "agent")
 
 
 async def stop(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
@@ -311,7 +311,7 @@ async def stop(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
     found = await queries.by_id(tx, node, mandate_id, lock=True)
     if found is None or not await may_stop(tx, node, actor, found):
         raise failure("identity.mandate_gone")
-    await _over(tx, node, found, "stopped", "grantor")
+    await over(tx, node, found, "stopped", "grantor")
     return found
 
 
@@ -326,7 +326,8 @@ async def may_stop(tx: Tx, node: Node, actor: Actor, found: Mandate) -> bool:
     )
 
 
-async def _over(tx: Tx, node: Node, found: Mandate, state: str, why: str) -> None:
+async def over(tx: Tx, node: Node, found: Mandate, state: str, why: str) -> None:
+    """A mandate is over 停了: written here, and told to the other side wherever it is."""
     if not await acting.end(tx, node, found.id, state, why):
         return
     other = found.agent_node if found.granted_node == node.id else found.granted_node
