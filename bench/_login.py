@@ -22,6 +22,7 @@ import aiohttp
 import msgspec
 from joserfc import jws
 
+from tongban.credentials.queries.types import types
 from tongban.identity import tokens
 from tongban.identity.queries.persons import number_index, phone_index
 from tongban.identity.rules.typed import masked_name
@@ -47,8 +48,9 @@ def phone_of(index: int) -> str:
 
 
 async def fill(node: Node, count: int) -> None:
-    """`count` open accounts with proof 2, sealed and indexed as real ones are."""
+    """`count` open accounts with proof 2, sealed and indexed as real ones are, whose identity cards were asked for when they were opened."""
     seal, now = node.cipher.seal, node.clock.now()
+    asked = [one for one in types(node) if one.on_request]
     for start in range(0, count, 5000):
         accounts, persons = [], []
         for index in range(start, min(start + 5000, count)):
@@ -69,6 +71,11 @@ async def fill(node: Node, count: int) -> None:
                 "INSERT INTO person (subject, name, name_masked, number, bi_number, home, proof, photo_held, matched_at, seen_at)"
                 " SELECT n.*, $6, 2, true, $7, $7 FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[]) AS n",
                 *map(list, zip(*persons, strict=True)), node.id, now,
+            )  # fmt: skip
+            await tx.execute(
+                "INSERT INTO credential_request (subject, type_code, issuer, asked_at) SELECT n.subject, t.code, t.issuer, $4"
+                " FROM unnest($1::text[]) AS n (subject), unnest($2::text[], $3::text[]) AS t (code, issuer)",
+                [one[0] for one in accounts], [one.code for one in asked], [one.on_request for one in asked], now,
             )  # fmt: skip
     async with node.db.reading() as tx:
         await tx.execute("ANALYZE account")

@@ -67,7 +67,15 @@ from tongban.identity.queries.desk import disputed
 from tongban.identity.queries.mandates import Party, family_of, handed_in, party, told_for, usable
 from tongban.identity.queries.offers import offer_items
 from tongban.identity.queries.organisations import OrgEntry, org_entry, organisation, registered_names
-from tongban.identity.queries.persons import account, accounts, home_of, person, person_by_number, recovered_until
+from tongban.identity.queries.persons import (
+    account,
+    accounts,
+    accounts_by_number,
+    home_of,
+    person,
+    person_by_number,
+    recovered_until,
+)
 from tongban.identity.queries.proposals import proposal
 from tongban.identity.queries.register import population_attributes, register_home
 from tongban.identity.queries.sessions import visits
@@ -104,6 +112,7 @@ __all__ = [
     "Visit",
     "account",
     "accounts",
+    "accounts_by_number",
     "allowed",
     "app_published",
     "app_stopped",

@@ -16,7 +16,7 @@ from tongban.credentials.actions.issue import issue
 from tongban.credentials.model import CredentialType, Holder, Issuer
 from tongban.credentials.model.acts import Ground
 from tongban.credentials.providers import Entry, register
-from tongban.credentials.providers.registers import demo_knows
+from tongban.credentials.providers.registers import demo_numbers
 from tongban.credentials.queries.types import type_named, types
 from tongban.kernel import jobs
 from tongban.kernel.actor import SYSTEM, Actor
@@ -185,22 +185,9 @@ async def gather_demo(node: Node) -> None:
         return
     need = len(owners(node))
     async with node.db.reading() as tx:
-        asked = {row["subject"]: row["n"] for row in await tx.fetch("SELECT subject, count(*) AS n FROM credential_gathering GROUP BY subject")}
-        waiting = [one for one in await identity.accounts(tx) if asked.get(one, 0) < need]
-        known = []
-        for subject in waiting:
-            if subject in _not_demo:
-                continue
-            person = await identity.person(tx, node, subject)
-            if person is None or person.number is None:
-                continue
-            if demo_knows(person.number.reveal()):
-                known.append(subject)
-            else:
-                _not_demo.add(subject)
+        known = await identity.accounts_by_number(tx, node, demo_numbers())
+        rows = await tx.fetch("SELECT subject, count(*) AS n FROM credential_gathering WHERE subject = ANY ($1) GROUP BY subject", known)
+    asked = {row["subject"]: row["n"] for row in rows}
     for subject in known:
-        await ask_all(node, subject)
-
-
-_not_demo: set[str] = set()
-"""Subjects that no demo register knows: looked at once a process."""
+        if asked.get(subject, 0) < need:
+            await ask_all(node, subject)

@@ -93,11 +93,9 @@ def register(node: Node) -> LicenceRegister | None:
     return found
 
 
-def demo_knows(number: str) -> bool:
-    """Whether any register of the demo knows this number: its people are gathered for without being asked (演示人员)."""
-    if not DEMO_FILE.exists():
-        return False
-    return number in _everybody(DEMO_FILE)
+def demo_numbers() -> frozenset[str]:
+    """The numbers any register of the demo knows: its people are gathered for without being asked (演示人员)."""
+    return _everybody(DEMO_FILE) if DEMO_FILE.exists() else frozenset()
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +76,25 @@ async def phone_of(tx: Tx, node: Node, subject: str) -> str:
     return "" if blob is None else node.cipher.open("contact", "account.phone", subject, blob).reveal()
 
 
-async def accounts(tx: Tx) -> list[str]:
-    """Subjects with an open account at this node, oldest first; local ones (`l…`) are left out."""
-    rows = await tx.fetch("SELECT subject FROM account WHERE status <> 'closed' AND subject NOT LIKE 'l%' ORDER BY opened_at")
+async def accounts(tx: Tx, *, since: datetime | None = None, after: str = "", most: int | None = None) -> list[str]:
+    """Subjects with an open account at this node; local ones (`l…`) are left out.
+
+    `since`: only those opened, matched or proven anew since then. `after` and `most` leaf through all of them, in the order of subjects.
+    """
+    lately = "" if since is None else "AND proof_at >= $3"
+    rows = await tx.fetch(
+        f"SELECT subject FROM account WHERE status <> 'closed' AND subject NOT LIKE 'l%' AND subject > $1 {lately} ORDER BY subject LIMIT $2",
+        after, most, *(() if since is None else (since,)),
+    )  # fmt: skip
+    return [row["subject"] for row in rows]
+
+
+async def accounts_by_number(tx: Tx, node: Node, numbers: Iterable[str]) -> list[str]:
+    """Subjects with an open account at this node whose document number is one of these."""
+    rows = await tx.fetch(
+        "SELECT a.subject FROM person p JOIN account a ON a.subject = p.subject AND a.status <> 'closed' WHERE p.bi_number = ANY ($1) ORDER BY a.opened_at",
+        [number_index(node, one) for one in numbers],
+    )  # fmt: skip
     return [row["subject"] for row in rows]
 
 

@@ -1,0 +1,67 @@
+"""Wallets gathered by the clock (R-403): whoever came lately at once, a great many others a page and a few letters at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tongban import federation
+from tongban.credentials.actions import gather
+from tongban.kernel.clock import SetClock
+from tongban.kernel.ids import uuid7
+from tongban.kernel.node import Node
+
+AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+
+
+async def opened(node: Node, subjects: list[str], *, days: int = 0) -> None:
+    async with node.db.transaction() as tx:
+        await tx.executemany(
+            "INSERT INTO account (subject, id, proof, proof_method, proof_at, opened_at) VALUES ($1, $2, 2, 'register', $3, $3)",
+            [(one, uuid7(), node.clock.now() - timedelta(days=days)) for one in subjects],
+        )
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The subjects a letter was written for, in order."""
+    found: list[str] = []
+
+    async def present(_node: Node) -> str:
+        return "here"
+
+    async def send(_tx: object, _node: Node, *, body: dict[str, str], **_more: object) -> None:
+        found.append(body["subject"])
+
+    monkeypatch.setattr(federation, "present", present)
+    monkeypatch.setattr(federation, "send", send)
+    return found
+
+
+async def test_a_crowd_is_gathered_for_without_keeping_a_newcomer_waiting(make_node, asked: list[str]) -> None:
+    """R-403: 45 old accounts take three rounds of twenty letters at most; somebody who comes meanwhile is asked for in the next."""
+    node = await make_node("500000", clock=SetClock(AT))
+    crowd = [f"n1crowd{number:025d}" for number in range(45)]
+    await opened(node, crowd, days=3)
+    await gather.gather(node)
+    assert len(asked) == 20
+    await opened(node, ["n1zzz-newcomer"])
+    await gather.gather(node)
+    assert asked[20] == "n1zzz-newcomer"
+    for _ in range(3):
+        await gather.gather(node)
+    assert sorted(asked) == sorted([*crowd, "n1zzz-newcomer"]), "each once"
+
+
+async def test_a_round_begins_again_after_its_pause(make_node, asked: list[str]) -> None:
+    """Whatever was missed, an account moved in with an old date, is found by the next round."""
+    clock = SetClock(AT)
+    node = await make_node("500000", clock=clock)
+    await gather.gather(node)
+    await opened(node, ["n1missed"], days=9)
+    await gather.gather(node)
+    assert asked == [], "the round has ended"
+    clock.move(timedelta(hours=1))
+    await gather.gather(node)
+    assert asked == ["n1missed"]
