@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ SM2_WITH_SM3: Final = "1.2.156.10197.1.501"
 LEAF_DAYS: Final = 398
 ROOT_DAYS: Final = 3650
 URN: Final = "urn:tongban:node:"
+_KEPT_SIZE: Final = 4096
 KEY_USAGES: Final[dict[Use, frozenset[str]]] = {
     "sign": frozenset({"digital_signature", "non_repudiation"}),
     "encrypt": frozenset({"key_encipherment", "data_encipherment"}),
@@ -62,6 +64,8 @@ class Certificate(msgspec.Struct, frozen=True):
     subject: bytes
     """The subject's DER Name; `issuer` the issuer's."""
     issuer: bytes
+    critical: frozenset[str] = frozenset()
+    """The extensions that who does not know them must refuse."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -158,7 +162,14 @@ def read_csr(der: bytes) -> Request:
 
 
 def read(der: bytes) -> Certificate:
-    """What a DER certificate says; nothing is verified. Raises CertificateRefused if it cannot be read."""
+    """What a DER certificate says; nothing is verified. Raises CertificateRefused if it cannot be read.
+
+    The few certificates a node meets all day are read once: what bytes say does not change. Large ones are not kept.
+    """
+    return _kept(der) if len(der) <= _KEPT_SIZE else _read(der)
+
+
+def _read(der: bytes) -> Certificate:
     try:
         found: Any = x509.Certificate.load(der, strict=True)
         body = found["tbs_certificate"]
@@ -179,9 +190,13 @@ def read(der: bytes) -> Certificate:
             path_length=constraints.native["path_len_constraint"] if constraints is not None else None,
             subject=found.subject.dump(),
             issuer=found.issuer.dump(),
+            critical=frozenset(found.critical_extensions),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as why:
         raise CertificateRefused("x509.form", "not an X.509 certificate with an SM2 key") from why
+
+
+_kept = lru_cache(maxsize=256)(_read)
 
 
 def verify_chain(
@@ -232,19 +247,27 @@ def _climb(
 
 
 def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    found: Any = x509.Certificate.load(certificate.der)
+    """Whether the signature on one is by the key of the other: settled by their bytes alone, so looked at once while they are met."""
+    holds = _kept_signature if len(certificate.der) <= _KEPT_SIZE else _signature_holds
+    return holds(certificate.der, issuer.public)
+
+
+def _signature_holds(der: bytes, public: Sm2PublicKey) -> bool:
+    found: Any = x509.Certificate.load(der)
     algorithms = {
         found["signature_algorithm"]["algorithm"].dotted,
         found["tbs_certificate"]["signature"]["algorithm"].dotted,
     }
     if algorithms != {SM2_WITH_SM3}:
         raise CertificateRefused("x509.algorithm", "not SM2 with SM3")
-    return issuer.public.verify_der(found["tbs_certificate"].dump(), found["signature_value"].native)
+    return public.verify_der(found["tbs_certificate"].dump(), found["signature_value"].native)
+
+
+_kept_signature = lru_cache(maxsize=256)(_signature_holds)
 
 
 def _refuse_unknown_critical(certificate: Certificate) -> None:
-    found: Any = x509.Certificate.load(certificate.der)
-    if found.critical_extensions - _KNOWN_CRITICAL:
+    if certificate.critical - _KNOWN_CRITICAL:
         raise CertificateRefused("x509.critical", "a critical extension is not understood")
 
 

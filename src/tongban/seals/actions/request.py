@@ -134,8 +134,8 @@ def _looked_at(document: bytes, placement: Placement) -> Format:
         kind: Format = "pdf"
     else:
         files = container.unpack(document)
-        container.wholesome(files)
-        container.one_document(files, signing.DOCUMENT)
+        roots = container.wholesome(files)
+        container.one_document(roots, signing.DOCUMENT)
         pages, kind = signing.page_count(files), "ofd"
     if not 0 <= placement.page < pages:
         raise container.Refused(f"文件只有 {pages} 页")

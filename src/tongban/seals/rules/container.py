@@ -119,26 +119,32 @@ def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
     return files
 
 
-def wholesome(files: dict[str, bytes]) -> None:
-    """Every file is of a kind that belongs into a document and is what its name says; no XML acts (T-58). Raises Refused."""
+def wholesome(files: dict[str, bytes]) -> dict[str, Element]:
+    """The XML files' roots, when every file is of a kind that belongs into a document and is what its name says, and no XML acts (T-58).
+
+    Raises Refused.
+    """
+    roots: dict[str, Element] = {}
     for path, content in files.items():
         kind = path.rpartition(".")[2].lower()
         if not any(content.startswith(one) for one in _BEGINS.get(kind, ())):
             raise Refused("文件的内容和名字对不上，或者不该在版式文件里", path)
         if kind == "xml":
-            for one in read_xml(content, path).iter():
+            roots[path] = read_xml(content, path)
+            for one in roots[path].iter():
                 if one.tag in _ACTIVE or (one.tag == "MultiMedia" and one.get("Type") != "Image"):
                     raise Refused("文件里有会动的内容", path)
+    return roots
 
 
-def one_document(files: dict[str, bytes], root: str) -> None:
+def one_document(roots: dict[str, Element], root: str) -> None:
     """The package holds one document and its root is the file of that name. Raises Refused (只有一份文档)."""
-    if "OFD.xml" not in files:
+    if "OFD.xml" not in roots:
         raise Refused("缺少必有的内容", "OFD.xml")
-    bodies = read_xml(files["OFD.xml"], "OFD.xml").findall("DocBody")
+    bodies = roots["OFD.xml"].findall("DocBody")
     if len(bodies) != 1:
         raise Refused("一个文件里只能有一份文档", "OFD.xml")
-    if (bodies[0].findtext("DocRoot") or "").strip().lstrip("/") != root or root not in files:
+    if (bodies[0].findtext("DocRoot") or "").strip().lstrip("/") != root or root not in roots:
         raise Refused("提到的文件不在包里", root)
 
 

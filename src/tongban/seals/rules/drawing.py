@@ -23,8 +23,8 @@ def draw_svg(package: bytes, page: int = 0) -> str:
     """Page `page` as an SVG text in millimetres, with its stamps and seals (画出一页). Raises NotOurs."""
     try:
         files = container.unpack(package)
-        container.wholesome(files)
-        container.one_document(files, signing.DOCUMENT)
+        roots = container.wholesome(files)
+        container.one_document(roots, signing.DOCUMENT)
         return _Drawing(files).page(page)
     except (container.Refused, KeyError, ValueError, IndexError) as why:
         raise NotOurs(str(why)) from why

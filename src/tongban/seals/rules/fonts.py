@@ -19,7 +19,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 from tongban.seals.errors import MissingGlyph
-from tongban.seals.rules.sfnt import Outline, assemble
+from tongban.seals.rules.sfnt import Outline, assemble, outline
 
 Face = Literal["sans", "serif"]
 EM: Final = 1000
@@ -27,8 +27,8 @@ ASCENT: Final = 880
 FAMILY: Final[dict[Face, str]] = {"serif": "Tongban Serif", "sans": "Tongban Sans"}
 
 _PATHS = {"serif": pylopdf_fonts_zh_cn.serif_path, "sans": pylopdf_fonts_zh_cn.sans_path}
-# (face, character) -> outline, packed once
-_glyphs: dict[tuple[Face, str], Outline] = {}
+# of each face: character -> outline, packed once
+_glyphs: dict[Face, dict[str, Outline]] = {"serif": {}, "sans": {}}
 _lock = threading.Lock()
 
 
@@ -40,7 +40,8 @@ def width_of(text: str, size: float, face: Face = "serif") -> float:
 def advances(text: str, face: Face = "serif") -> list[int]:
     """The advance of each character in 1/1000 em. Raises MissingGlyph."""
     _load(text, face)
-    return [_glyphs[face, one].advance for one in text]
+    known = _glyphs[face]
+    return [known[one].advance for one in text]
 
 
 def subset(text: str, face: Face = "serif") -> bytes:
@@ -55,7 +56,7 @@ def subset(text: str, face: Face = "serif") -> bytes:
 def _build(characters: str, face: Face) -> bytes:
     _load(characters, face)
     template, notdef = _template(face)
-    return assemble(template, notdef, characters, [_glyphs[face, one] for one in characters])
+    return assemble(template, notdef, characters, [_glyphs[face][one] for one in characters])
 
 
 @lru_cache(maxsize=2)
@@ -75,23 +76,24 @@ def _template(face: Face) -> tuple[dict[str, bytes], Outline]:
     out = io.BytesIO()
     builder.save(out)
     made = TTFont(out)
-    return {name: made.reader[name] for name in ("OS/2", "head", "hhea", "maxp", "name", "post")}, Outline(b"", EM, (0, 0, 0, 0), 0, 0)
+    return {name: made.reader[name] for name in ("OS/2", "head", "hhea", "maxp", "name", "post")}, outline(b"", EM)
 
 
 def _packed(glyph: Any, advance: int) -> Outline:
     if not glyph.numberOfContours:
-        return Outline(b"", advance, (0, 0, 0, 0), 0, 0)
+        return outline(b"", advance)
     glyph.recalcBounds(None)
     box = (glyph.xMin, glyph.yMin, glyph.xMax, glyph.yMax)
-    return Outline(glyph.compile(None), advance, box, len(glyph.coordinates), glyph.numberOfContours)
+    return outline(glyph.compile(None), advance, box, len(glyph.coordinates), glyph.numberOfContours)
 
 
 def _load(text: str, face: Face) -> None:
     """Bring the outlines of all characters of `text` into memory."""
-    if all((face, one) in _glyphs for one in text):
+    packed = _glyphs[face]
+    if all(map(packed.__contains__, text)):
         return
     with _lock:
-        wanted = sorted({one for one in text if (face, one) not in _glyphs})
+        wanted = sorted(set(text) - packed.keys())
         if not wanted:
             return
         with TTFont(_PATHS[face](), lazy=True) as font:
@@ -104,4 +106,4 @@ def _load(text: str, face: Face) -> None:
                 name = known[ord(one)]
                 pen = TTGlyphPen(None)
                 outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
-                _glyphs[face, one] = _packed(pen.glyph(), int(metrics[name][0]))
+                packed[one] = _packed(pen.glyph(), int(metrics[name][0]))

@@ -13,12 +13,14 @@ import msgspec
 from asn1crypto import core
 
 from tongban.kernel.gm import Signer, Sm2PublicKey, raw_to_der, sm3
+from tongban.seals.rules import asn1
 from tongban.seals.rules.container import Refused
 from tongban.seals.rules.stamp import Clock
 
 SM2_WITH_SM3: Final = "1.2.156.10197.1.501"
 VERSION: Final = 4
 _LARGEST: Final = 1024 * 1024
+_GENERALIZED_TIME, _IA5 = 0x18, 0x16
 
 
 class _Header(core.Sequence):  # type: ignore[misc]
@@ -190,21 +192,13 @@ def sign(
 
     `clock` adds a time stamp over SM3 of the signature value.
     """
-    body = _ToSign(
-        {
-            "version": VERSION,
-            "eseal": _Seal.load(seal),
-            "timeInfo": _whole(at),
-            "dataHash": data_hash,
-            "propertyInfo": path,
-        }
+    moment = at.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode()
+    body = asn1.tlv(
+        asn1.SEQUENCE, asn1.integer(VERSION), seal, asn1.tlv(_GENERALIZED_TIME, moment), asn1.bits(data_hash), asn1.tlv(_IA5, path.encode("ascii"))
     )
-    signature = raw_to_der(key.sign(body.dump()))
-    parts = {"toSign": body, "cert": certificate, "signatureAlgID": SM2_WITH_SM3, "signature": signature}
-    if clock is not None:
-        parts["timeStamp"] = clock.stamp("sm3", sm3(signature), at)
-    made: bytes = _Signature(parts).dump()
-    return made
+    signature = raw_to_der(key.sign(body))
+    stamped = b"" if clock is None else asn1.tlv(asn1.FIRST, asn1.bits(clock.stamp("sm3", sm3(signature), at)))
+    return asn1.tlv(asn1.SEQUENCE, body, asn1.octets(certificate), asn1.oid(SM2_WITH_SM3), asn1.bits(signature), stamped)
 
 
 def read_seal(der: bytes, path: str = "") -> SealFacts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -18,50 +19,58 @@ _LAST_OF_PLANE: Final = 0xFFFF
 
 
 class Outline(msgspec.Struct, frozen=True):
-    """One packed glyph (字形): its bytes in `glyf`, advance, box (xMin, yMin, xMax, yMax), points and contours."""
+    """One packed glyph (字形): its bytes in `glyf`, advance, box (xMin, yMin, xMax, yMax), points and contours.
+
+    `data` is as long as a multiple of four, and `sum` is its checksum: both are needed in every font with this glyph.
+    """
 
     data: bytes
     advance: int
     box: tuple[int, int, int, int]
     points: int
     contours: int
+    sum: int
+    metrics: bytes
+
+
+def outline(data: bytes, advance: int, box: tuple[int, int, int, int] = (0, 0, 0, 0), points: int = 0, contours: int = 0) -> Outline:
+    """A glyph from its bytes in `glyf` (字形)."""
+    padded = data + b"\0" * (-len(data) % 4)
+    return Outline(padded, advance, box, points, contours, _sum(padded), struct.pack(">Hh", advance, box[0] if data else 0))
 
 
 def assemble(template: Mapping[str, bytes], notdef: Outline, characters: Sequence[str], outlines: Sequence[Outline]) -> bytes:
     """The font of these characters, in rising order, each with its outline (成字体)."""
     glyphs = (notdef, *outlines)
-    places, at = [], 0
-    for one in glyphs:
-        places.append(at)
-        at += -(-len(one.data) // 4) * 4
-    places.append(at)
-    drawn = [one.box for one in glyphs if one.data] or [(0, 0, 0, 0)]
-    box = (min(b[0] for b in drawn), min(b[1] for b in drawn), max(b[2] for b in drawn), max(b[3] for b in drawn))
+    places = list(accumulate((len(one.data) for one in glyphs), initial=0))
+    left, low, right, high = zip(*([one.box for one in glyphs if one.data] or [(0, 0, 0, 0)]), strict=True)
+    box = (min(left), min(low), max(right), max(high))
     codes = [ord(one) for one in characters]
     tables = {
         "OS/2": _patched(template["OS/2"], (64, ">HH", (min(codes[0], _LAST_OF_PLANE), min(codes[-1], _LAST_OF_PLANE)))),
         "cmap": _cmap(codes),
-        "glyf": b"".join(one.data + b"\0" * (-len(one.data) % 4) for one in glyphs),
+        "glyf": b"".join([one.data for one in glyphs]),
         "head": _patched(template["head"], (8, ">I", (0,)), (36, ">hhhh", box), (50, ">h", (1,))),
         "hhea": _patched(template["hhea"], (10, ">Hhhh", _across(glyphs)), (34, ">H", (len(glyphs),))),
-        "hmtx": b"".join(struct.pack(">Hh", one.advance, one.box[0] if one.data else 0) for one in glyphs),
+        "hmtx": b"".join([one.metrics for one in glyphs]),
         "loca": struct.pack(f">{len(places)}I", *places),
         "maxp": _patched(
-            template["maxp"], (4, ">HHH", (len(glyphs), max(one.points for one in glyphs), max(one.contours for one in glyphs)))
+            template["maxp"], (4, ">HHH", (len(glyphs), max([one.points for one in glyphs]), max([one.contours for one in glyphs])))
         ),
         "name": template["name"],
         "post": template["post"],
     }
-    return _file(tables)
+    return _file(tables, {"glyf": sum([one.sum for one in glyphs]) & 0xFFFFFFFF})
 
 
 def _across(glyphs: Sequence[Outline]) -> tuple[int, int, int, int]:
     """advanceWidthMax, minLeftSideBearing, minRightSideBearing, xMaxExtent."""
-    drawn = [one for one in glyphs if one.data]
+    drawn = [(one.box[0], one.advance - one.box[2], one.box[2]) for one in glyphs if one.data]
+    widest = max([one.advance for one in glyphs])
     if not drawn:
-        return max(one.advance for one in glyphs), 0, 0, 0
-    right = min(one.advance - one.box[2] for one in drawn)
-    return max(one.advance for one in glyphs), min(one.box[0] for one in drawn), right, max(one.box[2] for one in drawn)
+        return widest, 0, 0, 0
+    left, right, extent = zip(*drawn, strict=True)
+    return widest, min(left), min(right), max(extent)
 
 
 def _patched(table: bytes, *changes: tuple[int, str, tuple[int, ...]]) -> bytes:
@@ -106,18 +115,22 @@ def _sum(data: bytes) -> int:
     return sum(words) & 0xFFFFFFFF
 
 
-def _file(tables: Mapping[str, bytes]) -> bytes:
+def _file(tables: Mapping[str, bytes], known: Mapping[str, int]) -> bytes:
+    """The tables with their list; `known` are checksums that need no counting. The whole's sum is the sum of its parts."""
     count = len(tables)
     power = 1 << (count.bit_length() - 1)
     head = struct.pack(">IHHHH", 0x00010000, count, power * 16, power.bit_length() - 1, (count - power) * 16)
-    at, listed, bodies = 12 + 16 * count, [], []
+    at, total, listed, bodies = 12 + 16 * count, 0, [], []
     for name in sorted(tables):
         body = tables[name]
-        listed.append(struct.pack(">4sIII", name.encode(), _sum(body), at, len(body)))
+        added = known[name] if name in known else _sum(body)
+        listed.append(struct.pack(">4sIII", name.encode(), added, at, len(body)))
+        total += added
         bodies.append(body + b"\0" * (-len(body) % 4))
         at += len(bodies[-1])
-    font = bytearray(head + b"".join(listed) + b"".join(bodies))
-    struct.pack_into(">I", font, _place(listed, "head") + 8, (_MAGIC - _sum(bytes(font))) & 0xFFFFFFFF)
+    front = head + b"".join(listed)
+    font = bytearray(front + b"".join(bodies))
+    struct.pack_into(">I", font, _place(listed, "head") + 8, (_MAGIC - total - _sum(front)) & 0xFFFFFFFF)
     return bytes(font)
 
 

@@ -10,14 +10,16 @@ import base64
 import re
 from datetime import datetime
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from tongban.kernel.clock import CHINA
 from tongban.kernel.gm import Signer, sm3
 from tongban.seals.errors import NotOurs
 from tongban.seals.model import Placement
 from tongban.seals.rules import container, ses
+from tongban.seals.rules.packing import zip_of
 from tongban.seals.rules.stamp import Clock
-from tongban.seals.rules.writer import NAMESPACE, zip_of
+from tongban.seals.rules.writer import NAMESPACE
 
 SM3_OID: Final = "1.2.156.10197.1.401"
 SIGNATURES: Final = "Doc_0/Signs/Signatures.xml"
@@ -36,10 +38,10 @@ def sign_package(
     """The package with one more seal on it (盖章). Raises NotOurs when it is not a package of this writer."""
     try:
         files = container.unpack(package)
-        container.wholesome(files)
-        container.one_document(files, DOCUMENT)
-        page_id = _page_id(files, placement.page)
-        number = _next_number(files)
+        roots = container.wholesome(files)
+        container.one_document(roots, DOCUMENT)
+        page_id = _page_id(roots[DOCUMENT], placement.page)
+        number = len(roots[SIGNATURES].findall("Signature")) if SIGNATURES in roots else 0
     except (container.Refused, KeyError) as why:
         raise NotOurs(str(why)) from why
     folder = f"Doc_0/Signs/Sign_{number}"
@@ -57,17 +59,11 @@ def sign_package(
     return zip_of(files)
 
 
-def _page_id(files: dict[str, bytes], at: int) -> str:
-    pages = container.read_xml(files[DOCUMENT], DOCUMENT).findall("Pages/Page")
+def _page_id(root: Element, at: int) -> str:
+    pages = root.findall("Pages/Page")
     if not 0 <= at < len(pages):
         raise NotOurs("no such page")
     return pages[at].get("ID", "")
-
-
-def _next_number(files: dict[str, bytes]) -> int:
-    if SIGNATURES not in files:
-        return 0
-    return len(container.read_xml(files[SIGNATURES], SIGNATURES).findall("Signature"))
 
 
 def _announce(entry: bytes) -> bytes:

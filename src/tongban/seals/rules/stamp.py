@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
-from asn1crypto import cms, core, tsp, x509
+from asn1crypto import cms, tsp, x509
 
-from tongban.seals.rules import p256
+from tongban.seals.rules import asn1, p256
 
 Imprint = Literal["sm3", "sha256"]
 SM3_OID: Final = "1.2.156.10197.1.401"
@@ -30,34 +30,14 @@ class BadStamp(Exception):
     """A token that is none, or not over this value, or from a clock nobody vouches for (时间戳不对)."""
 
 
-def _tlv(tag: int, *parts: bytes) -> bytes:
-    """One DER value: tag, length, contents."""
-    body = b"".join(parts)
-    size = len(body)
-    if size < 128:
-        return bytes((tag, size)) + body
-    wide = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes((tag, 0x80 | len(wide))) + wide + body
-
-
-def _oid(dotted: str) -> bytes:
-    made: bytes = core.ObjectIdentifier(dotted).dump()
-    return made
-
-
-def _integer(value: int) -> bytes:
-    return _tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1))
-
-
-_SEQUENCE, _SET, _OCTETS, _FIRST = 0x30, 0x31, 0x04, 0xA0
-_SIGNED_DATA, _TST_INFO = _oid("1.2.840.113549.1.7.2"), _oid("1.2.840.113549.1.9.16.1.4")
+_SIGNED_DATA, _TST_INFO = asn1.oid("1.2.840.113549.1.7.2"), asn1.oid("1.2.840.113549.1.9.16.1.4")
 _CONTENT_TYPE, _SIGNING_TIME, _MESSAGE_DIGEST, _SIGNED_BY = (
-    _oid(f"1.2.840.113549.1.9.{one}") for one in ("3", "5", "4", "16.2.47")
+    asn1.oid(f"1.2.840.113549.1.9.{one}") for one in ("3", "5", "4", "16.2.47")
 )
-_SHA256 = _tlv(_SEQUENCE, _oid(_OIDS["sha256"]))
-_ECDSA_SHA256 = _tlv(_SEQUENCE, _oid("1.2.840.10045.4.3.2"))
-_POLICY = _oid(POLICY)
-_IMPRINTS = {name: _tlv(_SEQUENCE, _oid(oid), b"\x05\x00") for name, oid in _OIDS.items()}
+_SHA256 = asn1.tlv(asn1.SEQUENCE, asn1.oid(_OIDS["sha256"]))
+_ECDSA_SHA256 = asn1.tlv(asn1.SEQUENCE, asn1.oid("1.2.840.10045.4.3.2"))
+_POLICY = asn1.oid(POLICY)
+_IMPRINTS = {name: asn1.tlv(asn1.SEQUENCE, asn1.oid(oid), b"\x05\x00") for name, oid in _OIDS.items()}
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -69,35 +49,35 @@ class Clock(msgspec.Struct, frozen=True):
     def stamp(self, imprint: Imprint, hashed: bytes, at: datetime, nonce: int | None = None) -> bytes:
         """A token, DER ContentInfo: `hashed` was there at `at`, whole seconds (盖时间戳)."""
         moment = at.astimezone(UTC)
-        info = _tlv(
-            _SEQUENCE, _integer(1), _POLICY, _tlv(_SEQUENCE, _IMPRINTS[imprint], _tlv(_OCTETS, hashed)),
-            _integer(secrets.randbits(127) | 1 << 126), _tlv(0x18, moment.strftime("%Y%m%d%H%M%SZ").encode()),
-            _integer(nonce) if nonce is not None else b"",
+        info = asn1.tlv(
+            asn1.SEQUENCE, asn1.integer(1), _POLICY, asn1.tlv(asn1.SEQUENCE, _IMPRINTS[imprint], asn1.octets(hashed)),
+            asn1.integer(secrets.randbits(127) | 1 << 126), asn1.tlv(0x18, moment.strftime("%Y%m%d%H%M%SZ").encode()),
+            asn1.integer(nonce) if nonce is not None else b"",
         )  # fmt: skip
         attributes = _attributes(info, self.certificate, moment)
-        return _token(info, self.certificate, attributes, self.key.sign(_tlv(_SET, attributes)))
+        return _token(info, self.certificate, attributes, self.key.sign(asn1.tlv(asn1.SET, attributes)))
 
 
 def _attributes(info: bytes, certificate: bytes, moment: datetime) -> bytes:
     """The signed attributes, in DER's order of a set (签名属性)."""
-    mark = _tlv(_SEQUENCE, _tlv(_SEQUENCE, _tlv(_SEQUENCE, _tlv(_OCTETS, hashlib.sha256(certificate).digest()))))
+    mark = asn1.tlv(asn1.SEQUENCE, asn1.tlv(asn1.SEQUENCE, asn1.tlv(asn1.SEQUENCE, asn1.octets(hashlib.sha256(certificate).digest()))))
     values = {
         _CONTENT_TYPE: _TST_INFO,
-        _SIGNING_TIME: _tlv(0x17, moment.strftime("%y%m%d%H%M%SZ").encode()),
-        _MESSAGE_DIGEST: _tlv(_OCTETS, hashlib.sha256(info).digest()),
+        _SIGNING_TIME: asn1.tlv(0x17, moment.strftime("%y%m%d%H%M%SZ").encode()),
+        _MESSAGE_DIGEST: asn1.octets(hashlib.sha256(info).digest()),
         _SIGNED_BY: mark,
     }
-    return b"".join(sorted(_tlv(_SEQUENCE, kind, _tlv(_SET, value)) for kind, value in values.items()))
+    return b"".join(sorted(asn1.tlv(asn1.SEQUENCE, kind, asn1.tlv(asn1.SET, value)) for kind, value in values.items()))
 
 
 def _token(info: bytes, certificate: bytes, attributes: bytes, signature: bytes) -> bytes:
     issuer, serial = _issuer_and_serial(certificate)
-    signer = _tlv(
-        _SEQUENCE, _integer(1), _tlv(_SEQUENCE, issuer, serial), _SHA256, _tlv(_FIRST, attributes), _ECDSA_SHA256, _tlv(_OCTETS, signature)
+    signer = asn1.tlv(
+        asn1.SEQUENCE, asn1.integer(1), asn1.tlv(asn1.SEQUENCE, issuer, serial), _SHA256, asn1.tlv(asn1.FIRST, attributes), _ECDSA_SHA256, asn1.octets(signature)
     )
-    content = _tlv(_SEQUENCE, _TST_INFO, _tlv(_FIRST, _tlv(_OCTETS, info)))
-    body = _tlv(_SEQUENCE, _integer(3), _tlv(_SET, _SHA256), content, _tlv(_FIRST, certificate), _tlv(_SET, signer))
-    return _tlv(_SEQUENCE, _SIGNED_DATA, _tlv(_FIRST, body))
+    content = asn1.tlv(asn1.SEQUENCE, _TST_INFO, asn1.tlv(asn1.FIRST, asn1.octets(info)))
+    body = asn1.tlv(asn1.SEQUENCE, asn1.integer(3), asn1.tlv(asn1.SET, _SHA256), content, asn1.tlv(asn1.FIRST, certificate), asn1.tlv(asn1.SET, signer))
+    return asn1.tlv(asn1.SEQUENCE, _SIGNED_DATA, asn1.tlv(asn1.FIRST, body))
 
 
 @lru_cache(maxsize=32)
@@ -132,6 +112,6 @@ def _read(token: bytes, imprint: Imprint, hashed: bytes, roots: tuple[bytes, ...
     holder = p256.holder_of(certificate, roots, moment, "stamp")
     if holder is None:
         raise BadStamp("盖时间戳的时钟不在信任的名单里")
-    if not p256.verified(holder.public, _tlv(_SET, signed), signature):
+    if not p256.verified(holder.public, asn1.tlv(asn1.SET, signed), signature):
         raise BadStamp("时间戳的签名不对")
     return moment

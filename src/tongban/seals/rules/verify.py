@@ -38,13 +38,13 @@ def verify_ofd(package: bytes, anchors: Anchors) -> Verdict:
         except container.Refused as why:
             raise Failed("container", why.sentence, why.file) from None
         try:
-            list_path, listed = _listed(files)
-            container.wholesome(files)
+            roots = container.wholesome(files)
+            list_path, listed = _listed(files, roots)
         except container.Refused as why:
             raise Failed("format", why.sentence, why.file) from None
         for at, path in enumerate(listed):
             seals.append(Signed(path))
-            seals[-1] = _verify_one(files, list_path, listed, at, anchors, seals)
+            seals[-1] = _verify_one(files, roots, list_path, listed, at, anchors, seals)
     except Failed as failed:
         return Verdict(False, failed.step, failed.sentence, failed.file, tuple(seals))
     return Verdict(True, sentence=ended(seals), seals=tuple(seals))
@@ -65,18 +65,23 @@ def _text(element: Element, path: str, file: str) -> str:
     return (found.text or "").strip()
 
 
-def _listed(files: dict[str, bytes]) -> tuple[str, list[str]]:
+def _root(files: dict[str, bytes], roots: dict[str, Element], path: str) -> Element:
+    """The root of a file that is to be XML, whatever its name. Raises Refused."""
+    return roots[path] if path in roots else container.read_xml(files[path], path)
+
+
+def _listed(files: dict[str, bytes], roots: dict[str, Element]) -> tuple[str, list[str]]:
     """The list's path and those of all Signature.xml, in the order of the list. Raises Refused, also when there is none."""
-    _, entry = _file(files, "OFD.xml")
-    bodies = container.read_xml(entry, "OFD.xml").findall("DocBody")
+    _file(files, "OFD.xml")
+    bodies = _root(files, roots, "OFD.xml").findall("DocBody")
     if len(bodies) != 1:
         raise container.Refused("一个文件里只能有一份文档", "OFD.xml")
     _file(files, _text(bodies[0], "DocRoot", "OFD.xml"))
     if bodies[0].find("Signatures") is None:
         raise container.Refused("这份文件没有盖章", "OFD.xml")
-    path, content = _file(files, _text(bodies[0], "Signatures", "OFD.xml"))
+    path, _ = _file(files, _text(bodies[0], "Signatures", "OFD.xml"))
     found = []
-    for one in container.read_xml(content, path).findall("Signature"):
+    for one in _root(files, roots, path).findall("Signature"):
         if one.get("Type", "Seal") != "Seal":
             raise container.Refused("不是印章签名", path)
         found.append(_file(files, one.get("BaseLoc", ""), posixpath.dirname(path))[0])
@@ -88,11 +93,11 @@ def _listed(files: dict[str, bytes]) -> tuple[str, list[str]]:
 
 
 def _verify_one(
-    files: dict[str, bytes], list_path: str, listed: list[str], at: int, anchors: Anchors, seals: list[Signed]
+    files: dict[str, bytes], roots: dict[str, Element], list_path: str, listed: list[str], at: int, anchors: Anchors, seals: list[Signed]
 ) -> Signed:
     path = listed[at]
     try:
-        root = container.read_xml(files[path], path)
+        root = _root(files, roots, path)
         value_path, value = _file(files, _text(root, "SignedValue", path), posixpath.dirname(path))
         facts = ses.read_signature(value, value_path)
         method = _text(root, "SignedInfo/SignatureMethod", path)

@@ -6,19 +6,18 @@ Pure and repeatable: the same Document gives the same bytes. Units are millimetr
 from __future__ import annotations
 
 import asyncio
-import io
-import zipfile
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from tongban.kernel.clock import CHINA
 from tongban.seals.model import Box, Document, Image, Line, Mark, Page, Text
 from tongban.seals.rules import fonts
+from tongban.seals.rules.packing import zip_of
 
 NAMESPACE: Final = "http://www.ofdspec.org/2016"
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
 async def compose(document: Document) -> bytes:
@@ -28,25 +27,15 @@ async def compose(document: Document) -> bytes:
 
 def build_ofd(document: Document) -> bytes:
     """The OFD bytes of `document`, unsealed (制作版式文件). Raises MissingGlyph for a character without a glyph."""
-    return zip_of(_Book(document).files(), level=1)  # sealing packs it again, and better
+    return zip_of(_Book(document).files(), level=0)  # sealing packs it again, and small
 
 
-def zip_of(files: dict[str, bytes], level: int = 4) -> bytes:
-    """The package of `files` by path, in their order, without clock or owner (打包)."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
-        for path, content in files.items():
-            entry = zipfile.ZipInfo(path, _EPOCH)
-            packed = path.endswith((".png", ".esl", ".dat"))
-            entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
-    return out.getvalue()
-
-
+@lru_cache(maxsize=8192)
 def _n(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+@lru_cache(maxsize=256)
 def _rgb(colour: str) -> str:
     return " ".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
 

@@ -8,7 +8,7 @@ import warnings
 import zipfile
 import zlib
 
-from tongban.seals.rules import container, pdf, writer
+from tongban.seals.rules import container, packing, pdf, writer
 from tongban.seals.tests import make
 
 XXE = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
@@ -60,7 +60,7 @@ def _with(changes: dict[str, bytes | None]) -> bytes:
             files.pop(path)
         else:
             files[path] = body
-    return writer.zip_of(files)
+    return packing.zip_of(files)
 
 
 def _xml(body: str) -> bytes:

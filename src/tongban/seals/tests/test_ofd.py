@@ -13,7 +13,7 @@ import pytest
 from tongban.kernel.gm import Sm2PrivateKey, x509
 from tongban.seals import errors
 from tongban.seals.model import Anchors, Document, Page, Text
-from tongban.seals.rules import container, drawing, fonts, ses, signing, verify, writer
+from tongban.seals.rules import container, drawing, fonts, packing, ses, signing, verify, writer
 from tongban.seals.tests import hostile, make
 
 
@@ -30,7 +30,7 @@ def sealed(kit):
 def changed(package: bytes, edit) -> bytes:
     files = container.unpack(package)
     edit(files)
-    return writer.zip_of(files)
+    return packing.zip_of(files)
 
 
 def test_an_outside_reader_reads_the_text_back(sealed, tmp_path):
@@ -82,7 +82,7 @@ def test_flipped_bits_never_verify(sealed, kit, path):
     for at in range(0, len(body), max(1, len(body) // 150)):
         edited = bytearray(body)
         edited[at] ^= 1 << (at % 8)
-        forged = writer.zip_of(files | {path: bytes(edited)})
+        forged = packing.zip_of(files | {path: bytes(edited)})
         assert not verify.verify_ofd(forged, kit.anchors).ok, at
 
 

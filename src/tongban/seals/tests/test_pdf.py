@@ -15,7 +15,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from tongban.kernel.gm import sm3
 from tongban.seals import errors
 from tongban.seals.model import Anchors, Document, Page, Period, Placement, Text
-from tongban.seals.rules import container, p256, pdf, pdf_reading, pdf_verify, ses, stamp, verify, writer
+from tongban.seals.rules import container, p256, packing, pdf, pdf_reading, pdf_verify, ses, stamp, verify, writer
 from tongban.seals.tests import make
 
 
@@ -158,7 +158,7 @@ def test_a_stamp_of_another_document_is_not_taken(paper):
     while len(other) != len(first.stamp):  # a DER signature is 70 to 72 bytes
         other = paper.means.clock.stamp("sm3", sm3(b"another signature"), make.AT)
     moved[value] = moved[value].replace(first.stamp, other)
-    verdict = verify.verify_ofd(writer.zip_of(moved), trusted)
+    verdict = verify.verify_ofd(packing.zip_of(moved), trusted)
     assert (verdict.step, verdict.sentence) == ("time", "时间戳不是给这个签名盖的")
     assert verify.verify_ofd(one, kit.anchors).sentence == "盖时间戳的时钟不在信任的名单里"
 
