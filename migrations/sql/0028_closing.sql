@@ -157,7 +157,7 @@ CREATE FUNCTION on_hold(person text, case_no text) RETURNS boolean LANGUAGE sql 
 $$;
 COMMENT ON FUNCTION on_hold(text, text) IS 'Whether rows of this person or case are under legal hold 是否在法定保留中';
 
-CREATE TABLE retention_run (
+CREATE TABLE retention_day (
     id uuid NOT NULL,
     day date NOT NULL,
     started_at timestamptz NOT NULL,
@@ -170,13 +170,13 @@ CREATE TABLE retention_run (
     PRIMARY KEY (id),
     UNIQUE (day)
 );
-COMMENT ON TABLE retention_run IS 'Run of the retention clock 到期清理的一次: how many rows of which table went, what is left over (privacy.md 4)';
-COMMENT ON COLUMN retention_run.id IS 'number | UUIDv7 | internal';
-COMMENT ON COLUMN retention_run.day IS 'day it belongs to | day in China | internal';
-COMMENT ON COLUMN retention_run.started_at IS 'when it began | UTC | internal';
-COMMENT ON COLUMN retention_run.ended_at IS 'when it was through; null while it runs or was cut off | UTC | internal';
-COMMENT ON COLUMN retention_run.counts IS 'rows ended by table | object of counts | internal';
-COMMENT ON COLUMN retention_run.held IS 'rows past their time that a legal hold keeps, by table | object of counts | internal';
-COMMENT ON COLUMN retention_run.leftovers IS 'rows two days past their time that are still there, by table | object of counts | internal';
-COMMENT ON COLUMN retention_run.failed IS 'tables whose end failed, with the kind of failure | object of codes | internal';
-COMMENT ON COLUMN retention_run.leaf IS 'commitment of its leaf | sm3:… | internal';
+COMMENT ON TABLE retention_day IS 'Run of the retention clock 到期清理的一次: how many rows of which table went, what is left over (privacy.md 4)';
+COMMENT ON COLUMN retention_day.id IS 'number | UUIDv7 | internal';
+COMMENT ON COLUMN retention_day.day IS 'day it belongs to | day in China | internal';
+COMMENT ON COLUMN retention_day.started_at IS 'when it began | UTC | internal';
+COMMENT ON COLUMN retention_day.ended_at IS 'when it was through; null while it runs or was cut off | UTC | internal';
+COMMENT ON COLUMN retention_day.counts IS 'rows ended by table | object of counts | internal';
+COMMENT ON COLUMN retention_day.held IS 'rows past their time that a legal hold keeps, by table | object of counts | internal';
+COMMENT ON COLUMN retention_day.leftovers IS 'rows two days past their time that are still there, by table | object of counts | internal';
+COMMENT ON COLUMN retention_day.failed IS 'tables whose end failed, with the kind of failure | object of codes | internal';
+COMMENT ON COLUMN retention_day.leaf IS 'commitment of its leaf | sm3:… | internal';
