@@ -12,6 +12,7 @@ from tongban.kernel.db import Database
 from tongban.kernel.gm import BadKey, FieldCipher, FileKeyStore, KeyStore
 from tongban.kernel.gm.token import Pkcs11Token
 from tongban.kernel.http import HttpClient
+from tongban.kernel.person_keys import PersonKeys
 from tongban.kernel.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Node:
         self.db = db
         self.keys = keys
         self.cipher = FieldCipher(keys)
+        self.person_keys = PersonKeys(keys, self.cipher)
         self.clock: Clock = clock or SystemClock()
         self.http = http or HttpClient()
         self.bell = Bell()

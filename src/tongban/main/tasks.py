@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tongban import federation, identity, transparency
-from tongban.kernel import jobs
+from tongban.kernel import jobs, person_keys
 from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -14,6 +14,7 @@ _WITNESSED_SECONDS = 60
 _FORK_SECONDS = 20
 _CERTIFICATE_SECONDS = 30
 _DATA_KEY_SECONDS = 3600
+_OLD_ROWS_SECONDS = 86_400
 
 
 async def send_head(node: Node) -> None:
@@ -90,11 +91,22 @@ def _proof(told: object) -> tuple[bytes, ...]:
         return ()
 
 
+async def seal_old_rows(node: Node) -> None:
+    """Values from before the person keys get under them (改封旧行); after the first day nothing is left to do."""
+    await person_keys.seal_all_old(node.db, node.person_keys)
+
+
+async def wipe_person_half(node: Node, payload: jobs.Payload) -> None:
+    """`main.wipe_person_half {place}`: the other half of a forgotten key, once its row is gone for good."""
+    await node.person_keys.wipe(int(payload["place"]))
+
+
 CLOCKS = [
     jobs.Clockwork("main.log_heads", _HEAD_SECONDS, send_head),
     jobs.Clockwork("main.log_witnessed", _WITNESSED_SECONDS, send_witnessed),
     jobs.Clockwork("main.log_forks", _FORK_SECONDS, tell_forks),
     jobs.Clockwork("main.log_certificate", _CERTIFICATE_SECONDS, keep_certificate, bell="federation.directory"),
     jobs.Clockwork("main.data_keys", _DATA_KEY_SECONDS, resealing.turn, bell=resealing.BELL),
+    jobs.Clockwork("main.old_rows", _OLD_ROWS_SECONDS, seal_old_rows),
 ]
-JOBS = {"main.close_log_gap": close_log_gap}
+JOBS = {"main.close_log_gap": close_log_gap, person_keys.WIPE: wipe_person_half}

@@ -44,7 +44,7 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
         actor.subject,
     )
     if row is not None:
-        return rows.draft_of(node, row)
+        return await rows.draft_of(tx, node, row)
     now, made = node.clock.now(), uuid7()
     row = await tx.fetchrow(
         "INSERT INTO draft (subject, id, actor_subject, task_code, item_version, item_digest, step, file, made_at, touched_at)"
@@ -55,14 +55,14 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
         task_code,
         str(item.version),
         item.digest,
-        rows.seal(node, "draft.file", made, DraftFile()),
+        await rows.seal(tx, node, owner, "draft.file", made, DraftFile()),
         now,
     )
     assert row is not None
     if not subject:
         await identity.record_act(tx, node, actor, "draft", what=item.name, about=f"case:{made}")
     log("cases.draft_begun", case_id=made, item=task_code)
-    return rows.draft_of(node, row)
+    return await rows.draft_of(tx, node, row)
 
 
 async def take(tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = False) -> tuple[Draft, catalogue.Item]:
@@ -133,7 +133,7 @@ async def write(tx: Tx, node: Node, draft: Draft, file: DraftFile, *, step: str)
         "UPDATE draft SET file = $3, step = $4, touched_at = $5, told_at = NULL WHERE subject = $1 AND id = $2 AND state = 'draft'",
         draft.subject,
         draft.id,
-        rows.seal(node, "draft.file", draft.id, file),
+        await rows.seal(tx, node, draft.subject, "draft.file", draft.id, file),
         step,
         now,
     )

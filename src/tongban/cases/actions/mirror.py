@@ -29,7 +29,7 @@ async def hear(tx: Tx, node: Node, origin: str, view: View) -> bool:
         return False
     if view.owner_node != origin:
         raise LetterNotOurs("case.state speaks for another node")
-    mirror = rows.mirror_of(node, row)
+    mirror = await rows.mirror_of(tx, node, row)
     if (view.term, view.rev) <= (mirror.term, mirror.rev):
         return False
     if origin not in {mirror.owner_node, mirror.new_owner}:
@@ -62,7 +62,7 @@ async def withdraw_refused(tx: Tx, node: Node, origin: str, body: dict[str, Any]
     )
     if row is None:
         return
-    submitted = rows.opened(node, "case_mirror.form", str(row["mirror"]), row["form"], Submission)
+    submitted = await rows.opened(tx, node, "case_mirror.form", str(row["mirror"]), row["form"], Submission)
     await power.tell(
         tx, node, subject=row["subject"], actor_subject=submitted.actor_subject, item=row["task_code"], kind="case.withdraw_refused", title="没有撤回",
         text=f"撤回申请到的时候，{body.get('why') or '决定已经作出'}。", link=f"/cases/{case_id}", about=f"case:{case_id}",
@@ -128,7 +128,7 @@ async def _write(tx: Tx, node: Node, mirror: Mirror, view: View) -> None:
         view.owner_name,
         view.new_owner,
         node.clock.now(),
-        rows.seal(node, "case_mirror.view", mirror.id, view),
+        await rows.seal(tx, node, view.subject, "case_mirror.view", mirror.id, view),
         final,
     )
 
@@ -152,7 +152,7 @@ async def _keep_aside(tx: Tx, node: Node, origin: str, view: View) -> None:
         view.subject,
         view.case,
         origin,
-        rows.seal(node, "case_claim.view", view.case, view),
+        await rows.seal(tx, node, view.subject, "case_claim.view", view.case, view),
         node.clock.now(),
     )
     log("cases.claim_kept", case_id=view.case, origin=origin)
@@ -166,4 +166,4 @@ async def _claims(tx: Tx, node: Node, view: View) -> None:
         view.new_owner,
     )
     if blob is not None:
-        await hear(tx, node, view.new_owner, rows.opened(node, "case_claim.view", view.case, blob, View))
+        await hear(tx, node, view.new_owner, await rows.opened(tx, node, "case_claim.view", view.case, blob, View))

@@ -65,7 +65,7 @@ async def came(tx: Tx, node: Node, letter: federation.Letter, kind: str, *, orig
         sender,
         datetime.fromtimestamp((at or letter.counts_at) / 1000, UTC),
         node.clock.now(),
-        rows.seal(node, "case_standing.content", body.request, body),
+        await rows.seal(tx, node, case.subject, "case_standing.content", body.request, body),
     )
     if new:
         await answer_one(tx, node, case)
@@ -145,7 +145,7 @@ async def _withdraw(tx: Tx, node: Node, case: Case, row: rows.Row) -> str:
 
 
 async def _correct(tx: Tx, node: Node, case: Case, row: rows.Row) -> str:
-    body = rows.opened(node, "case_standing.content", row["request"], row["content"], Corrected)
+    body = await rows.opened(tx, node, "case_standing.content", row["request"], row["content"], Corrected)
     asked = case.file.correction
     answers = asked is not None and asked.asking == body.asking
     grounds = moves.Grounds(
@@ -196,7 +196,7 @@ async def _apply(
 
 async def _forward(tx: Tx, node: Node, case: Case, row: rows.Row) -> None:
     kind = Corrected if row["kind"] == "correct" else Withdrawal
-    original: Any = msgspec.to_builtins(rows.opened(node, "case_standing.content", row["request"], row["content"], kind))
+    original: Any = msgspec.to_builtins(await rows.opened(tx, node, "case_standing.content", row["request"], row["content"], kind))
     body = {
         "case": case.id, "kind": row["kind"], "origin": row["from_node"], "at": int(row["sent_at"].timestamp() * 1000),
         "body": original,

@@ -127,8 +127,8 @@ async def write_line(
         who.ref,
         who.unit,
         words.title,
-        node.cipher.seal("case", "case_history.shown", place, words.shown) if words.shown else None,
-        node.cipher.seal("case", "case_history.opinion", place, words.opinion) if words.opinion else None,
+        await rows.seal_text(tx, node, case.subject, "case_history.shown", place, words.shown),
+        await rows.seal_text(tx, node, case.subject, "case_history.opinion", place, words.opinion),
         leaf,
     )
 
@@ -141,7 +141,7 @@ async def insert(tx: Tx, node: Node, case: Case, clocks: tuple[Clock, ...]) -> N
     await tx.execute(
         f"INSERT INTO case_record ({', '.join(names)}, file) VALUES ({marks})",
         *values,
-        rows.seal(node, "case_record.file", case.id, case.file),
+        await rows.seal(tx, node, case.subject, "case_record.file", case.id, case.file),
     )
     await _clocks(tx, case, clocks)
 
@@ -207,7 +207,7 @@ async def _save(tx: Tx, node: Node, before: Case, case: Case) -> None:
         case.subject,
         case.id,
         *[getattr(case, name) for name in names],
-        rows.seal(node, "case_record.file", case.id, case.file),
+        await rows.seal(tx, node, case.subject, "case_record.file", case.id, case.file),
         before.term,
         before.rev,
     )

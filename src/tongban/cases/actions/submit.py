@@ -136,7 +136,7 @@ async def _record(tx: Tx, node: Node, actor: Actor, sent: Submission, item: cata
         " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,'submitted',$11,$12,$13,$14,$15) RETURNING *",
         sent.subject, sent.case, sent.number, sent.task_code, sent.item_version, sent.item_digest, item.name,
         item.owner_node, item.organisation.name, actor.staff_id if window else "", PROCESS.states["submitted"].public,
-        node.clock.now(), b"", rows.seal(node, "case_mirror.form", sent.case, sent), msgspec.to_builtins(receipt),
+        node.clock.now(), b"", await rows.seal(tx, node, sent.subject, "case_mirror.form", sent.case, sent), msgspec.to_builtins(receipt),
     )  # fmt: skip
     for code, files in sent.materials.items():
         for carried in files:
@@ -149,7 +149,7 @@ async def _record(tx: Tx, node: Node, actor: Actor, sent: Submission, item: cata
                 carried.id,
             )
     assert row is not None
-    return rows.mirror_of(node, row)
+    return await rows.mirror_of(tx, node, row)
 
 
 async def record_again(tx: Tx, node: Node, actor: Actor, sent: Submission, item: catalogue.Item) -> Mirror:

@@ -53,7 +53,7 @@ async def offered(tx: Tx, node: Node, letter: federation.Letter) -> None:
         "INSERT INTO case_offer (subject, case_id, term, way, other_node, org_code, division, reason, item_name, number,"
         " file, at) VALUES ($1,$2,$3,'in',$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT DO NOTHING",
         file.file.submission.subject, file.case, file.term, letter.origin, file.org_code, file.division, file.reason,
-        file.item_name, file.number, rows.seal(node, "case_offer.file", file.case, file), node.clock.now(),
+        file.item_name, file.number, await rows.seal(tx, node, file.file.submission.subject, "case_offer.file", file.case, file), node.clock.now(),
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ async def take(tx: Tx, node: Node, actor: Actor, given: Offer) -> Case | Refusal
     )
     if row is None:
         raise CaseUnknown
-    file = rows.opened(node, "case_offer.file", given.case_id, row["file"], OfferedFile)
+    file = await rows.opened(tx, node, "case_offer.file", given.case_id, row["file"], OfferedFile)
     desk.must_offer(actor, "cases.accept", given, file.file.submission.task_code)
     transition = "T25" if file.state == "received" else "T28"
     facts = moves.Facts(
@@ -184,7 +184,7 @@ async def _note_offer(tx: Tx, node: Node, case: Case, file: OfferedFile, way: st
         "INSERT INTO case_offer (subject, case_id, term, way, other_node, org_code, division, reason, item_name, number,"
         " file, at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) ON CONFLICT DO NOTHING",
         case.subject, case.id, case.term, way, other, file.org_code, file.division, file.reason, case.item_name,
-        case.number, rows.seal(node, "case_offer.file", case.id, file), node.clock.now(),
+        case.number, await rows.seal(tx, node, case.subject, "case_offer.file", case.id, file), node.clock.now(),
     )  # fmt: skip
 
 
@@ -217,4 +217,4 @@ async def _task_code(tx: Tx, node: Node, given: Offer) -> str:
         given.case_id,
         given.term,
     )
-    return rows.opened(node, "case_offer.file", given.case_id, blob, OfferedFile).file.submission.task_code
+    return (await rows.opened(tx, node, "case_offer.file", given.case_id, blob, OfferedFile)).file.submission.task_code

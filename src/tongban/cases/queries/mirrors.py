@@ -20,7 +20,7 @@ async def of_person(tx: Tx, node: Node, subject: str, case_id: str) -> Mirror | 
     if not is_uuid(case_id):
         return None
     row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2", subject, case_id)
-    return rows.mirror_of(node, row) if row else None
+    return await rows.mirror_of(tx, node, row) if row else None
 
 
 async def for_actor(tx: Tx, node: Node, actor: Actor, case_id: str) -> Mirror | None:
@@ -34,7 +34,7 @@ async def cases_of(tx: Tx, node: Node, subject: str, *, limit: int = 100) -> tup
     found = await tx.fetch(
         "SELECT * FROM case_mirror WHERE subject = $1 ORDER BY submitted_at DESC LIMIT $2", subject, limit
     )
-    return tuple(rows.mirror_of(node, row) for row in found)
+    return tuple([await rows.mirror_of(tx, node, row) for row in found])
 
 
 async def requests(tx: Tx, subject: str, case_id: str) -> tuple[Request, ...]:
@@ -60,7 +60,7 @@ async def draft(tx: Tx, node: Node, subject: str, draft_id: str, *, lock: bool =
     row = await tx.fetchrow(
         "SELECT * FROM draft WHERE subject = $1 AND id = $2" + (" FOR UPDATE" if lock else ""), subject, draft_id
     )
-    return rows.draft_of(node, row) if row else None
+    return await rows.draft_of(tx, node, row) if row else None
 
 
 async def draft_by(tx: Tx, node: Node, actor_subject: str, draft_id: str, *, lock: bool = False) -> Draft | None:
@@ -71,7 +71,7 @@ async def draft_by(tx: Tx, node: Node, actor_subject: str, draft_id: str, *, loc
         "SELECT * FROM draft WHERE id = $1 AND actor_subject = $2 AND subject <> $2" + (" FOR UPDATE" if lock else ""),
         draft_id, actor_subject,
     )  # fmt: skip
-    return rows.draft_of(node, row) if row else None
+    return await rows.draft_of(tx, node, row) if row else None
 
 
 async def drafts(tx: Tx, node: Node, subject: str) -> tuple[Draft, ...]:
@@ -79,7 +79,7 @@ async def drafts(tx: Tx, node: Node, subject: str) -> tuple[Draft, ...]:
     found = await tx.fetch(
         "SELECT * FROM draft WHERE subject = $1 AND state = 'draft' ORDER BY touched_at DESC LIMIT 20", subject
     )
-    return tuple(rows.draft_of(node, row) for row in found)
+    return tuple([await rows.draft_of(tx, node, row) for row in found])
 
 
 async def earlier_answers(tx: Tx, node: Node, subject: str, field: str) -> tuple[str, date] | None:

@@ -16,7 +16,7 @@ async def held(tx: Tx, node: Node, case_id: str) -> Case | None:
     if not is_uuid(case_id):
         return None
     row = await tx.fetchrow("SELECT * FROM case_record WHERE id = $1", case_id)
-    return rows.case_of(node, row) if row else None
+    return await rows.case_of(tx, node, row) if row else None
 
 
 async def locked(tx: Tx, node: Node, case_id: str) -> Case | None:
@@ -24,7 +24,7 @@ async def locked(tx: Tx, node: Node, case_id: str) -> Case | None:
     if not is_uuid(case_id):
         return None
     row = await tx.fetchrow("SELECT * FROM case_record WHERE id = $1 FOR UPDATE", case_id)
-    return rows.case_of(node, row) if row else None
+    return await rows.case_of(tx, node, row) if row else None
 
 
 async def clocks(tx: Tx, subject: str, case_id: str) -> tuple[Clock, ...]:
@@ -45,7 +45,7 @@ async def history(tx: Tx, node: Node, subject: str, case_id: str) -> tuple[Histo
     found = await tx.fetch(
         "SELECT * FROM case_history WHERE subject = $1 AND case_id = $2 ORDER BY n", subject, case_id
     )
-    return tuple(rows.line_of(node, row) for row in found)
+    return tuple([await rows.line_of(tx, node, row) for row in found])
 
 
 async def materials(tx: Tx, node: Node, case: Case) -> dict[str, tuple[Material, ...]]:

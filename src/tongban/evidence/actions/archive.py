@@ -99,7 +99,7 @@ async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
         "INSERT INTO archive (subject, id, case_id, number, item_name, org_code, division, term, ended_on, state, digest, leaf, address,"
         " content_key, byte_count, file_count, made_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,'waiting',$10,$11,$12,$13,$14,$15,$16)",
         dossier.subject, made, dossier.case, dossier.number, dossier.item_name, dossier.org_code, dossier.division, term, dossier.ended_on,
-        digest(manifest), leaf.id, address, node.cipher.seal_bytes("case", "archive.content_key", made, secret), len(whole), len(inside), now,
+        digest(manifest), leaf.id, address, await node.person_keys.seal(tx, dossier.subject, "file", "archive.content_key", made, secret), len(whole), len(inside), now,
     )  # fmt: skip
     log("evidence.archived", case_id=dossier.case, bytes=len(whole), leaf=leaf.id)
     found = await looking.archive_of(tx, dossier.case)
@@ -159,7 +159,7 @@ async def _finish(tx: Tx, node: Node, archive_id: str) -> int:
     old: str = await tx.fetchval("SELECT address FROM archive WHERE id = $1", archive_id)
     await tx.execute(
         "UPDATE archive SET state = 'packed', address = $2, content_key = $3, byte_count = $4 WHERE id = $1",
-        archive_id, address, node.cipher.seal_bytes("case", "archive.content_key", archive_id, secret), len(package),
+        archive_id, address, await node.person_keys.seal(tx, found.subject, "file", "archive.content_key", archive_id, secret), len(package),
     )  # fmt: skip
     await jobs.enqueue(tx, DROP, {"address": old})
     return 1
@@ -192,6 +192,7 @@ async def _clear(tx: Tx, node: Node, archive_id: str) -> None:
         archive_id, node.clock.now(),
     )  # fmt: skip
     await jobs.enqueue(tx, DROP, {"address": address})
+    await node.person_keys.forget(tx, found.subject)  # the last file of a person takes its key along: old backups stay shut
     receiver: str = await tx.fetchval("SELECT receiver FROM archive_batch WHERE id = $1", found.batch)
     await notifications.notify(
         tx, node, subject=found.subject, kind="archive.cleared", about=f"case:{found.case_id}", title="一件办结的事已移交存档",

@@ -104,7 +104,7 @@ async def _keep(
     tx: Tx, node: Node, subject: str, name: str, media_type: str, content: bytes, kind: str, origin: str, scan: Scan = "none"
 ) -> Material:
     address, secret = await put(node, content)
-    made = uuid7()
+    made, purpose = uuid7(), queries.purpose_of(origin)
     row = await tx.fetchrow(
         "INSERT INTO material (subject, id, kind, name, media_type, byte_count, address, content_key, origin,"
         " origin_node, held, made_at, scan, scanned_at)"
@@ -112,11 +112,11 @@ async def _keep(
         subject,
         made,
         kind,
-        node.cipher.seal("case", "material.name", made, name),
+        await node.person_keys.seal(tx, subject, purpose, "material.name", made, name.encode()),
         media_type,
         len(content),
         address,
-        node.cipher.seal_bytes("case", "material.content_key", made, secret),
+        await node.person_keys.seal(tx, subject, purpose, "material.content_key", made, secret),
         origin,
         node.id,
         node.clock.now(),
@@ -127,7 +127,7 @@ async def _keep(
         await ring(tx, WANTED)
     log("evidence.kept", kind=media_type, bytes=len(content))
     assert row is not None
-    return queries.of_row(node, row)
+    return await queries.of_row(tx, node, row)
 
 
 async def use(tx: Tx, node: Node, subject: str, material_id: str, *, used_in: str, to: str) -> None:
@@ -152,11 +152,11 @@ async def travel(tx: Tx, node: Node, subject: str, material_id: str, *, used_in:
     return Travelling(
         id=material_id,
         kind=row["kind"],
-        name=node.cipher.open("case", "material.name", material_id, row["name"]).reveal(),
+        name=(await node.person_keys.open(tx, "material.name", material_id, row["name"])).decode(),
         media_type=row["media_type"],
         byte_count=row["byte_count"],
         address=row["address"],
-        key=b64(node.cipher.open_bytes("case", "material.content_key", material_id, row["content_key"])),
+        key=b64(await node.person_keys.open(tx, "material.content_key", material_id, row["content_key"])),
         origin_node=row["origin_node"] if row["held"] is False else node.id,
     )
 
@@ -171,11 +171,11 @@ async def arrive(tx: Tx, node: Node, subject: str, carried: Travelling, *, used_
         subject,
         carried.id,
         carried.kind,
-        node.cipher.seal("case", "material.name", carried.id, rules.file_name(carried.name)),
+        await node.person_keys.seal(tx, subject, "file", "material.name", carried.id, rules.file_name(carried.name).encode()),
         carried.media_type if carried.media_type in KINDS else "application/octet-stream",
         carried.byte_count,
         carried.address,
-        node.cipher.seal_bytes("case", "material.content_key", carried.id, secret),
+        await node.person_keys.seal(tx, subject, "file", "material.content_key", carried.id, secret),
         carried.origin_node,
         node.clock.now(),
         "none" if queries.scanner(node) is None else "waiting",

@@ -42,7 +42,8 @@ async def scan_waiting(node: Node) -> None:
         ciphertext = await asyncio.to_thread(store.get, row["address"])
         if ciphertext is None:
             continue
-        secret = node.cipher.open_bytes("case", "material.content_key", row["id"], row["content_key"])
+        async with node.db.reading() as tx:
+            secret = await node.person_keys.open(tx, "material.content_key", row["id"], row["content_key"])
         try:
             content = await asyncio.to_thread(queries.plain, ciphertext, row["address"], secret)
         except ContentDamaged:

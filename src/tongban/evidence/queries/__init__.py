@@ -11,6 +11,7 @@ from tongban.evidence.queries.materials import (
     open_travelling,
     piece_of,
     plain,
+    purpose_of,
     read,
     uses,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "open_travelling",
     "piece_of",
     "plain",
+    "purpose_of",
     "read",
     "scanner",
     "uses",

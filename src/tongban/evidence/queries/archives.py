@@ -88,7 +88,7 @@ async def package(tx: Tx, node: Node, archive_id: str) -> bytes:
     row = await tx.fetchrow("SELECT address, content_key FROM archive WHERE id = $1", archive_id)
     if row is None or not row["content_key"]:
         raise ContentAway
-    secret = node.cipher.open_bytes("case", "archive.content_key", archive_id, row["content_key"])
+    secret = await node.person_keys.open(tx, "archive.content_key", archive_id, row["content_key"])
     ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
     if ciphertext is None:
         raise ContentAway

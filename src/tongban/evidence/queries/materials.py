@@ -11,12 +11,23 @@ from tongban.evidence.errors import BeingScanned, ContentAway, ContentDamaged, I
 from tongban.evidence.model import Material, Opened, Travelling, Use
 from tongban.evidence.queries.content import content_store
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import CannotOpen, b64, digest, sm4_gcm_decrypt, unb64
+from tongban.kernel.gm import CannotOpen, Personal, b64, digest, sm4_gcm_decrypt, unb64
 from tongban.kernel.node import Node
+from tongban.kernel.person_keys import Kept, Purpose, kept_under
 
 AAD = b"tongban evidence 1"
 PIECE = 4_000_000
 TAG = 16
+_PURPOSE = "CASE WHEN origin = 'upload' THEN 'own' ELSE 'file' END"
+
+kept_under(
+    Kept("material", "content_key", purpose=_PURPOSE), Kept("material", "name", purpose=_PURPOSE), Kept("archive", "content_key"),
+)  # fmt: skip
+
+
+def purpose_of(origin: str) -> Purpose:
+    """Which of a person's keys a file stands under: what one uploaded is one's own until a case here holds it (人员密钥)."""
+    return "own" if origin == "upload" else "file"
 
 
 def ciphertext(node: Node, address: str) -> bytes | None:
@@ -31,13 +42,13 @@ async def materials(tx: Tx, node: Node, subject: str) -> tuple[Material, ...]:
         " ORDER BY made_at DESC, id DESC LIMIT 200",
         subject,
     )
-    return tuple(of_row(node, row) for row in rows)
+    return tuple([await of_row(tx, node, row) for row in rows])
 
 
 async def material(tx: Tx, node: Node, subject: str, material_id: str) -> Material | None:
     """One file of a person, or None; another person's is None too (T-42)."""
     row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
-    return of_row(node, row) if row else None
+    return await of_row(tx, node, row) if row else None
 
 
 async def uses(tx: Tx, subject: str, material_id: str) -> tuple[Use, ...]:
@@ -64,11 +75,11 @@ async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
         raise Infected
     if row["scan"] == "waiting" and row["held"]:
         raise BeingScanned
-    secret = node.cipher.open_bytes("case", "material.content_key", material_id, row["content_key"])
+    secret = await node.person_keys.open(tx, "material.content_key", material_id, row["content_key"])
     ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
     if ciphertext is None:
         raise ContentAway
-    return Opened(of_row(node, row), await asyncio.to_thread(plain, ciphertext, row["address"], secret))
+    return Opened(await of_row(tx, node, row), await asyncio.to_thread(plain, ciphertext, row["address"], secret))
 
 
 async def open_travelling(node: Node, carried: Travelling, service: str, about: dict[str, Any]) -> bytes:
@@ -112,13 +123,13 @@ def plain(ciphertext: bytes, address: str, secret: bytes) -> bytes:
         raise ContentDamaged from broken
 
 
-def of_row(node: Node, row: Mapping[str, Any]) -> Material:
+async def of_row(tx: Tx, node: Node, row: Mapping[str, Any]) -> Material:
     """A row of `material` as a Material."""
     return Material(
         subject=row["subject"],
         id=row["id"],
         kind=row["kind"],
-        name=node.cipher.open("case", "material.name", row["id"], row["name"]),
+        name=Personal((await node.person_keys.open(tx, "material.name", row["id"], row["name"])).decode()),
         media_type=row["media_type"],
         byte_count=row["byte_count"],
         address=row["address"],

@@ -94,5 +94,5 @@ async def holds(tx: Tx, subject: str) -> bool:
 
 
 # rooms below cannot register themselves
-follow_rows("message", "consent_ask", "consent", "consent_withdrawal", "access_record")
+follow_rows("message", "consent_ask", "consent", "consent_withdrawal", "access_record", "person_key")
 rows_stay("access_record", columns=("written_subject",), because="the pseudonym of the day the line was written; digest and leaf name it")

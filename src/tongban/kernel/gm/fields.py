@@ -82,7 +82,7 @@ class FieldCipher:
         versions = self._versions(group)
         version = max(versions)
         nonce = secrets.token_bytes(NONCE_BYTES)
-        body, tag = sm4_gcm_encrypt(versions[version], nonce, plain, _place(column, row))
+        body, tag = sm4_gcm_encrypt(versions[version], nonce, plain, place_of(column, row))
         return version.to_bytes(2, "big") + nonce + body + tag
 
     def open_bytes(self, group: str, column: str, row: str, blob: bytes) -> bytes:
@@ -91,7 +91,7 @@ class FieldCipher:
             raise CannotOpen("gm.field_short", "not a sealed value")
         key = self._key(group, self.version(blob))
         nonce, body, tag = blob[2 : 2 + NONCE_BYTES], blob[2 + NONCE_BYTES : -TAG_BYTES], blob[-TAG_BYTES:]
-        return sm4_gcm_decrypt(key, nonce, body, tag, _place(column, row))
+        return sm4_gcm_decrypt(key, nonce, body, tag, place_of(column, row))
 
     @staticmethod
     def version(blob: bytes) -> int:
@@ -140,7 +140,7 @@ class FieldCipher:
         return versions[version]
 
 
-def _place(column: str, row: str) -> bytes:
+def place_of(column: str, row: str) -> bytes:
     """The associated data `table:row:column` of "table.column" and a row id."""
     table, _, name = column.partition(".")
     if not table or not name:

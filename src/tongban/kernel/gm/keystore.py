@@ -20,6 +20,7 @@ from tongban.kernel.gm.encoding import b64, unb64
 from tongban.kernel.gm.errors import BadKey
 from tongban.kernel.gm.hashes import hmac_sm3
 from tongban.kernel.gm.outside import HeldOutsideKey, Kind, OutsideSigner, make_private
+from tongban.kernel.gm.person_halves import PersonHalves
 from tongban.kernel.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
 from tongban.kernel.gm.sm4 import KEY_BYTES, NONCE_BYTES, TAG_BYTES, sm4_gcm_decrypt, sm4_gcm_encrypt
 
@@ -68,6 +69,11 @@ class KeyStore(Protocol):
 
     @property
     def node(self) -> str: ...
+    @property
+    def halves(self) -> PersonHalves:
+        """The halves of the persons' erasure keys (人员密钥半份)."""
+        ...
+
     def signer(self, name: str) -> Signer: ...
     def decrypter(self, name: str) -> Decrypter: ...
     def outside(self, name: str, kind: Kind) -> OutsideSigner:
@@ -135,11 +141,17 @@ class FileKeyStore:
         self._secrets: dict[str, bytes] = {}
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._halves = PersonHalves(folder / "persons", lambda: hmac_sm3(self.secret("master"), b"wrap person halves")[:KEY_BYTES])
 
     @property
     def node(self) -> str:
         """The node's id."""
         return self._node
+
+    @property
+    def halves(self) -> PersonHalves:
+        """The halves of the persons' erasure keys (人员密钥半份)."""
+        return self._halves
 
     def signer(self, name: str) -> Signer:
         """The signing key `<node>/<name>`, made on first use. Raises BadKey if the name is an encryption key's."""
