@@ -55,7 +55,7 @@ from tongban.federation.model import (
     ListedNode,
     NodeKey,
 )
-from tongban.federation.queries.directory import directory, name_of, origins, present, signing_key
+from tongban.federation.queries.directory import directory, name_of, origins, place, present, signing_key
 from tongban.federation.queries.enrolments import enrolments, own_digits, own_status
 from tongban.federation.queries.mail import mail_complete, mails, outbox, parked
 from tongban.federation.rules.wire import derived_id
@@ -100,6 +100,7 @@ __all__ = [
     "own_digits",
     "own_status",
     "parked",
+    "place",
     "present",
     "recovering",
     "refresh",

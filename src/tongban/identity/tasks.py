@@ -16,6 +16,7 @@ from tongban.identity.actions import (
     keys,
     mandate_word,
     mandates,
+    mandates_moving,
     move,
     notices,
     organisations,
@@ -27,6 +28,7 @@ from tongban.identity.actions import (
     step_up,
     subjects,
     theft,
+    voice,
 )
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.model import MatchAsked
@@ -227,8 +229,10 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.ask_successors": corrections.ask_successors,
     "identity.check_offer": mandates.check_offer,
     "identity.mandate_gone": mandate_word.push_gone,
+    mandates_moving.CHECK: mandates_moving.check,
     "identity.check_guardian_acted": guardians.check_acted,
     "identity.ask_guardians": guardians.ask_guardians,
+    voice.FORGET: voice.forget_at_provider,
 }
 CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.match_again", 30, match_again),

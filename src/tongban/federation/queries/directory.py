@@ -8,6 +8,7 @@ from tongban.federation.actions.office import office, read_directory
 from tongban.federation.errors import NotMember
 from tongban.federation.model import Alarm, Directory, Revoked
 from tongban.federation.rules.directory import Held, HeldAnchor, HeldKey
+from tongban.kernel.copying import Field
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Sm2PublicKey, digest, x509
 from tongban.kernel.node import Node
@@ -57,6 +58,11 @@ def name_of(node: Node, node_id: str) -> str:
     found = office(node).directory
     listed = found.node(node_id) if found else None
     return listed.name if listed else node_id
+
+
+def place(heading: str, column: str) -> Field:
+    """A node's name in a person's copy of a row (副本里的地方): 重庆市 for 500000."""
+    return Field(heading, lambda node, row: name_of(node, row[column] or ""))
 
 
 def _origin(url: str) -> str:

@@ -146,9 +146,19 @@ async def _to_owner(tx: Tx, node: Node, register: str, dispute: str, opened: Dis
 
 async def withdraw(tx: Tx, node: Node, actor: Actor, dispute: str) -> bool:
     """Take an own open dispute back 撤回; False when there is none. The owner's desk hears by letter."""
+    return await _withdraw(tx, node, actor.subject, dispute)
+
+
+async def withdraw_all(tx: Tx, node: Node, subject: str) -> int:
+    """Take back what is still open of a person whose account closes 注销时撤回; how many."""
+    rows = await tx.fetch("SELECT id FROM dispute WHERE subject = $1 AND state = 'open' ORDER BY opened_at", subject)
+    return sum([await _withdraw(tx, node, subject, row["id"]) for row in rows])
+
+
+async def _withdraw(tx: Tx, node: Node, subject: str, dispute: str) -> bool:
     row = await tx.fetchrow(
         "UPDATE dispute SET state = 'withdrawn', decided_at = $3 WHERE subject = $1 AND id = $2 AND state = 'open' RETURNING register",
-        actor.subject, dispute, node.clock.now(),
+        subject, dispute, node.clock.now(),
     )  # fmt: skip
     if row is None:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from tongban import consent
 from tongban.identity import providers
@@ -13,6 +14,7 @@ from tongban.identity.providers.voice import VoiceResult
 from tongban.identity.queries.persons import number_index, phone_index
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules import typed
+from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
@@ -20,6 +22,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 PURPOSE = "identity.voice"
+FORGET = "identity.forget_voice"
 
 
 async def keep(tx: Tx, node: Node, actor: Actor, session: Session, result: VoiceResult, agent: str) -> Refusals:
@@ -56,6 +59,21 @@ async def forget(tx: Tx, node: Node, actor: Actor, session: Session, agent: str)
             await consent.withdraw(tx, node, actor, one.id, channel="h5")
     await sessions.record(tx, node, session.subject, "voice_forgotten", session.acr, agent)
     return reference
+
+
+async def forget_all(tx: Tx, _: Node, subject: str) -> int:
+    """The rows of a person whose account closes go; the provider is told by a job to forget the template 注销声纹."""
+    rows = await tx.fetch("DELETE FROM voice_print WHERE subject = $1 RETURNING id, reference, ended_at", subject)
+    for row in rows:
+        if row["ended_at"] is None:
+            await jobs.enqueue(tx, FORGET, {"id": row["id"], "reference": row["reference"].hex()})
+    return len(rows)
+
+
+async def forget_at_provider(node: Node, payload: dict[str, Any]) -> None:
+    """The job of `forget_all`: tried again until the provider has forgotten. The payload holds the sealed reference."""
+    reference = node.cipher.open("sensitive", "voice_print.reference", str(payload["id"]), bytes.fromhex(payload["reference"])).reveal()
+    await providers.voice(node).forget(reference)
 
 
 async def _end(tx: Tx, node: Node, subject: str) -> None:

@@ -21,18 +21,11 @@ from tongban.identity.pages.guards import changing, own
 from tongban.identity.pages.views import AccessPage, DeviceRow
 from tongban.identity.queries import sessions as queries
 from tongban.identity.queries.persons import person, phone_of
-from tongban.identity.rules.levels import PROOFS
+from tongban.identity.rules.levels import PROOFS, RECORD_WORDS
 from tongban.identity.rules.typed import masked_phone
 from tongban.kernel.clock import CHINA
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
-
-WHAT = {
-    "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "app_signed_in": "登录了应用", "signed_out": "退出",
-    "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥", "scan_wrong": "扫码选错数字，没有登录",
-    "scan_refused": "扫码点了不是我，没有登录", "gesture_set": "设了手势", "gesture_gone": "手势错 5 次，已删除", "voice_kept": "开始用声纹",
-    "voice_forgotten": "停用声纹", "phone_changed": "换了手机号", "phone_stopped": "停止换手机号", "device_removed": "删除设备",
-}  # fmt: skip
 
 
 def words(at: datetime) -> str:
@@ -169,7 +162,7 @@ async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     names = {place: await _place_name(node, place) for place in {row.place for row in rows}}
     page = AccessPage(
         rows=tuple(
-            DeviceRow(str(number), WHAT.get(row.what, row.what), f"{words(row.at)}，{names[row.place]}，{row.device}")
+            DeviceRow(str(number), RECORD_WORDS.get(row.what, row.what), f"{words(row.at)}，{names[row.place]}，{row.device}")
             for number, row in enumerate(rows)
         ),
         level=actor.acr, level_words=PROOFS.get(actor.acr, ""), home_name=await _place_name(node, session.home or node.id),

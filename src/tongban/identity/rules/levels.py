@@ -89,3 +89,11 @@ def may_change_factors(*, new_device: bool, acr: int, started_at: datetime | Non
 def home_news_wanted(level: int, home: str | None, news_at: datetime | None, now: datetime) -> bool:
     """Whether a visitor's level-3 act must first hear from the home (the 15-minute news rule, identity.md 6.4)."""
     return home is not None and level >= 3 and (news_at is None or now - news_at > HOME_NEWS)
+
+RECORD_WORDS = {
+    "signed_in": "登录", "roamed_in": "用别处的账号登录", "stepped_up": "提升核验", "visited": "去了别的节点", "app_signed_in": "登录了应用", "signed_out": "退出",
+    "face_refused": "人脸没有通过", "passkey_bound": "绑定通行密钥", "passkey_removed": "删除通行密钥", "scan_wrong": "扫码选错数字，没有登录",
+    "scan_refused": "扫码点了不是我，没有登录", "gesture_set": "设了手势", "gesture_gone": "手势错 5 次，已删除", "voice_kept": "开始用声纹",
+    "voice_forgotten": "停用声纹", "phone_changed": "换了手机号", "phone_stopped": "停止换手机号", "device_removed": "删除设备",
+}  # fmt: skip
+"""What a line of the sign-in record 登录记录 says was done."""
