@@ -85,7 +85,7 @@ async def _answered(request: _Ask, node: Node, work: _Work, *, candidate: Candid
         log_failure("federation.sick", error)
         reply = problem_reply(Problem("overloaded", retry_after=2))
     found = await office(node).look(node)
-    return _response(reply, signed_headers(node, found, incoming, reply))
+    return _response(reply, await signed_headers(node, found, incoming, reply))
 
 
 def _response(reply: Reply, headers: dict[str, str]) -> Response[bytes]:

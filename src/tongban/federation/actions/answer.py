@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tongban.federation.actions.measure import SIGNATURE_FAILURES
+from tongban.federation.actions.nonces import Used, use_nonce
 from tongban.federation.actions.office import (
     BEHIND_BELL,
     budget_left,
@@ -25,6 +26,7 @@ from tongban.federation.errors import CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import signatures
+from tongban.kernel.beside import beside
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, parse_object
@@ -34,7 +36,6 @@ from tongban.kernel.node import Node
 
 REQUEST_BYTES = 1024 * 1024
 IN_FLIGHT = 200
-NONCE_SECONDS = 60
 ANSWER_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 
@@ -118,10 +119,12 @@ async def _admit(node: Node, request: Incoming, candidate: Candidate | None) -> 
         signatures.check_digest(request.body, headers.get("content-digest"))
         if headers.get("content-type", "").strip() != ANSWER_TYPE:
             raise Problem("malformed")
-    signatures.check_request_signature(
-        key, parameters, method=request.method, path=request.path, query=request.query, headers=headers
+    await beside(
+        lambda: signatures.check_request_signature(
+            key, parameters, method=request.method, path=request.path, query=request.query, headers=headers
+        )
     )
-    await _use_nonce(node, caller, parameters)
+    await use_nonce(node, Used(caller, parameters.nonce, parameters.created, parameters.expires))
     note_word(node, caller)
     return Asked(caller, status, _until(headers), _idempotency_key(headers))
 
@@ -141,32 +144,6 @@ async def _key(node: Node, kid: str, caller: str, candidate: Candidate | None) -
     listed = found.node(caller)
     assert listed is not None
     return key, "suspended" if caller in found.emergency.isolate else listed.status
-
-
-async def _use_nonce(node: Node, caller: str, parameters: signatures.Parameters) -> None:
-    """Each nonce once. If the table was lost in a crash, what was created before its new birth is stale."""
-    now = node.clock.ms() // 1000
-    async with node.db.reading() as tx:
-        row = await tx.fetchrow(
-            "WITH birth AS (SELECT expires FROM call_nonce WHERE peer = '' AND nonce = 'birth'),"
-            " fresh AS (INSERT INTO call_nonce (peer, nonce, expires) SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM birth)"
-            "  ON CONFLICT DO NOTHING RETURNING 1)"
-            " SELECT (SELECT expires FROM birth) AS birth, EXISTS (SELECT FROM fresh) AS fresh",
-            caller, parameters.nonce, parameters.expires + NONCE_SECONDS,
-        )  # fmt: skip
-        assert row is not None
-        if row["birth"] is None:
-            await tx.execute(
-                "INSERT INTO call_nonce (peer, nonce, expires) VALUES ('', 'birth', $1) ON CONFLICT DO NOTHING", now
-            )
-            if parameters.created < now:
-                raise signatures.BadMessage("stale")
-            return await _use_nonce(node, caller, parameters)
-    if parameters.created < row["birth"]:
-        raise signatures.BadMessage("stale")
-    if not row["fresh"]:
-        raise signatures.BadMessage("replayed")
-    return None
 
 
 def _until(headers: Mapping[str, str]) -> float:
@@ -318,7 +295,7 @@ def problem_reply(problem: Problem) -> Reply:
     return Reply(problem.status, jcs(problem.body()), PROBLEM_TYPE, problem.retry_after)
 
 
-def signed_headers(node: Node, found: Directory | None, request: Incoming, reply: Reply) -> dict[str, str]:
+async def signed_headers(node: Node, found: Directory | None, request: Incoming, reply: Reply) -> dict[str, str]:
     """Headers of the answer, signed when there is a request signature to tie it to and a key to sign with."""
     version = found.version if found is not None else 0
     headers = {
@@ -332,10 +309,12 @@ def signed_headers(node: Node, found: Directory | None, request: Incoming, reply
     bound = signatures.signature_value(request.headers)
     if bound is None or found is None or found.node(node.id) is None:
         return headers
-    signed = signatures.sign_answer(
-        office(node).signer(node, found), status=reply.status, body=reply.body, content_type=reply.content_type,
-        directory=version, request_signature=bound, now=node.clock.ms() // 1000,
-    )  # fmt: skip
+    signer, now = office(node).signer(node, found), node.clock.ms() // 1000
+    signed = await beside(
+        lambda: signatures.sign_answer(
+            signer, status=reply.status, body=reply.body, content_type=reply.content_type, directory=version, request_signature=bound, now=now
+        )
+    )
     return headers | signed
 
 

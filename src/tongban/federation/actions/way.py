@@ -17,6 +17,7 @@ from tongban.federation.errors import CallFailed
 from tongban.federation.model import Directory, ListedNode
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import signatures
+from tongban.kernel.beside import beside
 from tongban.kernel.gm import BadEncoding, Signer, Sm2PublicKey, b64, parse_object
 from tongban.kernel.node import Node
 
@@ -103,21 +104,24 @@ async def exchange(
     A proxy's 502, a forged 404, an answer to another request: all are NoAnswer.
     """
     memory = office(node)
-    headers = signatures.sign_request(
-        signer or memory.signer(node, found), method=method, path=path, query=query, to=peer.id, budget_ms=budget_ms,
-        body=body, idempotency_key=idempotency_key, now=node.clock.ms() // 1000, nonce=b64(secrets.token_bytes(16)),
+    key, now, nonce = signer or memory.signer(node, found), node.clock.ms() // 1000, b64(secrets.token_bytes(16))
+    headers = await beside(
+        lambda: signatures.sign_request(
+            key, method=method, path=path, query=query, to=peer.id, budget_ms=budget_ms, body=body, idempotency_key=idempotency_key,
+            now=now, nonce=nonce,
+        )
     )  # fmt: skip
     started, sent_ms = time.monotonic(), node.clock.ms()
     status, names, content = await transport(
         node, method, peer.base_url, peer.connect, path, query=query, headers=headers, body=body, seconds=seconds
     )
-    value = _verified(node, found, peer, status, names, content, headers)
+    value = await _verified(node, found, peer, status, names, content, headers)
     spent = time.monotonic() - started
     _note(node, peer.id, names, sent_ms, spent if query == "" else 0.0)
     return Answer(status, value, spent)
 
 
-def _verified(
+async def _verified(
     node: Node, found: Directory, peer: ListedNode, status: int, names: Mapping[str, str], content: bytes,
     request: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
@@ -127,10 +131,10 @@ def _verified(
         key = _answer_key(node, found, peer, parameters, names)
         signed = signatures.signature_value(request)
         assert signed is not None
-        signatures.check_answer(
-            key, parameters, status=status, headers=names, body=content, request_signature=signed,
-            now=node.clock.ms() // 1000,
-        )  # fmt: skip
+        now = node.clock.ms() // 1000
+        await beside(
+            lambda: signatures.check_answer(key, parameters, status=status, headers=names, body=content, request_signature=signed, now=now)
+        )
         return parse_object(content)
     except signatures.BadMessage as error:
         SIGNATURE_FAILURES.labels(peer.id, error.code).inc()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_void_p, create_string_buffer
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tongban.kernel.gm.errors import BadKey, CannotOpen
 
@@ -41,6 +41,26 @@ _SIGNATURES: Final[dict[str, tuple[type | None, list[object]]]] = {
     "EVP_PKEY_decrypt": (c_int, [c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t]),
     "ERR_clear_error": (None, []),
 }
+_LONG: Final = frozenset({"EVP_DigestSign", "EVP_DigestVerify", "EVP_PKEY_encrypt", "EVP_PKEY_decrypt"})
+"""What takes long lets the interpreter go. The rest is over sooner than another thread could take a turn, and taking it
+back would cost a busy program more than the call."""
+
+
+class _Library:
+    """The functions of `_SIGNATURES`, each called the way that suits it (函数表)."""
+
+    def __init__(self) -> None:
+        long, short = _open(ctypes.CDLL), _open(ctypes.PyDLL)
+        for name, (result, arguments) in _SIGNATURES.items():
+            found = getattr(long if name in _LONG else short, name, None)
+            if found is None:
+                raise OSError(f"libcrypto lacks {name}")
+            found.restype, found.argtypes = result, arguments
+            setattr(self, name, found)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Libcrypto:
@@ -49,12 +69,7 @@ class Libcrypto:
     name = "libcrypto"
 
     def __init__(self) -> None:
-        self._c = _open()
-        for function, (result, arguments) in _SIGNATURES.items():
-            found = getattr(self._c, function, None)
-            if found is None:
-                raise OSError(f"libcrypto lacks {function}")
-            found.restype, found.argtypes = result, arguments
+        self._c = _Library()
 
     def private(self, d: bytes, point: bytes) -> LibcryptoKey:
         """A private key ready for signing and decrypting."""
@@ -83,7 +98,7 @@ class Libcrypto:
 class LibcryptoKey:
     """One key held by libcrypto; every operation uses a context of its own, so threads may share it."""
 
-    def __init__(self, c: ctypes.CDLL, handle: int) -> None:
+    def __init__(self, c: _Library, handle: int) -> None:
         self._c, self._handle = c, handle
 
     def __del__(self) -> None:
@@ -142,7 +157,7 @@ class LibcryptoKey:
 class _SigningContext:
     """The pair of contexts that a signature with a signer id needs; freed digest first, then key."""
 
-    def __init__(self, c: ctypes.CDLL, handle: int) -> None:
+    def __init__(self, c: _Library, handle: int) -> None:
         self._c = c
         self._pkey = c.EVP_PKEY_CTX_new(handle, None)
         self.md = c.EVP_MD_CTX_new()
@@ -160,12 +175,12 @@ class _SigningContext:
         self._c.EVP_PKEY_CTX_free(self._pkey)
 
 
-def _open() -> ctypes.CDLL:
+def _open(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
     found = ctypes.util.find_library("crypto")  # needs ldconfig or a compiler; a bare system has neither
     for candidate in (found, "libcrypto.so.3", "libcrypto.so", "libcrypto.3.dylib"):
         if candidate:
             try:
-                return ctypes.CDLL(candidate)
+                return kind(candidate)
             except OSError:
                 continue
     raise OSError("no libcrypto on this system")
