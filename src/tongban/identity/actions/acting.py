@@ -24,7 +24,6 @@ from tongban.kernel.db import Tx, ring
 from tongban.kernel.errors import SelfOnly
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
-from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 LAW_ACTS = ("view", "draft", "submit", "pay", "receive")
@@ -135,14 +134,8 @@ async def _word(node: Node, found: Mandate, level: int) -> bool | None:
         return None if companies is None else any(one.subject == found.grantor for one in companies)
     if found.granted_node == node.id:
         return True
-    try:
-        answer = await federation.call(node, found.granted_node, "identity.mandate", {"v": 1, "id": found.id, "level": level})
-    except federation.CallRefused as no:
-        return False if no.problem == "not_found" else None
-    except (federation.CallFailed, federation.NotMember) as away:
-        log("identity.mandate_silent", peer=found.granted_node, error=type(away).__name__)
-        return None
-    return answer.get("alive") is True
+    heard = await mandate_word.ask(node, found, {"level": level})
+    return None if heard is None else heard[1].get("alive") is True
 
 
 async def begin(

@@ -15,9 +15,13 @@ from tongban.identity.actions.home_proof import is_home
 from tongban.identity.actions.subjects import statement_of
 from tongban.identity.rules.mandates import Mandate
 from tongban.kernel import jobs
+from tongban.kernel.actor import BY_LAW
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+
+MOVED = "identity.moved"
+"""The first reason of a refusal by an old home; the second is the node that has the account now."""
 
 
 async def prove(node: Node, found: Mandate) -> bool | None:
@@ -26,26 +30,60 @@ async def prove(node: Node, found: Mandate) -> bool | None:
     The register of organisations for a representative, the population register for a guardian, else where it was granted:
     that must be the grantor's home by the register's statement, and its row must allow what was shown.
     """
-    if found.basis == "guardian":
-        return await guardians.ask_guardian(node, found.agent, found.grantor)
-    if found.basis == "legal_rep":
-        return await _represents(node, found.agent, found.grantor)
-    body = {"v": 1, "id": found.id, "level": 3, "agent": found.agent, "grantor": found.grantor}
-    try:
-        answer = await federation.call(node, found.granted_node, "identity.mandate", body)
-    except federation.CallRefused as no:
-        return False if no.problem == "not_found" else None
-    except (federation.CallFailed, federation.NotMember) as away:
-        log("identity.mandate_silent", peer=found.granted_node, error=type(away).__name__)
+    state = await standing(node, found)
+    return None if state is None else state == "active"
+
+
+async def ask(node: Node, found: Mandate, body: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Who answered for the mandate, and what: empty when it is not known there; None when it cannot be heard 问授权方.
+
+    An old home names the node that has the account now: that is asked instead, and from then on. A new home that does
+    not know the mandate yet was not heard.
+    """
+    where, moved = found.granted_node, found.moved_at is not None
+    for _ in range(2):
+        try:
+            return where, await federation.call(node, where, "identity.mandate", {"v": 1, "id": found.id, **body})
+        except federation.CallRefused as no:
+            if no.reasons[:1] == (MOVED,) and len(no.reasons) == 2:
+                await _repointed(node, found, where, no.reasons[1])
+                where, moved = no.reasons[1], True
+                continue
+            return (where, {}) if no.problem == "not_found" and not moved else None
+        except (federation.CallFailed, federation.NotMember) as away:
+            log("identity.mandate_silent", peer=where, error=type(away).__name__)
+            return None
+    return None
+
+
+async def _repointed(node: Node, found: Mandate, old: str, new: str) -> None:
+    async with node.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE mandate SET granted_node = $2, moved_at = $3 WHERE id = $1 AND granted_node = $4", found.id, new, node.clock.now(), old
+        )
+
+
+async def standing(node: Node, found: Mandate) -> str | None:
+    """`active`, `offered` or `over`, by whose word it is; None when that cannot be heard. Never inside a transaction (现状)."""
+    if found.basis in BY_LAW:
+        holds = await (guardians.ask_guardian if found.basis == "guardian" else _represents)(node, found.agent, found.grantor)
+        return None if holds is None else "active" if holds else "over"
+    heard = await ask(node, found, {"level": 3, "agent": found.agent, "grantor": found.grantor})
+    if heard is None:
         return None
+    where, answer = heard
+    state = "active" if answer.get("alive") is True else "offered" if answer.get("state") == "offered" and found.arriving_as else "over"
     allowed = set(found.items) <= set(answer.get("items", ())) and set(found.acts) <= set(answer.get("acts", ()))
     speaker = found.granted_by_subject or found.grantor
-    at_home = await is_home(node, speaker, found.granted_node, str(answer.get("proof", "")))
-    if answer.get("alive") is not True or not allowed or not at_home:
+    at_home = await is_home(node, speaker, where, str(answer.get("proof", "")))
+    if state == "over" or not allowed or not at_home:
         why = "not_allowed" if at_home else "not_home"
-        log("identity.mandate_not_vouched", peer=found.granted_node, reason=why if answer.get("alive") is True else "over")
-        return False
-    return await _represents(node, speaker, found.grantor) if found.kind == "organisation" else True
+        log("identity.mandate_not_vouched", peer=where, reason="over" if state == "over" else why)
+        return "over"
+    if found.kind == "organisation":
+        represents = await _represents(node, speaker, found.grantor)
+        return None if represents is None else state if represents else "over"
+    return state
 
 
 async def _represents(node: Node, person: str, organisation: str) -> bool | None:

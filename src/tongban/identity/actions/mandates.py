@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation, notifications
-from tongban.identity.actions import acting, following, register, subjects, visiting
+from tongban.identity.actions import acting, following, mandates_moving, register, subjects, visiting
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import mandates as queries
@@ -327,7 +327,9 @@ async def may_stop(tx: Tx, node: Node, actor: Actor, found: Mandate) -> bool:
 
 
 async def over(tx: Tx, node: Node, found: Mandate, state: str, why: str) -> None:
-    """A mandate is over 停了: written here, and told to the other side wherever it is."""
+    """A mandate is over 停了: written here, and told to the other side wherever it is, or to where the account moved."""
+    if await mandates_moving.passed_on(tx, found, node, "mandate.over", {"id": found.id, "state": state, "why": why}):
+        return
     if not await acting.end(tx, node, found.id, state, why):
         return
     other = found.agent_node if found.granted_node == node.id else found.granted_node

@@ -2,7 +2,7 @@
 
 Old home A: shows it on every channel held, waits 24 hours (none in person), closes and writes `account.moved` in one
 transaction. New home B: keeps the parcel, has the register turn the home on both signatures, opens the account.
-Authenticators stay behind; cases, credentials and grants hang on the subject and do not move.
+Authenticators stay behind; cases, credentials and grants hang on the subject and do not move. Mandates have a home at both ends: they go along.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation, notifications
-from tongban.identity.actions import ending, home_proof, keys, subjects
+from tongban.identity.actions import ending, home_proof, keys, mandates_moving, subjects
 from tongban.identity.actions.first_time import tell_hub
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
@@ -122,6 +122,7 @@ async def arrived(tx: Tx, node: Node, origin: str, parcel: Parcel) -> None:
         parcel.id, parcel.subject, origin, sealed,
     )  # fmt: skip
     if taken:
+        await mandates_moving.repoint(tx, node, parcel.subject, origin=origin, to=node.id)
         await ring(tx, BELL)
     else:
         log("identity.move_not_asked", origin=origin)
@@ -170,6 +171,7 @@ async def _open(tx: Tx, node: Node, parcel: Parcel, statement: str) -> None:
     )
     await subjects.put_statement(tx, node, subject, statement)
     await tell_hub(tx, node, subject)
+    await mandates_moving.settle(tx, node, subject)
     await notifications.notify(
         tx, node, subject=subject, kind="identity.moved_here", about=f"move:{parcel.id}", title="账号搬来了",
         text="以后在这里登录。原来的通行密钥留在原处，在“设备”里重新绑一个。", link="/me/devices",
@@ -278,14 +280,14 @@ async def _release(tx: Tx, node: Node, move: str) -> None:
         proof_method=account["proof_method"], photo_held=person.photo_held,
     )  # fmt: skip
     visited = await tx.fetch("SELECT DISTINCT unnest(visited) AS node FROM session WHERE subject = $1 AND home IS NULL", subject)
+    hear = await mandates_moving.hand_over(tx, node, subject, to, move)
     await federation.send(tx, node, to=to, kind="account.moved", about=f"move:{move}", body=parcel)
     await federation.send(
         tx, node, to=node.settings.hub, kind="account.moved", about=f"account:{account['id']}",
         body={"number": parcel.number, "phone": parcel.phone, "to": to},
     )  # fmt: skip
-    for one in visited:
-        if one["node"] not in (to, node.settings.hub):
-            await federation.send(tx, node, to=one["node"], kind="account.moved", about=f"move:{move}", body={"subject": subject, "to": to})
+    for one in sorted({*hear, *(row["node"] for row in visited)} - {to, node.settings.hub}):
+        await federation.send(tx, node, to=one, kind="account.moved", about=f"move:{move}", body={"subject": subject, "to": to})
     await ending.leave_everywhere(tx, node, subject, "moved")
     await tx.execute("UPDATE authenticator SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", subject, now)
     await tx.execute(
@@ -297,9 +299,10 @@ async def _release(tx: Tx, node: Node, move: str) -> None:
     log("identity.account_let_go", peer=to)
 
 
-async def moved_elsewhere(tx: Tx, origin: str, subject: str, to: str) -> None:
-    """A visitor's home moved 到访的人搬了家: on the word of the old home only."""
+async def moved_elsewhere(tx: Tx, node: Node, origin: str, subject: str, to: str) -> None:
+    """The home of a visitor, or of one side of a mandate, moved 对方搬了家: on the word of the old home only."""
     await tx.execute("UPDATE person SET home = $3 WHERE subject = $1 AND home = $2", subject, origin, to)
+    await mandates_moving.repoint(tx, node, subject, origin=origin, to=to)
 
 
 async def running(tx: Tx, subject: str) -> Moving | None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation
-from tongban.identity.actions import home_proof, introduce, move, register, throttle
+from tongban.identity.actions import home_proof, introduce, mandates_moving, move, register, throttle
 from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries.persons import current_subject, person
@@ -43,7 +43,7 @@ async def account_moved(tx: Tx, node: Node, letter: federation.Letter) -> None:
         if parcel.to == node.id:
             await move.arrived(tx, node, letter.origin, parcel)
     elif isinstance(body.get("subject"), str) and isinstance(body.get("to"), str):
-        await move.moved_elsewhere(tx, letter.origin, body["subject"], body["to"])
+        await move.moved_elsewhere(tx, node, letter.origin, body["subject"], body["to"])
 
 
 async def move_stopped(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -152,6 +152,7 @@ LETTERS: Letters = {
     ("account.opened", 1): account_opened,
     ("account.moved", 1): account_moved,
     ("account.move_stopped", 1): move_stopped,
+    (mandates_moving.KIND, 1): mandates_moving.arrived,
 }
 CALLS: Calls = {
     "identity.hint": hint,

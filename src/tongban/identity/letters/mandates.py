@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation
-from tongban.identity.actions import acting, guardians, mandate_word, mandates, organisations, visiting
+from tongban.identity.actions import acting, guardians, mandate_word, mandates, mandates_moving, organisations, visiting
 from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import OPEN, REGISTER
@@ -34,10 +34,11 @@ async def _ours(tx: Tx, node: Node, letter: federation.Letter, *senders: str) ->
     """The mandate a letter is about when its sender has a say in it; `senders` are the fields that name such nodes."""
     key = str(letter.body.get("id") or letter.body.get("mandate") or "")
     found = await queries.by_id(tx, node, key, lock=True) if is_uuid(key) else None
-    if found is None or letter.origin not in {getattr(found, one) for one in senders}:
+    told = found is not None and mandates_moving.from_the_old_home(found, letter.origin, node.clock.now())
+    if found is None or not (told or letter.origin in {getattr(found, one) for one in senders}):
         log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
         return None
-    return found
+    return None if await mandates_moving.passed_on(tx, found, node, letter.kind, letter.body) else found
 
 
 async def accepted(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -45,6 +46,8 @@ async def accepted(tx: Tx, node: Node, letter: federation.Letter) -> None:
     found = await _ours(tx, node, letter, "agent_node")
     if found is not None and found.state == "offered":
         await mandates.accepted(tx, node, found)
+    elif found is not None:  # on its way here with the account of whoever gave it
+        await tx.execute("UPDATE mandate SET arriving_as = 'active', accepted_at = $2 WHERE id = $1 AND arriving_as = 'offered'", found.id, node.clock.now())
 
 
 async def over(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -54,7 +57,12 @@ async def over(tx: Tx, node: Node, letter: federation.Letter) -> None:
         return
     why = "agent" if letter.origin == found.agent_node else "grantor"
     state = "refused" if letter.body.get("state") == "refused" and why == "agent" else "stopped"
-    if await acting.end(tx, node, found.id, state, why):
+    if letter.origin not in {found.agent_node, found.granted_node}:  # the old home passes on what was still said there
+        why = "agent" if letter.body.get("why") == "agent" else "grantor"
+        await mandates.over(tx, node, found, "stopped", why)
+        if (found.agent_node if why == "grantor" else found.granted_node) == node.id:
+            await mandates.tell_over(tx, node, found, why)
+    elif await acting.end(tx, node, found.id, state, why):
         await mandates.tell_over(tx, node, found, why)
 
 
@@ -84,10 +92,11 @@ async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
 async def _told(tx: Tx, node: Node, letter: federation.Letter) -> rules.Mandate | None:
     key = str(letter.body.get("mandate", ""))
     found = await queries.by_id(tx, node, key, lock=True) if is_uuid(key) else None
-    if found is None or found.copy or letter.origin not in {found.agent_node, found.granted_node, *found.shown}:
+    told = found is not None and mandates_moving.from_the_old_home(found, letter.origin, node.clock.now())
+    if found is None or found.copy or not (told or letter.origin in {found.agent_node, found.granted_node, *found.shown}):
         log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
         return None
-    return found
+    return None if await mandates_moving.passed_on(tx, found, node, letter.kind, letter.body) else found
 
 
 async def gone(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -181,6 +190,10 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
         found = await queries.by_id(tx, node, key) if is_uuid(key) else None
     # the agent's home, or a node where the agent is now: one that knows all of it already
     visited = found is not None and (body.get("agent"), body.get("grantor")) == (found.agent, found.grantor)
+    if found is not None and found.granted_node != node.id and found.moved_at is not None and (visited or found.agent_node == caller):
+        raise federation.CallRefused(422, "refused", (mandate_word.MOVED, found.granted_node))
+    if found is not None and found.state == "arriving":
+        raise federation.CallRefused(503, "overloaded")  # its account is on its way here
     if found is None or found.granted_node != node.id or not (found.agent_node == caller or visited):
         raise federation.CallRefused(404, "not_found")
     alive = rules.alive(found, node.clock.now())
@@ -192,10 +205,10 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
             async with node.db.transaction() as tx:
                 await acting.end(tx, node, found.id, "ended", "register")
             alive = False
-    if not alive or not visited:
+    if not visited or not (alive or found.state == "offered"):
         return {"alive": alive}
     async with node.db.transaction() as tx:
-        return {"alive": True, **await mandate_word.vouch(tx, node, caller, found)}
+        return {"alive": alive, "state": found.state, **await mandate_word.vouch(tx, node, caller, found)}
 
 
 async def shown(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ async def by_id(tx: Tx, node: Node, mandate_id: str, *, lock: bool = False) -> M
 async def given(tx: Tx, node: Node, grantor: str) -> tuple[Mandate, ...]:
     """What somebody gave, newest first, by-law powers left out 我给出的."""
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND basis <> 'legal_rep' AND told_by = '' ORDER BY made_at DESC LIMIT 100", grantor
+        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND basis <> 'legal_rep' AND told_by = '' AND state NOT IN ('arriving','moved') ORDER BY made_at DESC LIMIT 100", grantor
     )
     return tuple(mandate_of(node, row) for row in rows)
 
@@ -69,7 +69,7 @@ async def given(tx: Tx, node: Node, grantor: str) -> tuple[Mandate, ...]:
 async def received(tx: Tx, node: Node, agent: str) -> tuple[Mandate, ...]:
     """What somebody may or might do for others, newest first 别人交给我的; copies at a visited node are left out."""
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND state <> 'arriving' AND told_by = '' ORDER BY made_at DESC LIMIT 200", agent
+        f"SELECT {COLUMNS} FROM mandate WHERE agent = $1 AND state NOT IN ('arriving','moved') AND told_by = '' ORDER BY made_at DESC LIMIT 200", agent
     )
     return tuple(mandate_of(node, row) for row in rows)
 
@@ -164,7 +164,7 @@ async def party(tx: Tx, node: Node, subject: str) -> Party | None:
     if known is not None and known.name is not None:
         return Party(subject=subject, kind="person", home=known.home, name=known.name, number=known.number, phone=known.phone)
     row = await tx.fetchrow(
-        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND state IN ('active','stopped','ended') ORDER BY made_at DESC LIMIT 1", subject
+        f"SELECT {COLUMNS} FROM mandate WHERE grantor = $1 AND state IN ('active','stopped','ended','moved') ORDER BY made_at DESC LIMIT 1", subject
     )
     if row is not None:
         found = mandate_of(node, row)

@@ -60,6 +60,10 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str = ""
     shown: tuple[str, ...] = ()
     grantor_node: str = ""
+    moved_to: str = ""
+    moved_from: str = ""
+    moved_at: datetime | None = None
+    arriving_as: str = ""
 
     @property
     def copy(self) -> bool:
