@@ -6,14 +6,20 @@ assertion that holds the expected word; survived = the test still passes; stale 
 once; broken = the test does not run, fails also without the mutation, or fails for another reason. Ends with 1 unless
 every entry is killed.
 
-    make mutate-security
-    make mutate-security ONLY=T-20
+Each result is written down at once (`.build/mutations.jsonl`), so a run that was cut off goes on where it stopped: an entry killed
+before is not tried again while its words, its file and its test are the same. Tests that were quick the last time come first.
+
+    make mutate-security                  what is not known to be killed yet
+    make mutate-security AGAIN=1          every entry
+    make mutate-security ONLY=T-20 JOBS=1
+    python tests/security/mutate.py --list
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import os
 import queue
 import shutil
@@ -34,6 +40,7 @@ from tongban.main.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutations.toml")
+BOOK = ROOT / ".build" / "mutations.jsonl"
 COPIED = ("src", "tests", "items", "deploy", "migrations", "docs", "examples", "conftest.py", "pyproject.toml", "alembic.ini", "CHANGELOG.md")
 TEMPLATE = "tongban_template"
 SECONDS = 180
@@ -80,12 +87,53 @@ def places(text: str, find: str) -> int:
 
 
 class Result(msgspec.Struct):
-    """What became of one entry."""
+    """What became of one entry, and of which text of its place and its test that is true."""
 
     id: str
     state: str
     seconds: float
     note: str
+    mark: str = ""
+    test: str = ""
+
+
+def mark(one: Mutation, root: Path = ROOT) -> str:
+    """What a result depends on: the entry's words, its file, its test's file. Any change of them asks for a new try."""
+    made = hashlib.sha256(msgspec.json.encode(one))
+    for name in (one.file, one.test.split("::")[0]):
+        path = root / name
+        made.update(path.read_bytes() if path.exists() else b"")
+    return made.hexdigest()[:24]
+
+
+class Book:
+    """The results of earlier runs (拆过的), the last word of each entry counts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last: dict[str, Result] = {}
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            try:
+                one = msgspec.json.decode(line, type=Result)
+            except msgspec.DecodeError:
+                continue  # a line cut off with the run that wrote it
+            self.last[one.id] = one
+
+    def add(self, one: Result) -> None:
+        """Write a result down at once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as out:
+            out.write(msgspec.json.encode(one) + b"\n")
+        self.last[one.id] = one
+
+    def killed(self, one: Mutation) -> bool:
+        """Whether exactly this entry was seen to fail its test."""
+        known = self.last.get(one.id)
+        return known is not None and known.state == "killed" and known.mark == mark(one)
+
+    def seconds(self, entries: list[Mutation]) -> float:
+        """How long these took the last time; those never tried count as the slowest."""
+        return sum(self.last[one.id].seconds if one.id in self.last else 60.0 for one in entries)
 
 
 class Bench:
@@ -193,60 +241,52 @@ def _server(folder: Path) -> Postgres:
     return server
 
 
-def run(wanted: list[Mutation], *, jobs: int) -> list[Result]:
-    """Try every entry, `jobs` at a time, in copies of the tree on one database server."""
+def groups(wanted: list[Mutation], book: Book) -> list[list[Mutation]]:
+    """The entries by the file of their test, so that what its module builds is built once for the try without mutation; quick files first."""
+    files: dict[str, list[Mutation]] = {}
+    for one in wanted:
+        files.setdefault(one.test.split("::")[0], []).append(one)
+    return sorted(files.values(), key=lambda group: (book.seconds(group) / len(group), group[0].test))
+
+
+def run(wanted: list[Mutation], *, jobs: int, book: Book) -> list[Result]:
+    """Try every entry, `jobs` at a time, in copies of the tree on one database server. Each result goes into the book at once."""
     folder = Path(tempfile.mkdtemp(prefix="tongban-mutate-"))
     folder.chmod(0o755)
     server, results = _server(folder), []
     try:
-        benches = [Bench(folder / f"tree{number}", server.url("{database}")) for number in range(jobs)]
-        baseline = _baseline(benches, sorted({one.test for one in wanted}))
-        work: queue.SimpleQueue[Mutation] = queue.SimpleQueue()
-        for one in wanted:
-            work.put(one)
+        work: queue.SimpleQueue[list[Mutation]] = queue.SimpleQueue()
+        for group in groups(wanted, book):
+            work.put(group)
 
         def labour(bench: Bench) -> None:
             while True:
                 try:
-                    one = work.get_nowait()
+                    group = work.get_nowait()
                 except queue.Empty:
                     return
                 started = time.monotonic()
-                count = places((bench.folder / one.file).read_text("utf-8"), one.find) if (bench.folder / one.file).exists() else 0
-                state, note = "stale", f"its text stands {count} times in {one.file}"
-                if count == 1:
-                    state, note = judged(one, baseline[one.test], bench.attempt(one) if baseline[one.test] == "passed" else "")
-                note = " ".join(note.split())[:200]
-                results.append(Result(one.id, state, time.monotonic() - started, note))
-                print(f"{state:9} {one.id:28} {results[-1].seconds:5.1f} s  {note}", flush=True)
+                baseline = bench.run(sorted({one.test for one in group}))
+                share = (time.monotonic() - started) / len(group)
+                for one in group:
+                    results.append(_tried(bench, one, baseline[one.test], share))
+                    book.add(results[-1])
+                    print(f"{results[-1].state:9} {one.id:28} {results[-1].seconds:5.1f} s  {results[-1].note}", flush=True)
 
-        _at_once([lambda bench=bench: labour(bench) for bench in benches])
+        _at_once([lambda number=number: labour(Bench(folder / f"tree{number}", server.url("{database}"))) for number in range(jobs)])
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
     return results
 
 
-def _baseline(benches: list[Bench], tests: list[str]) -> dict[str, str]:
-    """What every test does without a mutation: a file at a time, so that what its module builds is built once."""
-    files: dict[str, list[str]] = {}
-    for test in tests:
-        files.setdefault(test.split("::")[0], []).append(test)
-    work: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
-    for group in files.values():
-        work.put(group)
-    found: dict[str, str] = {}
-
-    def labour(bench: Bench) -> None:
-        while True:
-            try:
-                group = work.get_nowait()
-            except queue.Empty:
-                return
-            found.update(bench.run(group))
-
-    _at_once([lambda bench=bench: labour(bench) for bench in benches])
-    return found
+def _tried(bench: Bench, one: Mutation, baseline: str, share: float) -> Result:
+    started, known = time.monotonic(), mark(one, bench.folder)
+    count = places((bench.folder / one.file).read_text("utf-8"), one.find) if (bench.folder / one.file).exists() else 0
+    state, note = "stale", f"its text stands {count} times in {one.file}"
+    if count == 1:
+        state, note = judged(one, baseline, bench.attempt(one) if baseline == "passed" else "")
+    return Result(one.id, state, round(time.monotonic() - started + share, 1), " ".join(note.split())[:200], known, one.test)
 
 
 def _at_once(parts: list) -> None:
@@ -260,18 +300,30 @@ def _at_once(parts: list) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="take each control of the threat model out once and see its test fail")
     parser.add_argument("--only", default=os.environ.get("ONLY", ""), help="a row (T-20) or an entry (T-20/known), several with commas")
-    parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS", "2")))
+    parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS") or 2))
+    parser.add_argument("--again", action="store_true", default=bool(os.environ.get("AGAIN")), help="also what is known to be killed")
+    parser.add_argument("--list", action="store_true", help="what is known of each entry, and how long it took; tries nothing")
     asked = parser.parse_args()
-    found, started = listed(), time.monotonic()
+    found, started, book = listed(), time.monotonic(), Book(BOOK)
     only = [one for one in asked.only.split(",") if one]
-    wanted = [one for one in found.mutation if not only or one.id in only or one.threat in only]
+    chosen = [one for one in found.mutation if not only or one.id in only or one.threat in only]
+    wanted = [one for one in chosen if asked.again or not book.killed(one)]
+    if asked.list:
+        for one in sorted(chosen, key=lambda one: -book.seconds([one])):
+            known = book.last.get(one.id)
+            state = "untried" if known is None else known.state if known.mark == mark(one) else f"was {known.state}"
+            print(f"{state:13} {one.id:28} {known.seconds if known else 0:5.1f} s  {one.test}")
+        print(f"\n{len(chosen) - len(wanted)} of {len(chosen)} killed as they stand; {book.seconds(chosen):.0f} s for all, one at a time")
+        return 0
     still_open = [one for one in found.open if not only or one.id in only]
-    results = run(wanted, jobs=max(1, min(asked.jobs, len(wanted)))) if wanted else []
+    results = run(wanted, jobs=max(1, min(asked.jobs, len(wanted))), book=book) if wanted else []
     for one in still_open:
         print(f"{'open':9} {one.id:28}          {one.why}")
     count = {state: sum(one.state == state for one in results) for state in ("killed", "survived", "stale", "broken")}
-    print(f"\n{', '.join(f'{number} {state}' for state, number in count.items())}, {len(still_open)} open; {time.monotonic() - started:.0f} s")
-    return 0 if count["killed"] == len(results) and (results or still_open) else 1
+    before = len(chosen) - len(wanted)
+    told = ", ".join(f"{number} {state}" for state, number in count.items())
+    print(f"\n{told}, {before} killed before, {len(still_open)} open; {time.monotonic() - started:.0f} s")
+    return 0 if count["killed"] == len(results) and (results or before or still_open) else 1
 
 
 if __name__ == "__main__":
