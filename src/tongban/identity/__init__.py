@@ -20,12 +20,15 @@ from tongban.identity.actions.client_logout import leaving_to
 from tongban.identity.actions.clients import app_published, app_stopped
 from tongban.identity.actions.closing import (
     ClosedAccount,
+    Ties,
     came_back,
     clients_told,
     close_account,
     end_visit,
     forget_home,
     staff_too,
+    text_account,
+    ties,
     was_home,
 )
 from tongban.identity.actions.corrections import on_correction
@@ -63,7 +66,7 @@ from tongban.identity.model import (
     Visit,
 )
 from tongban.identity.providers.evidence import Carried, EvidenceRoom, use_evidence
-from tongban.identity.queries.desk import disputed
+from tongban.identity.queries.desk import disputed, disputed_of
 from tongban.identity.queries.mandates import Party, family_of, handed_in, party, told_for, usable
 from tongban.identity.queries.offers import offer_items
 from tongban.identity.queries.organisations import OrgEntry, org_entry, organisation, registered_names
@@ -77,7 +80,7 @@ from tongban.identity.queries.persons import (
     recovered_until,
 )
 from tongban.identity.queries.proposals import proposal
-from tongban.identity.queries.register import population_attributes, register_home
+from tongban.identity.queries.register import population_attributes, populations, register_home
 from tongban.identity.queries.sessions import visits
 from tongban.identity.queries.staff import role_names, staff_member, staff_of_role
 from tongban.identity.queries.working_days import working_days
@@ -107,6 +110,7 @@ __all__ = [
     "ReasonKind",
     "Session",
     "StaffMember",
+    "Ties",
     "Told",
     "UsedBefore",
     "Visit",
@@ -126,6 +130,7 @@ __all__ = [
     "company_registered",
     "confirmed",
     "disputed",
+    "disputed_of",
     "emergency_naming",
     "end_visit",
     "family_of",
@@ -153,6 +158,7 @@ __all__ = [
     "person",
     "person_by_number",
     "population_attributes",
+    "populations",
     "proposal",
     "propose",
     "propose_deletion",
@@ -175,6 +181,8 @@ __all__ = [
     "staff_too",
     "tell_holders",
     "tell_visited",
+    "text_account",
+    "ties",
     "told_for",
     "usable",
     "use_evidence",

@@ -22,6 +22,7 @@ from tongban.identity.actions import (
 )
 from tongban.identity.actions.home_proof import is_home
 from tongban.identity.actions.subjects import statement_of
+from tongban.identity.providers import sms
 from tongban.identity.queries import mandates as mandate_rows
 from tongban.identity.queries import persons
 from tongban.identity.rules.home import REGISTER_NODE
@@ -39,6 +40,31 @@ class ClosedAccount(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     phone: str
     proof: str
+
+
+class Ties(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hangs on this account 代办和企业: counts, and the companies by name."""
+
+    given: int
+    taken: int
+    companies: tuple[str, ...]
+
+
+async def ties(tx: Tx, node: Node, subject: str) -> Ties:
+    """Mandates given and taken, and companies the person represents by the register 我给的、我接的、我名下的企业."""
+    given = [one for one in await mandate_rows.given(tx, node, subject) if one.state in {"offered", "active"} and one.basis not in BY_LAW]
+    taken = await mandate_rows.usable(tx, node, subject)
+    return Ties(
+        given=len(given), taken=sum(one.basis not in BY_LAW for one in taken),
+        companies=tuple(one.grantor_name.reveal() for one in taken if one.basis == "legal_rep"),
+    )  # fmt: skip
+
+
+async def text_account(tx: Tx, node: Node, subject: str, text: str) -> None:
+    """A text message to the account's phone 给账号的手机发短信; nothing when it has none. No name, no number in the words."""
+    phone = await persons.phone_of(tx, node, subject)
+    if phone:
+        await sms(node).send(tx, node, phone, text)
 
 
 async def close_account(tx: Tx, node: Node, subject: str) -> ClosedAccount | None:
@@ -120,4 +146,6 @@ async def _end_ways_in(tx: Tx, node: Node, subject: str) -> None:
     await ring(tx, sessions.BELL)
 
 
-__all__ = ["ClosedAccount", "came_back", "clients_told", "close_account", "end_visit", "forget_home", "staff_too", "was_home"]
+__all__ = [
+    "ClosedAccount", "Ties", "came_back", "clients_told", "close_account", "end_visit", "forget_home", "staff_too", "text_account", "ties", "was_home",
+]  # fmt: skip

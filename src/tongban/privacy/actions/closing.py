@@ -1,0 +1,184 @@
+"""Closing an account 注销 at the home (privacy.md 7, R-409): asked for, thought over for seven days, then told to every node.
+
+One transaction closes the account and writes all letters, so nothing is half closed whatever is killed; what each node then
+does is in `leaving`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import b32encode
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from tongban import federation, identity, notifications, transparency
+from tongban.kernel.actor import Actor
+from tongban.kernel.clock import CHINA
+from tongban.kernel.db import Tx, ring
+from tongban.kernel.errors import LevelNeeded, SelfOnly
+from tongban.kernel.gm import jcs
+from tongban.kernel.ids import uuid7
+from tongban.kernel.log import log, log_failure
+from tongban.kernel.node import Node
+from tongban.privacy.actions.leaving import BELL, Told, keep
+from tongban.privacy.errors import NothingToClose
+from tongban.privacy.model.closing import Paper, Waiting
+from tongban.privacy.queries import closing as queries
+from tongban.privacy.rules.times import times
+
+LEVEL = 3
+CLOSED = "account.closed"
+
+
+async def ask(tx: Tx, node: Node, actor: Actor) -> Waiting | None:
+    """Ask for the closing 申请注销, oneself, at level 3 or at a counter; asked twice it is one.
+
+    None when a guardian is asked first (14 to 17). Raises SelfOnly, LevelNeeded, NothingToClose.
+    """
+    actor.require(1)
+    if actor.for_subject:
+        raise SelfOnly("注销账号")
+    account = await identity.account(tx, actor.subject)
+    if account is None or account.status != "open":
+        raise NothingToClose
+    if actor.acr < LEVEL:
+        raise LevelNeeded(LEVEL)
+    known = await queries.waiting(tx, node, actor.subject)
+    if known is not None:
+        return known
+    if not await identity.confirmed(tx, node, actor, level=LEVEL, about=f"closing:{account.id}", what="注销账号"):
+        return None
+    made, now, limits = uuid7(), node.clock.now(), times().closing
+    due = now + timedelta(days=limits.days)
+    paper = Paper(link=b32encode(secrets.token_bytes(20)).decode().lower(), code=f"{secrets.randbelow(10**8):08d}")
+    sealed = node.cipher.seal(queries.GROUP, "closing.paper", made, msgspec.json.encode(paper).decode())
+    await tx.execute(
+        "INSERT INTO closing (subject, id, asked_at, due_at, level, paper) VALUES ($1, $2, $3, $4, $5, $6)",
+        actor.subject, made, now, due, actor.acr, sealed,
+    )  # fmt: skip
+    await tx.execute(
+        "INSERT INTO closing_page (id, link_hash, code_hash, made_at, until) VALUES ($1, $2, $3, $4, $5)",
+        made, queries.link_hash(paper.link), queries.code_hash(node, made, paper.code), now, due + timedelta(days=limits.page_days),
+    )  # fmt: skip
+    await transparency.append(tx, "privacy.closing_asked", jcs({"id": made, "level": actor.acr, "v": 1}))
+    await _tell(tx, node, actor.subject, made, "asked", f"你的账号 {_day(due)} 注销", "在这之前随时能停。不是你申请的，马上点进去停止。")
+    await identity.text_account(
+        tx, node, actor.subject, f"【{node.settings.name}】有人申请注销你的账号，{_day(due)}注销。不是你本人，马上登录，在“我的”里停止。"
+    )
+    return Waiting(id=made, asked_at=now, due_at=due, paper=paper)
+
+
+async def stop(tx: Tx, node: Node, subject: str) -> bool:
+    """Stop it 不注销了: one tap, no higher level; False when none waits."""
+    stopped = await tx.fetchval(
+        "UPDATE closing SET state = 'stopped', ended_at = $2, paper = NULL WHERE subject = $1 AND state = 'waiting' RETURNING id",
+        subject, node.clock.now(),
+    )  # fmt: skip
+    if stopped is None:
+        return False
+    await tx.execute("DELETE FROM closing_page WHERE id = $1", stopped)
+    await transparency.append(tx, "privacy.closing_stopped", jcs({"id": str(stopped), "v": 1}))
+    await _tell(tx, node, subject, str(stopped), "stopped", "账号不注销了", "什么都没有删，照常使用。")
+    return True
+
+
+async def warn(tx: Tx, node: Node) -> int:
+    """Tell those whose last day has begun 快到期的再说一次; how many."""
+    now = node.clock.now()
+    rows = await tx.fetch(
+        "UPDATE closing SET warned_at = $1 WHERE state = 'waiting' AND warned_at IS NULL AND due_at <= $2 RETURNING subject, id, due_at",
+        now, now + timedelta(days=times().closing.warn_days),
+    )  # fmt: skip
+    for row in rows:
+        await _tell(tx, node, row["subject"], str(row["id"]), "soon", f"你的账号 {_day(row['due_at'])} 注销", "还能停。要停，点进去按一下。")
+        await identity.text_account(tx, node, row["subject"], f"【{node.settings.name}】你的账号{_day(row['due_at'])}注销。不想注销，登录后在“我的”里停止。")
+    return len(rows)
+
+
+async def close_due(node: Node) -> None:
+    """The clock: warn, and close the accounts whose seven days are over 到期注销, one transaction each."""
+    async with node.db.transaction() as tx:
+        await warn(tx, node)
+        rows = await tx.fetch(
+            "SELECT id FROM closing WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 50", node.clock.now()
+        )  # fmt: skip
+    for row in rows:
+        try:
+            async with node.db.transaction() as tx:
+                await _close(tx, node, str(row["id"]))
+        except Exception as error:  # noqa: BLE001  one that cannot be closed now must not hold up the others; it comes again
+            log_failure("privacy.closing_failed", error)
+
+
+async def _close(tx: Tx, node: Node, closing: str) -> None:
+    row = await tx.fetchrow("SELECT * FROM closing WHERE id = $1 AND state = 'waiting' AND due_at <= $2 FOR UPDATE", closing, node.clock.now())
+    if row is None:
+        return
+    subject, now = str(row["subject"]), node.clock.now()
+    closed = await identity.close_account(tx, node, subject)
+    if closed is None:  # moved away or closed by another way meanwhile: what is there now was not asked about
+        await stop(tx, node, subject)
+        return
+    for other in await _others(tx, node):
+        hub = other == node.settings.hub
+        if not hub and not subject.startswith("n"):
+            continue  # a subject of this node alone leaves it by no letter (identity.md 1)
+        body: dict[str, Any] = {
+            "v": 1, "id": closing, "subject": subject if subject.startswith("n") else "", "at": node.clock.ms(), "proof": closed.proof,
+            "number": closed.number if hub else "", "phone": closed.phone if hub else "",
+        }  # fmt: skip
+        try:
+            await federation.send(tx, node, to=other, kind=CLOSED, about=f"closing:{closing}", body=body)
+        except (federation.UnknownNode, federation.NotMember):
+            log("privacy.closing_not_sent", peer=other)
+            continue
+        await tx.execute("INSERT INTO closing_receipt (closing, node) VALUES ($1, $2)", closing, other)
+    await tx.execute("INSERT INTO closing_receipt (closing, node) VALUES ($1, $2)", closing, node.id)
+    at_hub = node.id == node.settings.hub
+    await keep(tx, node, node.id, Told(
+        id=closing, subject=subject, at=node.clock.ms(), number=closed.number if at_hub else "", phone=closed.phone if at_hub else ""
+    ), state="ended")  # fmt: skip
+    await tx.execute("UPDATE closing_page SET closed_at = $2, until = $3 WHERE id = $1", closing, now, now + timedelta(days=times().closing.page_days))
+    await tx.execute("DELETE FROM closing WHERE subject = $1 AND id = $2", subject, closing)
+    await transparency.append(tx, "privacy.account_closed", jcs({"id": closing, "v": 1}))
+    await ring(tx, BELL)
+    log("privacy.account_closed")
+
+
+async def _others(tx: Tx, node: Node) -> list[str]:
+    return [one.id for one in (await federation.directory(tx)).nodes if one.id != node.id and one.status != "gone"]
+
+
+async def _tell(tx: Tx, node: Node, subject: str, closing: str, dedupe: str, title: str, text: str) -> None:
+    await notifications.notify(
+        tx, node, subject=subject, kind="privacy.closing", about=f"closing:{closing}", title=title, text=text, link="/me/closing",
+        link_words="去看看，能停", group="我的信息", dedupe=dedupe,
+    )  # fmt: skip
+
+
+def _day(at: datetime) -> str:
+    local = at.astimezone(CHINA)
+    return f"{local.month}月{local.day}日{local.hour}点"
+
+
+async def open_page(tx: Tx, node: Node, link: str, code: str) -> str | None:
+    """The number of the closing whose page this address and code open 看回执; None when they do not.
+
+    Five wrong codes an hour a page; an address nobody was given gets the same answer.
+    """
+    row = await tx.fetchrow("SELECT * FROM closing_page WHERE link_hash = $1 AND until > $2 FOR UPDATE", queries.link_hash(link), node.clock.now())
+    if row is None:
+        return None
+    closing, now = str(row["id"]), node.clock.now()
+    running = row["wrong_at"] is not None and row["wrong_at"] > now - timedelta(hours=1)
+    if running and row["wrong"] >= times().closing.tries_an_hour:
+        return None
+    if hmac.compare_digest(row["code_hash"], queries.code_hash(node, closing, "".join(one for one in code if one.isdigit()))):
+        return closing
+    await tx.execute(
+        "UPDATE closing_page SET wrong = $2, wrong_at = $3 WHERE id = $1", row["id"], row["wrong"] + 1 if running else 1, row["wrong_at"] if running else now
+    )
+    return None
