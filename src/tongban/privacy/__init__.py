@@ -9,4 +9,4 @@ from tongban.privacy.queries.known import holdings, use_holdings
 
 __all__ = ["holdings", "use_holdings"]
 
-identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk")
+identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk", "closing", "leaving", "legal_hold")

@@ -1,4 +1,4 @@
-"""What this folder keeps of people 个人信息权益自己的清单: copies that were asked for, while they lie here."""
+"""What this folder keeps of people 个人信息权益自己的清单: copies while they lie here, closings, legal holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from tongban.kernel.copying import copier, plain, time, words
 from tongban.kernel.holdings import Holding, Term, rows_of
 from tongban.privacy.rules.limits import COPIES
+from tongban.privacy.rules.times import times
 
 _SOURCE = "privacy.md 7 (24 h, once); copies.toml"
 _STATES = {"gathering": "正在做", "ready": "可以取", "fetched": "取走了", "expired": "过了时间，删了", "stopped": "你停掉了", "failed": "没有做成"}
@@ -26,6 +27,19 @@ HOLDINGS = (
     Holding(
         table="copy_share", title="给副本的一份", not_copied="就是副本的内容，取走就删", erase=rows_of("copy_share"),
         term=Term(kept=timedelta(0), past="ends_at < $1", source=_SOURCE),
+    ),
+    Holding(
+        table="closing", title="注销申请",
+        copy=copier("closing", time("申请的时间", "asked_at"), time("注销的时间", "due_at"), words("现在", "state", {"waiting": "等着注销", "stopped": "停了"}), order="asked_at DESC"),
+        erase=rows_of("closing"), term=Term(kept=timedelta(days=365), past="ended_at < $1", source="product"),
+    ),
+    Holding(
+        table="leaving", title="待删除的记录", not_copied="只在账号注销以后才有", not_erased="别的都删完，这一行最后删", no_term="删完就没有了",
+    ),
+    Holding(
+        table="legal_hold", title="法定保留", not_copied="能说的，在注销的页面上写着；还不能说的，结束时告诉本人", not_erased="是法律要求留的依据",
+        stays="法定保留的记录，解除以后再留 3 年",
+        term=Term(kept=timedelta(days=times().hold.kept_days), past="ended_at < $1", source="product; closing.toml", subject="", case=""),
     ),
     Holding(table="copy_chunk", title="副本的内容", not_copied="就是副本的内容，取走就删", erase=rows_of("copy_chunk"), no_term=_TIDY),
 )  # fmt: skip
