@@ -1,4 +1,4 @@
-"""Two items for natural persons, end to end (R-103, R-203, R-301, R-303): 异地就医结算备案 and 居住证签注, as a person meets them."""
+"""Items for natural persons, end to end (R-103, R-203, R-301, R-303, R-406): 异地就医结算备案, 居住证签注 and 养老保险关系转移, as a person meets them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from tongban.kernel.clock import SystemClock
 from tongban.main.demo.tour import walk
 
 MEDICAL, PERMIT = "12500000DEM00003002002099903000", "11500103DEM000022Q4000799902000"
+PENSION = "12510100DEM00004963002099907000"
 INSURANCE = ("500000", "CQ-YB-01"), ("500000", "CQ-YB-02"), ("500000", "CQ-YB-02")
+SOCIAL = ("510000", "CD-SB-01"), ("510000", "CD-SB-02"), ("510000", "CD-SB-02")
 POLICE = ("500000", "YZ-GA-01"), ("500000", "YZ-GA-02"), ("500000", "YZ-GA-03")
 
 
@@ -110,3 +112,26 @@ async def test_a_residence_permit_is_endorsed_and_next_year_the_form_knows_it(st
     assert second != first
     page = await story.browser("her").get(f"{story.home}/cases/{case}")
     page.must("已办结")
+
+
+async def test_a_service_where_nothing_is_typed(story):
+    """R-406: the share of fields typed by hand is 0, no paper is handed in, and every filled field names its source."""
+    her = story.browser("her")
+    page = await walk.begin(story, "社保怎么转到外地", PENSION)
+    asked, typed = set(), []
+
+    def nothing(form):
+        values = dict(form.fields)
+        names = {name for name in form.names() if not name.startswith("_")} - {"declared"}
+        asked.update(names)
+        typed.extend(name for name in names if not values.get(name))
+        return {}
+
+    check = await walk.fill_pages(her, page, nothing)
+    assert not typed, f"{typed} of {sorted(asked)} would have to be typed"
+    assert {"mobile", "address", "from_place", "from_kind", "from_months", "to_place", "to_unit"} <= asked
+    check.must("你只要交 0 份", "重庆市社会保险经办", "四川省社会保险经办", "公安部人口登记", "你的账号")
+    case = await walk.hand_in(her, check)
+    await decide(story, SOCIAL, case)
+    await story.until(lambda: her.get(f"{story.home}/cases/{case}"), "已办结", seconds=15)
+    her.page.must("准予决定书")
