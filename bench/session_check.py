@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
 from _line import line
 from _login import fill
 from _nation import busy
@@ -77,4 +78,4 @@ async def main() -> None:
     print(line("session-check", cached, "us", cached / CACHED, "15-us", 1.0, at_most=True))
 
 
-asyncio.run(main())
+uvloop.run(main())  # as a node runs

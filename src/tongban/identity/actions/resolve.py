@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -19,7 +20,7 @@ from tongban.identity.actions import sessions
 from tongban.identity.errors import SENTENCES
 from tongban.identity.model import Session
 from tongban.identity.queries import mandates, persons, staff
-from tongban.identity.queries.sessions import by_cookie
+from tongban.identity.queries.sessions import arriving, of_cookie
 from tongban.identity.rules import levels, roles
 from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.actor import NOBODY, Actor
@@ -36,6 +37,7 @@ _CACHE_SECONDS = FACTORS.sessions.cache_seconds
 _CACHE_MOST = 20_000
 _TOUCH = timedelta(minutes=1)
 _LONGEST_COUNTED = 24 * 3600
+_MORE, _JOIN = f"{persons.NAMED}, {mandates.JOINED}", f"{persons.NAMED_JOIN} {mandates.JOIN}"
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,11 +118,12 @@ async def _of_cookie(node: Node, value: str, *, staff_session: bool, quiet: bool
     if known is not None and known.generation == generation and time.monotonic() - known.read_at < _CACHE_SECONDS:
         return _told(node, known)
     async with node.db.reading() as tx:
-        session = await by_cookie(tx, node, value, staff=staff_session)
+        row = await arriving(tx, node, value, staff=staff_session, more=_MORE, join=_JOIN)
+    session = None if row is None else of_cookie(row)
     if session is None or (alive := await _alive(node, session, quiet=quiet)) is None:
         memory.known.pop(key, None)
         return Arrival(actor=NOBODY)
-    known = await _known(node, alive, generation)
+    known = await _known(node, alive, row, generation)
     if known.actor.acr < 3 or known.actor.kind == "staff":
         if len(memory.known) >= _CACHE_MOST:
             memory.known.clear()
@@ -208,12 +211,12 @@ async def _letters_came(node: Node, home: str) -> bool:
         return await federation.mail_complete(tx, home, node.clock.now() - levels.HOME_NEWS)
 
 
-async def _known(node: Node, session: Session, generation: int) -> _Known:
+async def _known(node: Node, session: Session, row: Any, generation: int) -> _Known:
     note = ""
     if session.away:
         note = SENTENCES["identity.away_level"][1].format(place=await _place(node, str(session.home)))
     return _Known(
-        await _actor(node, session), time.monotonic(), generation,
+        await _member(node, session) if session.kind == "staff" else _citizen(node, session, row), time.monotonic(), generation,
         until=min(session.idle_until, session.ends_at), warn=levels.warn_seconds(session.kind), note=note,
     )  # fmt: skip
 
@@ -224,26 +227,27 @@ async def _place(node: Node, home: str) -> str:
     return listed.name if listed else home
 
 
-async def _actor(node: Node, session: Session) -> Actor:
+def _citizen(node: Node, session: Session, row: Any) -> Actor:
+    """The person of the session that was just read, and the mandate it acts under."""
+    actor = Actor(
+        kind="citizen", subject=session.subject, acr=session.acr, sid=session.id, home=session.home or node.id, name=persons.named(node, row)
+    )
+    return mandates.dressed(node, actor, session, row)
+
+
+async def _member(node: Node, session: Session) -> Actor:
+    """The member of staff of a session, with what is assigned now; nobody when suspended."""
     async with node.db.reading() as tx:
-        if session.kind == "staff":
-            member = await staff.staff_member(tx, node, session.subject)
-            if member is None or member.suspended:
-                return NOBODY
-            # a session by joining code binds a key and does nothing else
-            held = () if "join" in session.amr else roles.in_force(await staff.assignments(tx, session.subject), node.clock.now())
-            linked = await staff.linked_subject(tx, node, session.subject)
-            return Actor(
-                kind="staff", subject=session.subject, acr=session.acr, sid=session.id, name=member.name, home=node.id,
-                staff_id=member.staff_no, unit=member.unit, assignments=held, linked_subject=linked,
-                kin=await _kin(tx, node, linked),
-            )  # fmt: skip
-        person = await persons.person(tx, node, session.subject)
-        actor = Actor(
-            kind="citizen", subject=session.subject, acr=session.acr, sid=session.id, home=session.home or node.id,
-            name=None if person is None else person.name or person.name_masked,
+        member = await staff.staff_member(tx, node, session.subject)
+        if member is None or member.suspended:
+            return NOBODY
+        # a session by joining code binds a key and does nothing else
+        held = () if "join" in session.amr else roles.in_force(await staff.assignments(tx, session.subject), node.clock.now())
+        linked = await staff.linked_subject(tx, node, session.subject)
+        return Actor(
+            kind="staff", subject=session.subject, acr=session.acr, sid=session.id, name=member.name, home=node.id,
+            staff_id=member.staff_no, unit=member.unit, assignments=held, linked_subject=linked, kin=await _kin(tx, node, linked),
         )  # fmt: skip
-        return await mandates.dressed(tx, node, actor, session)
 
 
 async def _kin(tx: Tx, node: Node, linked: str) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,18 @@ def joined(node: Node, row: asyncpg.Record) -> Person | None:
     if row["q_subject"] is None:
         return None
     return _person(node, {one: row[f"q_{one}"] for one in (*_JOINED, "phone")})
+
+
+NAMED_JOIN = "LEFT JOIN person q ON q.subject = s.subject"
+NAMED = "q.subject AS q_subject, q.name AS q_name, q.name_masked AS q_name_masked"
+"""The name of the person of a session `s`, in a statement that asks for more besides; `named` reads it."""
+
+
+def named(node: Node, row: Any) -> Personal | None:
+    """What to call the person: the name, for a visitor the masked one; None when there is none here."""
+    column = "name" if row["q_name"] is not None else "name_masked"
+    blob: bytes | None = row[f"q_{column}"]
+    return None if blob is None else node.cipher.open("identity", f"person.{column}", row["q_subject"], blob)
 
 
 async def person(tx: Tx, node: Node, subject: str) -> Person | None:
@@ -102,6 +114,14 @@ async def current_subject(tx: Tx, node: Node, subject: str) -> str:
     """The subject that follows an old one, or the same (identity.md 1)."""
     found: str | None = await tx.fetchval("SELECT subject FROM subject_alias WHERE old = $1", alias_index(node, subject))
     return found or subject
+
+
+async def current_subjects(tx: Tx, node: Node, subjects: Sequence[str]) -> dict[str, str]:
+    """As `current_subject`, for many at once: each with the one that follows it."""
+    marks = {subject: alias_index(node, subject) for subject in subjects}
+    rows = await tx.fetch("SELECT old, subject FROM subject_alias WHERE old = ANY($1::bytea[])", list(marks.values()))
+    moved = {row["old"]: row["subject"] for row in rows}
+    return {subject: moved.get(mark, subject) for subject, mark in marks.items()}
 
 
 def number_index(node: Node, number: str, doctype: str = "111") -> bytes:

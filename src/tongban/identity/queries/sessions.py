@@ -24,11 +24,11 @@ JOINED = ", ".join(f"s.{one} AS s_{one}" for one in _NAMES)
 """The columns of a session `s` in a statement that asks for more besides; `joined` reads them."""
 
 
-def living(value: str, now: str, staff: str) -> str:
-    """The SQL condition of a living, unlocked session `s` of a cookie hash; the arguments are SQL."""
+def living(value: str, now: str, staff: str, or_locked: str = "") -> str:
+    """The SQL condition of a living, unlocked session `s` of a cookie hash; the arguments are SQL, `or_locked` lets others in."""
     return (
         f"(s.cookie_hash = {value} OR (s.previous_hash = {value} AND s.previous_until > {now})) AND s.revoked_at IS NULL"
-        f" AND s.idle_until > {now} AND s.ends_at > {now} AND (s.kind = 'staff') = {staff} AND s.locked_at IS NULL"
+        f" AND s.idle_until > {now} AND s.ends_at > {now} AND (s.kind = 'staff') = {staff} AND (s.locked_at IS NULL {or_locked})"
     )
 
 
@@ -53,6 +53,21 @@ def session_of(row: Any) -> Session:
     return msgspec.convert({**row, "amr": tuple(row["amr"]), "visited": tuple(row["visited"])}, Session)
 
 
+_LOCK_AFTER = "(SELECT k.lock_after FROM device_lock k WHERE k.subject = s.subject AND k.device = s.device AND k.ended_at IS NULL) AS lock_after"
+_OF_COOKIE = f"{', '.join(f's.{one}' for one in _NAMES)}, s.cookie_hash = $1 AS current, s.previous_acr, {_LOCK_AFTER}"
+
+
+def of_cookie(row: Any) -> Session:
+    """The session of a statement with the columns of `arriving` or `by_cookie`; the value before is worth what it was worth."""
+    found = msgspec.convert({
+        **{one: row[one] for one in _NAMES}, "amr": tuple(row["amr"]), "visited": tuple(row["visited"]), "current": row["current"],
+        "lock_after": row["lock_after"],
+    }, Session)  # fmt: skip
+    if found.current or row["previous_acr"] is None:
+        return found
+    return msgspec.structs.replace(found, acr=min(found.acr, row["previous_acr"]))
+
+
 async def by_cookie(tx: Tx, node: Node, value: str, *, staff: bool, locked: bool = False) -> Session | None:
     """The living session of a cookie value, also of the value before while it is taken; else None.
 
@@ -60,18 +75,16 @@ async def by_cookie(tx: Tx, node: Node, value: str, *, staff: bool, locked: bool
     found only when `locked` asks for it.
     """
     row = await tx.fetchrow(
-        f"SELECT {COLUMNS}, cookie_hash = $1 AS current, previous_acr, (SELECT k.lock_after FROM device_lock k"
-        " WHERE k.subject = session.subject AND k.device = session.device AND k.ended_at IS NULL) AS lock_after"
-        " FROM session WHERE (cookie_hash = $1 OR (previous_hash = $1 AND previous_until > $2))"
-        " AND revoked_at IS NULL AND idle_until > $2 AND ends_at > $2 AND (kind = 'staff') = $3 AND (locked_at IS NULL OR $4)",
-        hashed(value), node.clock.now(), staff, locked,
-    )  # fmt: skip
-    if row is None:
-        return None
-    found = session_of(row)
-    if found.current or row["previous_acr"] is None:
-        return found
-    return msgspec.structs.replace(found, acr=min(found.acr, row["previous_acr"]))
+        f"SELECT {_OF_COOKIE} FROM session s WHERE {living('$1', '$2', '$3', 'OR $4')}", hashed(value), node.clock.now(), staff, locked
+    )
+    return None if row is None else of_cookie(row)
+
+
+async def arriving(tx: Tx, node: Node, value: str, *, staff: bool, more: str, join: str) -> Any:
+    """The row of the living session of a cookie value with `more` columns of rows joined to `s`, for who asks that on every page."""
+    return await tx.fetchrow(
+        f"SELECT {_OF_COOKIE}, {more} FROM session s {join} WHERE {living('$1', '$2', '$3')}", hashed(value), node.clock.now(), staff
+    )
 
 
 async def by_id(tx: Tx, sid: str) -> Session | None:
