@@ -11,6 +11,7 @@ as easy as giving and stops the next call. Every access to a person is a line an
 from tongban.consent.actions import (
     WITHDRAWN_BELL,
     accessing,
+    accessing_many,
     answer,
     ask,
     give,
@@ -44,6 +45,7 @@ __all__ = [
     "PendingAsk",
     "access_digest",
     "accessing",
+    "accessing_many",
     "allows",
     "answer",
     "answered",

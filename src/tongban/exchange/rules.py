@@ -123,7 +123,7 @@ def faults(found: Resource, owner: str) -> Refusals:
     return tuple(wrong)
 
 
-Told = Mapping[str, tuple[str, str, str]]
+Rows = Mapping[str, tuple[str, str, str]]
 """One end's rows: call -> (digest of the question, digest of the answer, outcome)."""
 
 
@@ -132,7 +132,7 @@ def told(rows: Iterable[Message]) -> dict[str, tuple[str, str, str]]:
     return {one.id: (one.request, one.answer, one.outcome) for one in rows}
 
 
-def compared(at_caller: Told, at_owner: Told) -> tuple[tuple[str, str], ...]:
+def compared(at_caller: Rows, at_owner: Rows) -> tuple[tuple[str, str], ...]:
     """Where the two message logs of one way differ (对账): (call, `differs` | `missing_owner` | `missing_caller`).
 
     The caller writes its row before it asks, so a call the owner knows and the caller does not is never innocent; a call
@@ -149,7 +149,7 @@ def compared(at_caller: Told, at_owner: Told) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def lost(at_caller: Told, at_owner: Told) -> int:
+def lost(at_caller: Rows, at_owner: Rows) -> int:
     """Answers the owner gave that never arrived (没收到的答复): told, not an alarm."""
     return sum(1 for name, one in at_owner.items() if one[2] == "given" and name in at_caller and at_caller[name][2] != "given")
 

@@ -30,8 +30,9 @@ class Together(Generic[_One, _Got]):
     """One kind of work that many calls need (合并办理): `await together(node, one)` gives what became of that one.
 
     `work(node, ones)` gets at most `most` and answers one result for each, in their order; an exception among the results
-    is raised to the one it belongs to, an exception of the work itself to all of that turn. Whoever gives up waiting before
-    the turn begins is left out of it; afterwards the work is done all the same.
+    is raised to the one it belongs to. When a turn fails as a whole, each of it is tried alone, so that one that cannot be
+    done is no hindrance to the others: the work must bear that (do all or nothing, or be on the safe side when done twice).
+    Whoever gives up waiting before the turn begins is left out of it; afterwards the work is done all the same.
     """
 
     def __init__(self, work: Callable[[Node, list[_One]], Awaitable[Sequence[_Got | BaseException]]], *, most: int = 200) -> None:
@@ -65,10 +66,7 @@ class Together(Generic[_One, _Got]):
             turn.waiting = []
 
     async def _once(self, node: Node, taken: list[tuple[_One, asyncio.Future[_Got]]]) -> None:
-        try:
-            results: Sequence[_Got | BaseException] = await self._work(node, [one for one, _ in taken])
-        except Exception as error:  # noqa: BLE001  told to everybody who waits for this turn
-            results = [error] * len(taken)
+        results = await self._results(node, [one for one, _ in taken])
         for (_, future), got in zip(taken, results, strict=True):
             if future.done():
                 continue
@@ -76,3 +74,13 @@ class Together(Generic[_One, _Got]):
                 future.set_exception(got)
             else:
                 future.set_result(got)
+
+    async def _results(self, node: Node, ones: list[_One]) -> Sequence[_Got | BaseException]:
+        try:
+            return await self._work(node, ones)
+        except (OSError, TimeoutError) as error:  # the database is away: so it is for each of them
+            return [error] * len(ones)
+        except Exception as error:  # noqa: BLE001  told to whom it concerns
+            if len(ones) == 1:
+                return [error]
+            return [result for one in ones for result in await self._results(node, [one])]

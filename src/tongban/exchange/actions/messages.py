@@ -16,7 +16,7 @@ from tongban import consent, federation
 from tongban.exchange.actions.post import division
 from tongban.exchange.model import Alarm, AlarmKind, Asked, Given
 from tongban.exchange.queries import alarms, messages
-from tongban.exchange.rules import Told, compared, lost, terms, told
+from tongban.exchange.rules import Rows, compared, lost, terms, told
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
@@ -25,6 +25,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.kernel.parts import Parts
+from tongban.kernel.together import Together
 
 SETTLED = timedelta(minutes=2)
 """A call younger than this may still be under way at one end."""
@@ -57,16 +58,59 @@ async def note_owner(
         raise KeyReused
 
 
-def note_given(
-    parts: Parts, caller: str, question: Asked, *, grant: str | None, fields: Iterable[str], answer: str, at: datetime
-) -> None:
-    """The owner's row of an answer, along in the statement of the ledger line (登记应答); a number used before fails it whole."""
-    parts.add(
-        "note",
-        """INSERT INTO exchange_message (id, side, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)
-           VALUES ($1, 'owner', $2, $3, $4, $5, $6, $7, $8, 'given', $9)""",
-        question.id, caller, question.resource, question.purpose, grant, list(fields), digest_of(question), answer, at,
-    )  # fmt: skip
+class Told(msgspec.Struct, frozen=True):
+    """One row of the owner's log, of a call that was answered or refused (应答记录)."""
+
+    caller: str
+    question: Asked
+    grant: str | None
+    fields: tuple[str, ...]
+    answer: str
+    outcome: str
+    at: datetime
+
+
+_NOTES = """INSERT INTO exchange_message AS held (id, side, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)
+    SELECT id, 'owner', peer, resource, purpose, grant_id, string_to_array(fields, chr(31)), request, answer, outcome, at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+      AS u (id, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)"""
+
+
+def _columns(rows: Iterable[Told]) -> list[list[Any]]:
+    each = [
+        (one.question.id, one.caller, one.question.resource, one.question.purpose, one.grant, "\x1f".join(one.fields), digest_of(one.question),
+         one.answer, one.outcome, one.at)
+        for one in rows
+    ]  # fmt: skip
+    return [[row[column] for row in each] for column in range(10)]
+
+
+def note_given(parts: Parts, rows: Iterable[Told]) -> None:
+    """The owner's rows of answers, along in the statement of the ledger lines (登记应答); a number used before fails it whole."""
+    parts.add("note", _NOTES, *_columns(rows))
+
+
+async def note_refused(node: Node, told: Told) -> None:
+    """The owner's row of a refusal (登记不给): kept in memory for no longer than the statement before it takes.
+
+    Not waited for on disk: nothing was given, and the caller's own row says so too.
+    """
+    await _refusals(node, told)
+
+
+async def _note_refused(node: Node, rows: list[Told]) -> list[BaseException | None]:
+    last = {one.question.id: one for one in rows}  # one number refused twice in one turn is one row
+    async with node.db.alone() as tx:
+        await tx.execute(
+            _NOTES + """ ON CONFLICT (id, side) DO UPDATE SET answer = excluded.answer, outcome = excluded.outcome, fields = excluded.fields
+            WHERE held.request = excluded.request AND held.peer = excluded.peer AND held.outcome <> 'given'
+            RETURNING set_config('synchronous_commit', 'off', true)""",
+            *_columns(last.values()),
+        )
+    return [None] * len(rows)
+
+
+_refusals: Together[Told, None] = Together(_note_refused)
 
 
 async def note_asking(tx: Tx, owner: str, question: Asked, asked_digest: str, at: datetime) -> None:
@@ -136,7 +180,7 @@ async def compare_with(node: Node, peer: str) -> int | None:
     return found
 
 
-async def _theirs(node: Node, peer: str, side: str, since: datetime, until: datetime) -> tuple[Told, bool] | None:
+async def _theirs(node: Node, peer: str, side: str, since: datetime, until: datetime) -> tuple[Rows, bool] | None:
     """Their rows of one way and whether that is all of them; None when they are silent.
 
     The ends differ by clock and travel: a little more than the span is asked for, and compared by number.
@@ -150,7 +194,7 @@ async def _theirs(node: Node, peer: str, side: str, since: datetime, until: date
         return None
 
 
-async def _one_way(tx: Tx, node: Node, peer: str, ours: str, rows: Told, since: datetime, until: datetime) -> int:
+async def _one_way(tx: Tx, node: Node, peer: str, ours: str, rows: Rows, since: datetime, until: datetime) -> int:
     mine = told(await messages(tx, ours, peer, since=since, until=until, limit=10 * MOST))
     # of theirs: calls of this span by our own row, and those we do not know at all
     known = {row["id"] for row in await tx.fetch("SELECT id FROM exchange_message WHERE side = $1 AND id = ANY($2)", ours, list(rows))}

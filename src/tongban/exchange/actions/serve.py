@@ -10,16 +10,17 @@ import msgspec
 
 from tongban import consent, identity, transparency
 from tongban.exchange.actions import register
-from tongban.exchange.actions.messages import KeyReused, digest_of, note_given, note_owner
+from tongban.exchange.actions.messages import KeyReused, Told, digest_of, note_given, note_owner, note_refused
 from tongban.exchange.actions.spend import spend
 from tongban.exchange.model import Asked, Given, Grant, Listed, Record, Refused, Resource
-from tongban.exchange.queries import listed
+from tongban.exchange.queries import listed_now
 from tongban.exchange.rules import consent_covers, granted, known, only
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 from tongban.kernel.parts import Parts
+from tongban.kernel.together import Together
 
 CODES = {"nationality": "nation"}
 """Fields whose name differs from the attribute a person disputes (纠错)."""
@@ -35,8 +36,7 @@ async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
     with ledger line, leaf and message log → answer. A question that finds nothing still uses the quota, so that nobody can
     try names without end. This node asking itself needs no grant, yet its ledger line.
     """
-    async with node.db.reading() as tx:
-        held = await listed(tx, question.resource)
+    held = await _listed(node, question.resource)
     judged = _admissible(node, caller, question, held)
     if held is None or judged is not None:
         return await _refused(node, caller, question, judged or Refused(404, "not_found"))
@@ -98,12 +98,7 @@ async def _consented(node: Node, caller: str, found: Resource, question: Asked, 
     """The caller shows a consent that covers these fields now, and has not told that it was withdrawn (T-28)."""
     if not consent_covers(found, question.consent, fields, node.clock.now()):
         return False
-    async with node.db.reading() as tx:
-        ended = await tx.fetchval(
-            "SELECT 1 FROM data_consent_ended WHERE consent_id = $1 AND receiver = $2",
-            question.consent.id if question.consent else None, caller,
-        )  # fmt: skip
-    return not ended
+    return question.consent is not None and not await _ended(node, (question.consent.id, caller))
 
 
 async def _written(
@@ -112,14 +107,14 @@ async def _written(
 ) -> Given | Refused:  # fmt: skip
     """The answer, once ledger line, leaf and log stand: if they cannot be written, nothing is given.
 
-    One statement writes all three. When the call was written before (it comes again after a lost answer, or its number is
-    used for another question) the statement fails whole, and the call is judged against what stands.
+    One statement writes all three, for all answers that are ready at that moment, and each goes out when it is committed.
+    When a call was written before (it comes again after a lost answer, or its number is used for another question) its
+    statement fails, and it is judged against what stands.
     """
     values = only(record.values, fields) if record else {}
     disputed: frozenset[str] = frozenset()
     if found.owner == identity.REGISTER_NODE and question.subject:
-        async with node.db.reading() as tx:
-            disputed = await identity.disputed(tx, question.subject)
+        disputed = await _disputed(node, question.subject)
     given = Given(
         id=question.id,
         at=node.clock.ms(),
@@ -132,41 +127,95 @@ async def _written(
         rows=tuple(dict(row) for row in rows),
         next=following,
     )
-    entry = Entry(caller, question, grant.id if grant else None, tuple(values) or fields)
+    entry = Entry(found, caller, question, grant.id if grant else None, tuple(values) or fields, given)
     try:
-        return await _at_once(node, found, entry, given)
+        return await _write(node, entry)
     except asyncpg.UniqueViolationError:
-        return await _once_more(node, found, entry, given)
+        return await _once_more(node, entry)
 
 
 class Entry(msgspec.Struct, frozen=True):
     """What is written down about one answer (要登记的一次应答)."""
 
+    resource: Resource
     caller: str
     question: Asked
     grant: str | None
     fields: tuple[str, ...]
+    given: Given
 
 
-async def _at_once(node: Node, found: Resource, entry: Entry, given: Given) -> Given:
-    parts, question = Parts(), entry.question
-    if question.subject:
-        given = msgspec.structs.replace(given, digest=consent.accessing(parts, node, _access(node, found, entry, given)).digest)
-    else:
-        fact = _shared(found, entry)
-        transparency.appending(parts, "leaf", "data.shared", fact)
-        given = msgspec.structs.replace(given, digest=digest(fact))
-    if entry.caller != node.id:
-        note_given(parts, entry.caller, question, grant=entry.grant, fields=entry.fields, answer=digest_of(given), at=consent.moment(given.at))
-    async with node.db.reading() as tx:
+async def _at_once(node: Node, entries: list[Entry]) -> list[Given | BaseException]:
+    """Lines, leaves and log rows of answers, all or none, in one transaction a kind: of persons, and of lists."""
+    done: dict[int, Given] = {}
+    for about_persons in (True, False):
+        places = [place for place, one in enumerate(entries) if bool(one.question.subject) is about_persons]
+        if places:
+            chosen = [entries[place] for place in places]
+            done |= zip(places, await (_with_lines if about_persons else _with_leaves)(node, chosen), strict=True)
+    return [done[place] for place in range(len(entries))]
+
+
+async def _with_lines(node: Node, entries: list[Entry]) -> list[Given]:
+    parts = Parts()
+    lines = consent.accessing_many(parts, node, [_access(node, one) for one in entries])
+    return await _noted(node, parts, entries, [line.digest for line in lines])
+
+
+async def _with_leaves(node: Node, entries: list[Entry]) -> list[Given]:
+    parts, facts = Parts(), [_shared(one) for one in entries]
+    transparency.appending_many(parts, "leaf", "data.shared", facts)
+    return await _noted(node, parts, entries, [digest(fact) for fact in facts])
+
+
+async def _noted(node: Node, parts: Parts, entries: list[Entry], digests: list[str]) -> list[Given]:
+    made = [msgspec.structs.replace(one.given, digest=name) for one, name in zip(entries, digests, strict=True)]
+    rows = [
+        Told(one.caller, one.question, one.grant, one.fields, digest_of(given), "given", consent.moment(given.at))
+        for one, given in zip(entries, made, strict=True)
+        if one.caller != node.id
+    ]
+    if rows:
+        note_given(parts, rows)
+    async with node.db.alone() as tx:
         await parts.run(tx)
-    return given
+    return made
 
 
-async def _once_more(node: Node, found: Resource, entry: Entry, given: Given) -> Given | Refused:
+async def _catalogue(node: Node, names: list[str]) -> list[Listed | BaseException | None]:
+    async with node.db.alone() as tx:
+        found = await listed_now(tx, names)
+    return [found[name] for name in names]
+
+
+async def _consents_ended(node: Node, shown: list[tuple[str, str]]) -> list[bool | BaseException]:
+    async with node.db.alone() as tx:
+        rows = await tx.fetch(
+            "SELECT consent_id::text AS id, receiver FROM data_consent_ended JOIN unnest($1::uuid[], $2::text[]) AS u (id, who)"
+            " ON consent_id = u.id AND receiver = u.who",
+            [one for one, _ in shown], [who for _, who in shown],
+        )  # fmt: skip
+    ended = {(row["id"], row["receiver"]) for row in rows}
+    return [one in ended for one in shown]
+
+
+async def _disputes(node: Node, subjects: list[str]) -> list[frozenset[str] | BaseException]:
+    async with node.db.alone() as tx:
+        found = await identity.disputed_of(tx, subjects)
+    return [found.get(one, frozenset()) for one in subjects]
+
+
+_listed: Together[str, Listed | None] = Together(_catalogue)
+_ended: Together[tuple[str, str], bool] = Together(_consents_ended)
+_disputed: Together[str, frozenset[str]] = Together(_disputes)
+_write: Together[Entry, Given] = Together(_at_once)
+
+
+async def _once_more(node: Node, entry: Entry) -> Given | Refused:
+    given = entry.given
     try:
         async with node.db.transaction() as tx:
-            made, at = await _ledger(tx, node, found, entry, given)
+            made, at = await _ledger(tx, node, entry)
             given = msgspec.structs.replace(given, digest=made, at=consent.milliseconds(at))
             if entry.caller != node.id:
                 await note_owner(
@@ -178,36 +227,36 @@ async def _once_more(node: Node, found: Resource, entry: Entry, given: Given) ->
     return given
 
 
-def _shared(found: Resource, entry: Entry) -> bytes:
-    return jcs({"id": entry.question.id, "resource": found.id, "caller": entry.caller, "fields": sorted(entry.fields), "v": 1})
+def _shared(entry: Entry) -> bytes:
+    return jcs({"id": entry.question.id, "resource": entry.resource.id, "caller": entry.caller, "fields": sorted(entry.fields), "v": 1})
 
 
-def _access(node: Node, found: Resource, entry: Entry, given: Given) -> consent.Access:
+def _access(node: Node, entry: Entry) -> consent.Access:
     question = entry.question
     return consent.Access(
         subject=question.subject,
         who=question.who,
-        fields=found.words(entry.fields),
+        fields=entry.resource.words(entry.fields),
         purpose=question.purpose_words,
         source=node.id,
         receiver=entry.caller,
-        basis=given.basis,
+        basis=entry.given.basis,
         about=question.case,
         consent_id=question.consent.id if question.consent else None,
         id=question.id,
-        at=consent.moment(given.at),
+        at=consent.moment(entry.given.at),
         side="local" if entry.caller == node.id else "owner",
     )
 
 
-async def _ledger(tx: Tx, node: Node, found: Resource, entry: Entry, given: Given) -> tuple[str, datetime]:
+async def _ledger(tx: Tx, node: Node, entry: Entry) -> tuple[str, datetime]:
     """The person's line with its leaf, or the leaf alone where nobody is asked about; digest and time."""
     if not entry.question.subject:
-        fact = _shared(found, entry)
+        fact = _shared(entry)
         await transparency.append(tx, "data.shared", fact)
-        return digest(fact), consent.moment(given.at)
-    line = await consent.record_access(tx, node, _access(node, found, entry, given))
-    if not set(found.words(entry.fields)) <= set(line.fields):
+        return digest(fact), consent.moment(entry.given.at)
+    line = await consent.record_access(tx, node, _access(node, entry))
+    if not set(entry.resource.words(entry.fields)) <= set(line.fields):
         raise KeyReused  # this call's line stands already, and it tells the person less than would be given now
     return line.digest, line.at
 
@@ -215,9 +264,5 @@ async def _ledger(tx: Tx, node: Node, found: Resource, entry: Entry, given: Give
 async def _refused(node: Node, caller: str, question: Asked, why: Refused) -> Refused:
     """A refusal is logged too, at both ends (不给也记一笔)."""
     if caller != node.id and is_uuid(question.id) and _short(question) and why is not _REUSED:
-        async with node.db.transaction() as tx:
-            await note_owner(
-                tx, caller, question, digest_of(question), grant=None, fields=question.fields[:50], answer="", outcome=why.reason,
-                at=node.clock.now(),
-            )  # fmt: skip
+        await note_refused(node, Told(caller, question, None, question.fields[:50], "", why.reason, node.clock.now()))
     return why

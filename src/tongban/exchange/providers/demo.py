@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tongban import identity
@@ -11,14 +11,22 @@ from tongban.exchange.model import Record
 from tongban.exchange.rules import name_verdict
 from tongban.kernel.gm import sm3
 from tongban.kernel.node import Node
+from tongban.kernel.together import Together
+
+
+async def _populations(node: Node, subjects: list[str]) -> Sequence[identity.PopulationAttributes | BaseException | None]:
+    async with node.db.alone() as tx:
+        return await identity.populations(tx, node, subjects)
+
+
+_population: Together[str, identity.PopulationAttributes | None] = Together(_populations)
 
 
 class Population:
     """The demo population register of identity (演示人口登记), told as the resource tells it."""
 
     async def read(self, node: Node, subject: str, _asked: Mapping[str, str]) -> Record | None:
-        async with node.db.reading() as tx:
-            found = await identity.population_attributes(tx, node, subject)
+        found = await _population(node, subject)
         if found is None:
             return None
         return Record(
@@ -38,8 +46,7 @@ class Household:
     """The demo household register (演示户籍): whose household, where, how many; from the same rows as the population."""
 
     async def read(self, node: Node, subject: str, _asked: Mapping[str, str]) -> Record | None:
-        async with node.db.reading() as tx:
-            found = await identity.population_attributes(tx, node, subject)
+        found = await _population(node, subject)
         if found is None:
             return None
         # an invented number of the household: the same for the same address, nobody's in the world

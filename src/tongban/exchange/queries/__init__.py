@@ -1,6 +1,6 @@
 """Looking at 数据共享: the catalogue, grants and demands, message logs, and a person's ledger."""
 
-from tongban.exchange.queries.catalogue import definition, listed, resource, resources, versions, whole
+from tongban.exchange.queries.catalogue import definition, listed, listed_now, resource, resources, versions, whole
 from tongban.exchange.queries.desk import (
     alarms,
     checked,
@@ -30,6 +30,7 @@ __all__ = [
     "grants",
     "held_grants",
     "listed",
+    "listed_now",
     "messages",
     "own_proof",
     "proof",

@@ -123,7 +123,7 @@ async def test_no_answer_without_a_ledger_row(node, subject, monkeypatch):
 
     asked = question(subject)
     with monkeypatch.context() as patch:
-        patch.setattr(consent, "accessing", broken)
+        patch.setattr(consent, "accessing_many", broken)
         with pytest.raises(OSError, match="disk full"):
             await serve(node, CALLER, asked)
     async with node.db.reading() as tx:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -30,12 +31,20 @@ async def disputed(tx: Tx, subject: str) -> frozenset[str]:
 
     Whatever shows such a value marks it 待核验; nothing waits for it.
     """
+    return (await disputed_of(tx, (subject,))).get(subject, frozenset())
+
+
+async def disputed_of(tx: Tx, subjects: Sequence[str]) -> dict[str, frozenset[str]]:
+    """As `disputed`, for many at once: those who dispute something, each with what."""
     rows = await tx.fetch(
-        "SELECT attribute FROM dispute WHERE subject = $1 AND state = 'open'"
-        " UNION SELECT attribute FROM dispute_desk WHERE subject = $1 AND state IN ('open', 'proposed')",
-        subject,
+        "SELECT subject, attribute FROM dispute WHERE subject = ANY($1::text[]) AND state = 'open'"
+        " UNION SELECT subject, attribute FROM dispute_desk WHERE subject = ANY($1::text[]) AND state IN ('open', 'proposed')",
+        list(subjects),
     )
-    return frozenset(row["attribute"] for row in rows)
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["subject"], set()).add(row["attribute"])
+    return {subject: frozenset(names) for subject, names in found.items()}
 
 
 async def used_before(tx: Tx, node: Node, subject: str) -> list[UsedBefore]:

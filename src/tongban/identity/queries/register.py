@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from tongban.identity.model import PopulationAttributes
-from tongban.identity.queries.persons import current_subject
+from tongban.identity.queries.persons import current_subjects
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
@@ -16,14 +18,23 @@ async def population_attributes(tx: Tx, node: Node, subject: str) -> PopulationA
 
     Whoever calls writes the ledger line (`consent.record_access`): this is only the reading.
     """
-    subject = await current_subject(tx, node, subject)
-    row = await tx.fetchrow(
+    return (await populations(tx, node, (subject,)))[0]
+
+
+async def populations(tx: Tx, node: Node, subjects: Sequence[str]) -> list[PopulationAttributes | None]:
+    """As `population_attributes`, for many at once, in the order given (成批读登记)."""
+    now = await current_subjects(tx, node, subjects)
+    rows = await tx.fetch(
         "SELECT subject, doctype, number, name, sex, born, nation, address, division, photo_held, since, version"
-        " FROM register_entry WHERE subject = $1",
-        subject,
+        " FROM register_entry WHERE subject = ANY($1::text[])",
+        sorted(set(now.values())),
     )
-    if row is None:
-        return None
+    found = {row["subject"]: row for row in rows}
+    return [None if (row := found.get(now[subject])) is None else _attributes(node, row) for subject in subjects]
+
+
+def _attributes(node: Node, row: Any) -> PopulationAttributes:
+    subject = row["subject"]
 
     def opened(column: str) -> Personal:
         group = "sensitive" if column == "number" else "identity"

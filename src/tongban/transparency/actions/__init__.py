@@ -1,6 +1,6 @@
 """Verbs that change the log (动作)."""
 
-from tongban.transparency.actions.append import append, append_many, appending, forget
+from tongban.transparency.actions.append import append, append_many, appending, appending_many, forget
 from tongban.transparency.actions.forks import (
     accused,
     fork_seen,
@@ -20,6 +20,7 @@ __all__ = [
     "append",
     "append_many",
     "appending",
+    "appending_many",
     "certify",
     "forget",
     "fork_seen",
