@@ -40,7 +40,7 @@ async def ask(node: Node, found: Mandate, body: dict[str, Any]) -> tuple[str, di
     An old home names the node that has the account now: that is asked instead, and from then on. A new home that does
     not know the mandate yet was not heard.
     """
-    where, moved = found.granted_node, found.moved_at is not None
+    where, moved = found.granted_node, found.moved_at is not None and not found.arriving_as
     for _ in range(2):
         try:
             return where, await federation.call(node, where, "identity.mandate", {"v": 1, "id": found.id, **body})

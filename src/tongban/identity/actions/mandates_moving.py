@@ -121,7 +121,8 @@ async def repoint(tx: Tx, node: Node, subject: str, *, origin: str, to: str) -> 
         "UPDATE mandate SET moved_at = $4, agent_node = CASE WHEN agent = $1 AND agent_node = $2 THEN $3 ELSE agent_node END,"
         f" granted_node = CASE WHEN {_SPEAKER} = $1 AND granted_node = $2 AND basis <> ALL($5::text[]) THEN $3 ELSE granted_node END,"
         " told_by = CASE WHEN agent = $1 AND told_by = $2 AND $3 <> $6 THEN $3 ELSE told_by END,"
-        " grantor_node = CASE WHEN grantor = $1 AND grantor_node = $2 THEN $3 ELSE grantor_node END"
+        " grantor_node = CASE WHEN grantor = $1 AND grantor_node = $2 THEN $3 ELSE grantor_node END,"
+        " moved_from = CASE WHEN $3 = $6 THEN $2 ELSE moved_from END"
         f" WHERE (agent = $1 AND agent_node = $2) OR ({_SPEAKER} = $1 AND granted_node = $2 AND basis <> ALL($5::text[]))"
         " OR (grantor = $1 AND grantor_node = $2)",
         subject, origin, to, node.clock.now(), _LAW, node.id,
