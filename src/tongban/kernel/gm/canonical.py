@@ -39,10 +39,14 @@ def _ordered(value: object, depth: int) -> object:
         return value
     if kind is int:
         return _integer(value)  # type: ignore[arg-type]  # kind was just looked at
+    if kind is dict:  # looked at first: what a Mapping or a Struct is takes longer to find out than to write it
+        return {name: _ordered(value[name], depth + 1) for name in _names(value)}  # type: ignore[index,arg-type]
+    if kind is list or kind is tuple:
+        return [_ordered(item, depth + 1) for item in value]  # type: ignore[attr-defined]
     if isinstance(value, msgspec.Struct):
         return _ordered(msgspec.to_builtins(value), depth)
     if isinstance(value, Mapping):
-        return {name: _ordered(value[name], depth + 1) for name in sorted(value, key=_utf16)}
+        return {name: _ordered(value[name], depth + 1) for name in _names(value)}
     if isinstance(value, list | tuple):
         return [_ordered(item, depth + 1) for item in value]
     if isinstance(value, str):  # a StrEnum and its like
@@ -54,6 +58,16 @@ def _integer(value: int) -> int:
     if abs(value) > LARGEST_INTEGER:
         raise BadEncoding("gm.json_integer", "an integer beyond ±(2^53-1)")
     return value
+
+
+def _names(value: Mapping[str, object]) -> list[str]:
+    """The names in the order of RFC 8785; where all are ASCII, any order of code is that order."""
+    try:
+        if "".join(value).isascii():
+            return sorted(value)
+    except TypeError:
+        pass  # a name that is no text: said below
+    return sorted(value, key=_utf16)
 
 
 def _utf16(name: object) -> bytes:
