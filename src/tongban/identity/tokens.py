@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -49,11 +50,12 @@ class TokenKey:
         else:
             number = int.from_bytes(hashlib.sha512(b"tongban/es256" + seed).digest(), "big") % (_P256_ORDER - 1) + 1
             self.private = ECKey.import_key(ec.derive_private_key(number, ec.SECP256R1()))
+        self._jwk = {**self.private.as_dict(private=False), "kid": kid, "alg": alg, "use": "sig"}
 
     @property
     def jwk(self) -> dict[str, Any]:
         """The public half as a JWK with `kid`, `alg` and `use`."""
-        return {**self.private.as_dict(private=False), "kid": self.kid, "alg": self.alg, "use": "sig"}
+        return dict(self._jwk)
 
     @property
     def thumbprint(self) -> str:
@@ -144,15 +146,23 @@ def _verify(token: str, header: Claims, jwk: Jwk, alg: object) -> Claims:
     if alg not in ALGORITHMS or header.get("alg") != alg:
         raise TokenRefused("algorithm not the one of this key")
     try:
-        public = {name: jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
-        key = OKPKey.import_key(public) if alg == "Ed25519" else ECKey.import_key(public)
-        found = jws.deserialize_compact(token.encode("ascii"), key, algorithms=[alg])
+        found = jws.deserialize_compact(token.encode("ascii"), _public(alg, *(jwk.get(name) for name in _MEMBERS)), algorithms=[alg])
         claims = msgspec.json.decode(found.payload)
     except (JoseError, ValueError, KeyError, TypeError, msgspec.DecodeError):
         raise TokenRefused("bad signature") from None
     if not isinstance(claims, dict):
         raise TokenRefused("claims are not an object")
     return claims
+
+
+_MEMBERS = ("kty", "crv", "x", "y")
+
+
+@lru_cache(maxsize=1024)
+def _public(alg: Alg, *members: object) -> OKPKey | ECKey:
+    """The key of the four members that make it, read in once: the same phones and clients come again and again."""
+    public = {name: value for name, value in zip(_MEMBERS, members, strict=True) if isinstance(value, str)}
+    return OKPKey.import_key(public) if alg == "Ed25519" else ECKey.import_key(public)
 
 
 def make_proof(

@@ -26,12 +26,16 @@ _TRIES = 8
 
 
 class Clockwork(msgspec.Struct, frozen=True):
-    """Something the clock calls (定时): `run` is awaited every `every_seconds`, and at once when `bell` rings."""
+    """Something the clock calls (定时): `run` is awaited every `every_seconds`, and at once when `bell` rings.
+
+    `rest_seconds` is the least time between two calls: what rings in between is done together by the next.
+    """
 
     name: str
     every_seconds: float
     run: Callable[[Node], Awaitable[None]]
     bell: str | None = None
+    rest_seconds: float = 0
 
 
 async def enqueue(tx: Tx, name: str, payload: Payload, *, after: timedelta | None = None, once: str | None = None) -> None:
@@ -113,6 +117,8 @@ async def turn(node: Node, clock: Clockwork, stop: asyncio.Event) -> None:
             log_failure("kernel.clock_failed", error, clock=clock.name, count=failures)
         seconds = min(clock.every_seconds * (2 ** min(failures, 5)), max(60.0, clock.every_seconds))
         if clock.bell and not failures:
+            if clock.rest_seconds:
+                await _pause(stop, clock.rest_seconds)
             await _either(node.bell.wait(clock.bell, seconds=seconds, since=since), stop.wait())
         else:
             await _pause(stop, seconds)

@@ -272,8 +272,10 @@ async def _in_by_code(node: Node, row: Any, browser: Browser) -> OpenedSession:
         row["subject"], node.clock.now(), row["proof"], row["restricted_until"],
     )  # fmt: skip
     acr = _reached(node, row, "otp", bound_acr=3, most=4)
+    # a device that is known is touched by a statement of its own, which must go with the rest or not at all
+    one_alone = browser.device_cookie is None
     try:
-        async with node.db.transaction() as tx:
+        async with node.db.alone() if one_alone else node.db.transaction() as tx:
             return await sessions.open_session(
                 tx, node, _opening(row["subject"], row["account"], row["proof"], acr, ("otp", "sms"), browser), parts, source="used", tell=True
             )

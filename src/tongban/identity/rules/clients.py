@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -115,12 +115,18 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text_digest(self) -> str:
         """What a person was told about it: another purpose or term asks again (identity.md 10)."""
-        return digest(jcs({"name": self.name, "purpose": self.purpose, "keeps": self.keeps, "days": self.consent_days}))
+        return _text_digest(self.name, self.purpose, self.keeps, self.consent_days)
 
     def granted(self, claim: str, today: date) -> bool:
         """Whether a grant in force names this claim."""
         found = self.grants.get(claim)
         return found is not None and today <= found.until
+
+
+@lru_cache(maxsize=2000)
+def _text_digest(name: str, purpose: str, keeps: str, days: int) -> str:
+    """Asked for at every step of a sign-in; pure, so what was asked before is remembered."""
+    return digest(jcs({"name": name, "purpose": purpose, "keeps": keeps, "days": days}))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -139,6 +140,25 @@ async def test_a_clock_goes_on_after_a_failure(node):
     task = asyncio.create_task(jobs.turn(node, clock, stop))
     await asyncio.wait_for(runs.get(), 5)
     await asyncio.wait_for(runs.get(), 5)
+    stop.set()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_what_rings_while_a_clock_rests_is_done_together(node):
+    """R-802, R-301: a clock with a rest answers the first ring at once, and many in a row by one more call."""
+    runs, stop = asyncio.Queue(), asyncio.Event()
+
+    async def run(_node):
+        runs.put_nowait(time.monotonic())
+
+    task = asyncio.create_task(jobs.turn(node, jobs.Clockwork("example", 60, run, bell="many", rest_seconds=0.3), stop))
+    first = await asyncio.wait_for(runs.get(), 5)
+    for _ in range(10):
+        node.bell.ring("many")
+        await asyncio.sleep(0.01)
+    second = await asyncio.wait_for(runs.get(), 5)
+    assert second - first >= 0.3
+    assert runs.empty()
     stop.set()
     await asyncio.wait_for(task, 5)
 
