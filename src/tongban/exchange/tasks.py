@@ -1,20 +1,13 @@
-"""Time's door of 数据共享: withdrawals told at once, grants that end, logs compared, what is late, what is past its term."""
+"""Time's door of 数据共享: withdrawals told at once, grants that end, logs compared, what is late."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from tongban import consent, federation, transparency
+from tongban import consent, federation
 from tongban.exchange.actions.consents import tell_withdrawals
 from tongban.exchange.actions.grants import watch_expiry
 from tongban.exchange.actions.messages import compare_with, raise_alarm, watch_breadth
-from tongban.kernel.gm import jcs
 from tongban.kernel.jobs import Clockwork
-from tongban.kernel.log import log
 from tongban.kernel.node import Node
-
-LOG_KEPT = timedelta(days=3 * 366)
-"""交换日志: 3 years. Source: privacy.md 4 (国令809号: no figure found)."""
 
 
 async def withdrawals(node: Node) -> None:
@@ -66,25 +59,10 @@ async def compare(node: Node) -> None:
         await compare_with(node, peer)
 
 
-async def retain(node: Node) -> None:
-    """Delete what is past its term, with counts in the log (到期删除)."""
-    now = node.clock.now()
-    async with node.db.transaction() as tx:
-        gone = await tx.fetch("DELETE FROM exchange_message WHERE at < $1 RETURNING 1", now - LOG_KEPT)
-        ended = await tx.fetch("DELETE FROM data_consent_ended WHERE at < $1 RETURNING 1", now - LOG_KEPT)
-        count = len(gone) + len(ended)
-        if count:
-            fact = {"messages": len(gone), "consents": len(ended), "day": str(node.clock.today()), "v": 1}
-            await transparency.append(tx, "exchange.retained", jcs(fact))
-    if count:
-        log("exchange.retained", count=count)
-
-
 CLOCKS = [
     Clockwork("exchange.withdrawals", 60, withdrawals, bell=consent.WITHDRAWN_BELL),
     Clockwork("exchange.expiry", 3600, expiry),
     Clockwork("exchange.late", 3600, late),
     Clockwork("exchange.breadth", 120, breadth),
     Clockwork("exchange.compare", 600, compare),
-    Clockwork("exchange.retain", 86_400, retain),
 ]

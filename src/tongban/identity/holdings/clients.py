@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tongban.identity.rules.clients import words_of
 from tongban.kernel.copying import Field, copier, plain, time
@@ -20,11 +20,6 @@ async def _told(tx: Tx, _: Node, subject: str) -> int:
     return len(gone) + len(loose)
 
 
-async def _old(tx: Tx, _: Node, before: datetime) -> int:
-    gone = await tx.fetch("DELETE FROM session_client WHERE last_at < $1 OR (subject = '' AND told_at IS NOT NULL) RETURNING 1", before)
-    return len(gone)
-
-
 HOLDINGS = (
     Holding(
         table="session_client", title="登录过的应用",
@@ -33,7 +28,7 @@ HOLDINGS = (
             order="last_at DESC, client",
         ),
         erase=_told,
-        term=Term(kept=timedelta(days=120), past="last_at < $1 OR (subject = '' AND told_at IS NOT NULL)", source="product", end=_old),
+        term=Term(kept=timedelta(days=120), past="last_at < $1 OR (subject = '' AND told_at IS NOT NULL)", source="product"),
     ),
     Holding(
         table="oidc_refresh", title="应用的登录凭据",
