@@ -14,6 +14,7 @@ import time
 
 from _bare import bare_node
 from _line import line
+from _load import cpu_seconds
 
 from tongban import transparency
 from tongban.kernel.node import Node
@@ -64,11 +65,12 @@ async def measure(node: Node, count: int) -> list[str]:
     filled = time.perf_counter() - started
     async with node.db.reading() as tx:
         await tx.execute("ANALYZE")
-        started = time.perf_counter()
+        backend = await tx.fetchval("SELECT pg_backend_pid()")
+        started, spent, asked = time.perf_counter(), time.process_time(), cpu_seconds(backend)
         audit = await transparency.verify_log(tx, node)
-        seconds = time.perf_counter() - started
+        seconds, spent, asked = time.perf_counter() - started, time.process_time() - spent, cpu_seconds(backend) - asked
     assert (audit.whole, audit.size) == (True, count), audit.findings
-    print(f"{count} leaves in {filled:.0f} s, audited in {seconds:.1f} s", flush=True)
+    print(f"{count} leaves in {filled:.0f} s, audited in {seconds:.1f} s (processor: {spent:.1f} s here, {asked:.1f} s in the database)", flush=True)
     small = min(count, 20_000)
     if count > small:  # the tampering is tried in a log that is quick to recompute; the audit is the same code
         async with node.db.transaction() as tx:

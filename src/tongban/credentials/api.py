@@ -10,7 +10,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from tongban.credentials.actions import many, verifiers, verify
+from tongban.credentials.actions import checking, many, verifiers, verify
 from tongban.credentials.errors import OverAsking
 from tongban.credentials.model import Browser, Verdict
 from tongban.kernel.errors import Failure
@@ -95,15 +95,14 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     window = None
     if scheme:
-        async with node.db.reading() as tx:
-            window = await verifiers.browser(tx, key.strip()) if scheme.lower() == "bearer" else None
+        window = await checking.window(node, key.strip()) if scheme.lower() == "bearer" else None
         if window is None:
             raise UnknownWindow
         window = _bounded(node, window, asked)
     elif asked.ask or asked.purpose:
         raise OverAsking
     if asked.code:
-        found = await verify.verify_presentation(node, asked.code, window, asked.ask)
+        found = await checking.verify_presentation(node, asked.code, window, asked.ask)
     elif asked.digits and window is not None:
         found = await verify.verify_digits(node, asked.digits, asked.home, window, asked.ask)
     else:

@@ -13,11 +13,13 @@ from tongban.credentials.actions import (
     gathering,
     hall,
     lists,
+    looks,
     papers,
     prints,
     reports,
     share,
     status,
+    together,
     verify,
     wallet,
 )
@@ -97,37 +99,39 @@ async def mine(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
 
 async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`credentials.presented`: a verifier of `caller` looks at a code of ours; fallback there: last_known."""
-    try:
-        opaque = unb64(str(body["opaque"]), length=16)
-        fields = tuple(str(one)[:40] for one in body["fields"])[:20]
-        registered = bool(body["registered"])
-        unit, purpose = str(body["unit"])[:80], str(body["purpose"])[:80]
-        jti = unb64(str(body["jti"]), length=8) if body.get("jti") else b""
-        at = datetime.fromtimestamp(int(body["at"]) / 1000, UTC) if body.get("at") else None
-    except (KeyError, TypeError, ValueError, OverflowError, BadEncoding):
-        raise federation.CallRefused(400, "malformed") from None
+    look = _look(caller, body)
     async with node.db.transaction() as tx:
-        found = await wallet.looked(
-            tx,
-            node,
-            opaque=opaque,
-            unit=unit,
-            verifier_node=caller,
-            registered=registered,
-            purpose=purpose,
-            fields=fields,
-            jti=jti,
-            at=at,
-        )
-        answer = {
-            "v": 1,
-            "status": found.status,
-            "state": found.state,
-            "state_at": found.state_at_ms,
-            "valid_until": found.valid_until,
-        }
+        answer = {"v": 1, **_looked(await looks.looked(tx, node, look))}
         await federation.remember(tx, node, answer)
     return answer
+
+
+async def presented_many(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
+    """`credentials.presented_many` {v, looks}: as `presented` for up to 64 codes, {v, answers} in their order; fallback there: one by one."""
+    asked = body.get("looks")
+    if not isinstance(asked, list) or not 1 <= len(asked) <= together.MOST or not all(isinstance(one, dict) for one in asked):
+        raise federation.CallRefused(400, "malformed")
+    found = [_look(caller, one) for one in asked]
+    async with node.db.transaction() as tx:
+        answer = {"v": 1, "answers": [_looked(one) for one in await looks.looked_many(tx, node, found)]}
+        await federation.remember(tx, node, answer)
+    return answer
+
+
+def _look(caller: str, body: dict[str, Any]) -> looks.Look:
+    try:
+        return looks.Look(
+            opaque=unb64(str(body["opaque"]), length=16), unit=str(body["unit"])[:80], verifier_node=caller, registered=bool(body["registered"]),
+            purpose=str(body["purpose"])[:80], fields=tuple(str(one)[:40] for one in body["fields"])[:20],
+            jti=unb64(str(body["jti"]), length=8) if body.get("jti") else b"",
+            at=datetime.fromtimestamp(int(body["at"]) / 1000, UTC) if body.get("at") else None,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, OverflowError, BadEncoding):
+        raise federation.CallRefused(400, "malformed") from None
+
+
+def _looked(found: looks.Looked) -> dict[str, object]:
+    return {"status": found.status, "state": found.state, "state_at": found.state_at_ms, "valid_until": found.valid_until}
 
 
 async def digits(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +197,7 @@ LETTERS = {
 CALLS = {
     "credentials.mine": mine,
     "credentials.presented": presented,
+    "credentials.presented_many": presented_many,
     "credentials.digits": digits,
     "credentials.receipt": receipt,
     "credentials.gather": gathering.answer,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
+import asyncpg
 import msgspec
 
 from tongban.credentials.errors import UnitSuspended
@@ -105,23 +106,36 @@ async def browser(tx: Tx, key: str) -> Browser | None:
 
     Raises UnitSuspended while its unit is suspended: it may not even check as a stranger with this key.
     """
+    found = (await browsers(tx, (key,)))[0]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+async def browsers(tx: Tx, keys: Sequence[str]) -> list[Browser | Exception | None]:
+    """As `browser` for many keys at once, in their order; what it would raise stands in its place."""
+    hashed = [_key_hash(key) for key in keys]
+    rows = await tx.fetch(
+        "SELECT b.key_hash, b.id, b.label, b.purpose, v.id AS unit, v.name, v.org_code, v.purposes, v.state, v.reason FROM credential_browser b "
+        "JOIN credential_verifier v ON v.id = b.verifier WHERE b.key_hash = ANY($1::bytea[]) AND b.stopped_at IS NULL AND v.state <> 'stopped'",
+        list({one for one in hashed if one is not None}),
+    )
+    known = {bytes(row["key_hash"]): _browser(row) for row in rows}
+    return [known.get(one) if one is not None else None for one in hashed]
+
+
+def _key_hash(key: str) -> bytes | None:
     try:
-        hashed = sm3(unb64(key, length=32))
+        return sm3(unb64(key, length=32))
     except ValueError:
         return None
-    row = await tx.fetchrow(
-        "SELECT b.id, b.label, b.purpose, v.id AS unit, v.name, v.org_code, v.purposes, v.state, v.reason FROM credential_browser b "
-        "JOIN credential_verifier v ON v.id = b.verifier WHERE b.key_hash = $1 AND b.stopped_at IS NULL AND v.state <> 'stopped'",
-        hashed,
-    )
-    if row is None:
-        return None
+
+
+def _browser(row: asyncpg.Record) -> Browser | Exception:
     if row["state"] != "active":
-        raise UnitSuspended(row["reason"])
+        return UnitSuspended(row["reason"])
     unit = Verifier(row["unit"], row["name"], row["org_code"], tuple(row["purposes"]), row["state"])
-    return Browser(
-        row["id"], unit, row["label"], row["purpose"] if row["purpose"] in unit.purposes else unit.purposes[0]
-    )
+    return Browser(row["id"], unit, row["label"], row["purpose"] if row["purpose"] in unit.purposes else unit.purposes[0])
 
 
 async def by_id(tx: Tx, window_id: str, purpose: str) -> Browser | None:

@@ -1,54 +1,30 @@
-"""Verifying what is shown (核对): signature and time here, the state and the holder's record at the home node.
+"""Verifying what is spoken, photographed or told later (核对): digits, pictures, looks of a window that had no network.
 
-Order: signature by the directory's key → time → once per verifier group → the home by call → the age of what we know.
-Stated fallback when the home is away: the state in the code with the time of its list, refused beyond 24 hours.
+What a code itself is worth is judged in `checking`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tongban import federation
-from tongban.credentials.actions import wallet
+from tongban.credentials.actions import checking, looks, wallet
 from tongban.credentials.errors import TooManyTries
-from tongban.credentials.model import Browser, Shown, Unreadable, Verdict
-from tongban.credentials.queries.keys import key_finder, node_name
+from tongban.credentials.model import Browser, Verdict
+from tongban.credentials.queries.keys import node_name
 from tongban.credentials.queries.types import purpose as find_purpose
-from tongban.credentials.queries.types import purposes, type_of
-from tongban.credentials.rules import marks, presentation, verdicts
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-UNREGISTERED: Final = "unregistered"
 TRIES: Final = 5
 NODE_TRIES: Final = 60
 """Wrong codes a minute from one node: it names its verifiers itself, so counting those alone would count nothing."""
 TRY_SECONDS: Final = 60
-
-
-async def verify_presentation(node: Node, text: str, browser: Browser | None = None, ask: tuple[str, ...] = ()) -> Verdict:
-    """The verdict on a scanned text (核对出示码). Never raises for what the text holds; writes counts, no personal data.
-
-    `browser` None is an unregistered verifier: it learns the type and whether it is valid, and the holder sees that.
-    `ask` narrows what a registered one gets below what its purpose allows.
-    """
-    now = node.clock.now()
-    registered = browser is not None
-    shown = presentation.read(text.strip(), await key_finder(node), now.timestamp())
-    if isinstance(shown, Unreadable):
-        found = verdicts.unreadable(shown, now, registered=registered)
-    elif not await _issuer_listed(node, shown):
-        found = verdicts.unreadable(Unreadable("unknown_key", shown.home), now, registered=registered)
-    elif not await _first_time(node, shown, _group(browser)):
-        found = verdicts.replayed(now, registered=registered)
-    else:
-        found = await _with_home(node, shown, browser, now, ask)
-    await _count(node, browser, found)
-    return found
+verify_presentation = checking.verify_presentation
 
 
 async def verify_digits(node: Node, digits: str, home: str, browser: Browser, ask: tuple[str, ...] = ()) -> Verdict:
@@ -56,7 +32,7 @@ async def verify_digits(node: Node, digits: str, home: str, browser: Browser, as
 
     Only a registered window may ask; `home` is the node the holder names, this one by default.
     """
-    group, now = _group(browser), node.clock.now()
+    group, now = checking.group_of(browser), node.clock.now()
     async with node.db.transaction() as tx:
         await check_tries(tx, node, group)
     token = await _token(node, "".join(one for one in digits if one.isdigit()), home or node.id, group)
@@ -67,7 +43,7 @@ async def verify_digits(node: Node, digits: str, home: str, browser: Browser, as
             "false", "wrong_digits", "数字不对", "没有这个数字码，或者过了 60 秒", say="“请您再念一遍，或者换个新码。”连着 5 次不对会停 1 分钟。",
             checked_at=now, registered=True,
         )  # fmt: skip
-        await _count(node, browser, found)
+        await checking.count(node, browser, found)
         return found
     if not token:
         name = await node_name(node, home)
@@ -115,70 +91,6 @@ async def wrong_try(tx: Tx, node: Node, group: str) -> None:
     )
 
 
-def _group(browser: Browser | None) -> str:
-    return browser.verifier.id if browser else UNREGISTERED
-
-
-async def _issuer_listed(node: Node, shown: Shown) -> bool:
-    """The issuer is a node of the directory, not suspended or gone."""
-    found = await federation.present(node)
-    if found is None:
-        return shown.issuer == node.id
-    listed = found.node(shown.issuer)
-    return listed is not None and listed.status in {"active", "leaving"}
-
-
-async def _first_time(node: Node, shown: Shown, group: str) -> bool:
-    """Whether this group has not taken this code before: one insert decides, also between two windows at once."""
-    async with node.db.transaction() as tx:
-        done: str = await tx.execute(
-            "INSERT INTO credential_seen (verifier_group, jti, expires_at) VALUES ($1,$2,$3) ON CONFLICT DO NOTHING",
-            group, shown.jti, shown.expires_at + timedelta(minutes=5),
-        )  # fmt: skip
-    return done == "INSERT 0 1"
-
-
-async def _with_home(node: Node, shown: Shown, browser: Browser | None, now: datetime, ask: tuple[str, ...]) -> Verdict:
-    kind = type_of(node, shown.type_code)
-    purpose = find_purpose(node, browser.purpose) if browser else None
-    if purpose is not None and ask:
-        purpose = verdicts.narrowed(purpose, ask)
-    question: dict[str, Any] = {
-        "v": 1,
-        "opaque": b64(shown.opaque),
-        "unit": browser.verifier.name if browser else "",
-        "registered": browser is not None,
-        "purpose": purpose.name if purpose else "",
-        "fields": list(verdicts.names_shown(shown, kind, purpose)),
-        "jti": b64(shown.jti) if shown.offline else "",
-    }
-    answer = await _ask(node, shown, question)
-    if answer is not None and answer.status != "ok":
-        if answer.status in {"used", "stopped"}:
-            return verdicts.replayed(now, stopped=answer.status == "stopped", registered=browser is not None)
-        reason = Unreadable("too_old" if answer.status == "late" else "bad_signature", shown.home)
-        return verdicts.unreadable(reason, now, registered=browser is not None)
-    known, known_at = (answer.state, datetime.fromtimestamp(answer.state_at_ms / 1000, UTC)) if answer else await _by_marks(node, shown)
-    facts = verdicts.Facts(
-        now=now,
-        answer=answer.status if answer else None,
-        state=known,  # type: ignore[arg-type]  # a State on the wire
-        state_at=known_at,
-        valid_until=_day(answer.valid_until) if answer else shown.valid_until,
-        purposes={one.id: one.name for one in purposes(node)},
-        issuer_name=await node_name(node, shown.issuer),
-        home_name=await node_name(node, shown.home),
-    )
-    return verdicts.verdict(shown, kind, purpose, facts)
-
-
-async def _by_marks(node: Node, shown: Shown) -> tuple[str, datetime]:
-    """The state when the home cannot be asked: what the code says, or what newer marks of the issuer say (T-55)."""
-    async with node.db.reading() as tx:
-        row = await tx.fetchrow("SELECT at, body FROM credential_ended WHERE issuer = $1", shown.issuer)
-    return marks.newest(shown, (row["at"], marks.read(bytes(row["body"]))) if row else None)
-
-
 async def told_later(
     node: Node, window: Browser, *, home: str, opaque: bytes, jti: bytes, at: datetime, fields: tuple[str, ...]
 ) -> bool:
@@ -190,10 +102,7 @@ async def told_later(
     }  # fmt: skip
     if home == node.id:
         async with node.db.transaction() as tx:
-            await wallet.looked(
-                tx, node, opaque=opaque, unit=window.verifier.name, verifier_node=node.id, registered=True,
-                purpose=question["purpose"], fields=fields, jti=jti, at=at,
-            )  # fmt: skip
+            await looks.looked(tx, node, looks.Look(opaque, window.verifier.name, node.id, True, question["purpose"], fields, jti, at))
         return True
     try:
         await federation.call(node, home, "credentials.presented", question, idempotency_key=uuid7())
@@ -202,37 +111,6 @@ async def told_later(
     except federation.CallFailed:
         return False
     return True
-
-
-async def _ask(node: Node, shown: Shown, question: dict[str, Any]) -> wallet.Looked | None:
-    """The home's answer, or None when it cannot be had (last_known is the fallback)."""
-    if shown.home == node.id:
-        async with node.db.transaction() as tx:
-            return await wallet.looked(
-                tx, node, opaque=shown.opaque, unit=question["unit"], verifier_node=node.id, registered=question["registered"],
-                purpose=question["purpose"], fields=tuple(question["fields"]), jti=shown.jti if shown.offline else b"",
-            )  # fmt: skip
-    try:
-        answer = await federation.call(
-            node, shown.home, "credentials.presented", question, budget_ms=2000, idempotency_key=uuid7()
-        )
-        return wallet.Looked(answer["status"], answer["state"], answer["state_at"], answer["valid_until"])
-    except (federation.CallFailed, federation.CallRefused, federation.NotMember, KeyError):
-        return None
-
-
-def _day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-async def _count(node: Node, browser: Browser | None, found: Verdict) -> None:
-    """Counts by unit, day and verdict: all that this node keeps of a check."""
-    async with node.db.transaction() as tx:
-        await tx.execute(
-            "INSERT INTO credential_check (verifier_group, day, purpose, verdict, checks) VALUES ($1,$2,$3,$4,1) "
-            "ON CONFLICT (verifier_group, day, purpose, verdict) DO UPDATE SET checks = credential_check.checks + 1",
-            _group(browser), node.clock.today(), browser.purpose if browser else "", found.kind,
-        )  # fmt: skip
 
 
 async def decode_picture(data: bytes) -> str:

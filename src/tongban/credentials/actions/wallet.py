@@ -6,10 +6,10 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 
-from tongban import consent, federation, notifications
+from tongban import federation, notifications
+from tongban.credentials.actions.looks import LATE_SECONDS, TOLD_LATER
 from tongban.credentials.errors import CardGone, TypeRefused
 from tongban.credentials.model import Card, Presentation
 from tongban.credentials.queries.credentials import GROUP
@@ -23,10 +23,6 @@ from tongban.kernel.gm import digest, hmac_sm3, unb64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-LATE_SECONDS = 30
-"""An online look may arrive this much after exp: the verifier checked the time, the call took a while."""
-TOLD_LATER = timedelta(days=7)
-"""So much later a verifier that had no network may still tell of a look."""
 KEPT = timedelta(hours=25)
 
 
@@ -147,104 +143,6 @@ async def stop(tx: Tx, node: Node, actor: Actor, card_id: str) -> None:
     await tx.execute(
         "UPDATE credential_presentation SET stopped = true WHERE subject = $1 AND card = $2 AND expires_at > $3",
         actor.person, card_id, node.clock.now() - timedelta(seconds=LATE_SECONDS),
-    )  # fmt: skip
-
-
-class Looked(msgspec.Struct, frozen=True):
-    """What the home answers about a code (在线核对的回答): `status` ok, used, stopped, late or unknown."""
-
-    status: str
-    state: str = ""
-    state_at_ms: int = 0
-    valid_until: str = ""
-
-
-async def looked(
-    tx: Tx,
-    node: Node,
-    *,
-    opaque: bytes,
-    unit: str,
-    verifier_node: str,
-    registered: bool,
-    purpose: str,
-    fields: tuple[str, ...],
-    jti: bytes = b"",
-    at: datetime | None = None,
-) -> Looked:
-    """A verifier looks at a code online (在线核对): it is used up, and the holder's record says who, why and what.
-
-    `fields` are the Chinese names shown; they are written down only as far as this code carries them. A second look is
-    refused and written down too. `jti` comes with a code that a phone made without network: its entry serves many codes,
-    each once. `at` comes from a verifier that had no network: a look of then, told now.
-    """
-    row = await _showing(tx, opaque, jti)
-    if row is None:
-        return Looked("unknown")
-    card = await find_card(tx, node, row["subject"], row["card"])
-    kind = type_of(node, card.type_code) if card else None
-    now = node.clock.now()
-    if card is None or kind is None:
-        return Looked("unknown")
-    if now > row["expires_at"] + (TOLD_LATER if at else timedelta(seconds=LATE_SECONDS)):
-        return Looked("late")
-    if row["stopped"] and at is None:
-        return Looked("stopped")
-    today = node.clock.today()
-    state = showing.state_now(card.state, card.valid_until, today)
-    chosen = chooser.choice(kind, purposes(node), row["disclosure"]).disclosure
-    carried = {field.name for key in chosen.fields if (field := kind.field(key))}
-    shown = tuple(name for name in fields if name in carried) if registered else ()
-    used = row["used_at"] is not None
-    await _write_down(
-        tx, node, card, min(max(at, row["issued_at"]), row["expires_at"]) if at else now, unit=unit if registered else "未登记的查验方",
-        verifier_node=verifier_node, registered=registered, purpose=purpose, fields=() if used else shown, result="used" if used else state,
-        way="both" if at else "phone" if jti else "",
-    )  # fmt: skip
-    if used:
-        return Looked("used")
-    if jti:
-        await tx.execute("INSERT INTO credential_offline_used (opaque, jti, at) VALUES ($1,$2,$3)", opaque, jti, now)
-    else:
-        await tx.execute(
-            "UPDATE credential_presentation SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], now
-        )
-    until = card.valid_until.isoformat() if card.valid_until else ""
-    return Looked("ok", state, int(card.list_at.timestamp() * 1000), until)
-
-
-async def _showing(tx: Tx, opaque: bytes, jti: bytes) -> asyncpg.Record | None:
-    """The showing or the phone's entry behind an opaque id, locked: of two looks at once one waits."""
-    if not jti:
-        return await tx.fetchrow(
-            "SELECT subject, id, card, disclosure, issued_at, expires_at, stopped, used_at FROM credential_presentation "
-            "WHERE opaque = $1 FOR UPDATE",
-            opaque,
-        )
-    row = await tx.fetchrow("SELECT 1 FROM credential_offline WHERE opaque = $1 FOR UPDATE", opaque)
-    return row and await tx.fetchrow(
-        "SELECT subject, id, card, disclosure, issued_at, expires_at, stopped, "
-        "(SELECT u.at FROM credential_offline_used u WHERE u.opaque = $1 AND u.jti = $2) AS used_at FROM credential_offline WHERE opaque = $1",
-        opaque,
-        jti,
-    )
-
-
-async def _write_down(
-    tx: Tx, node: Node, card: Card, now: datetime, *, unit: str, verifier_node: str, registered: bool, purpose: str,
-    fields: tuple[str, ...], result: str, way: str = "",
-) -> None:  # fmt: skip
-    await tx.execute(
-        "INSERT INTO credential_view (subject, id, card, at, unit, node, registered, purpose, fields, result, way) "
-        "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
-        card.subject, uuid7(), card.id, now, unit, verifier_node, registered, purpose, list(fields), result, way,
-    )  # fmt: skip
-    await consent.record_access(
-        tx, node,
-        consent.Access(
-            subject=card.subject, who=unit, fields=fields or ("证照类型和状态",), purpose=purpose or "核对证照", source=node.id,
-            receiver=verifier_node, basis="本人出示", kind="present", about=f"credential:{card.id}",
-        ),
     )  # fmt: skip
 
 

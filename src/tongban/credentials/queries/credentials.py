@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 
@@ -18,6 +19,13 @@ from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
 
 GROUP = "sensitive"
+_CARD = ", ".join(
+    f"c.{name}" for name in (
+        "id", "subject", "identifier", "type_code", "issuer", "org_code", "org_name", "holder_kind", "holder_name", "number", "data", "digest", "issued_at",
+        "valid_from", "valid_until", "list_no", "list_index", "used_at",
+    )
+)  # fmt: skip
+"""What a card is shown from: all but its documents, which are large."""
 
 
 def open_data(node: Node, table: str, row: asyncpg.Record) -> dict[str, Personal]:
@@ -90,7 +98,7 @@ def _credential(node: Node, row: asyncpg.Record) -> Credential:
 async def of_holder(tx: Tx, node: Node, subject: str, *, type_code: str = "") -> tuple[Card, ...]:
     """The cards in a wallet kept here (卡包), last shown first, with their state by the newest list held."""
     rows = await tx.fetch(
-        "SELECT c.*, l.at AS list_at, l.bits FROM credential_card c "
+        f"SELECT {_CARD}, l.at AS list_at, l.bits FROM credential_card c "
         "LEFT JOIN credential_list l ON l.issuer = c.issuer AND l.list_no = c.list_no "
         "WHERE c.subject = $1 AND c.replaced_by IS NULL AND ($2 = '' OR c.type_code = $2) "
         "ORDER BY c.used_at DESC NULLS LAST, c.received_at DESC LIMIT 200",
@@ -103,7 +111,7 @@ async def of_holder(tx: Tx, node: Node, subject: str, *, type_code: str = "") ->
 async def card(tx: Tx, node: Node, subject: str, card_id: str) -> Card | None:
     """One card of a wallet, or None (一张证)."""
     row = await tx.fetchrow(
-        "SELECT c.*, l.at AS list_at, l.bits FROM credential_card c "
+        f"SELECT {_CARD}, l.at AS list_at, l.bits FROM credential_card c "
         "LEFT JOIN credential_list l ON l.issuer = c.issuer AND l.list_no = c.list_no WHERE c.subject = $1 AND c.id = $2",
         subject,
         card_id,
@@ -140,6 +148,17 @@ async def held_list(tx: Tx, issuer: str, list_no: int) -> StatusList | None:
     """The newest status list of an issuer held here, or None (状态清单)."""
     row = await tx.fetchrow("SELECT at, bits FROM credential_list WHERE issuer = $1 AND list_no = $2", issuer, list_no)
     return _list(issuer, list_no, row["at"], bytes(row["bits"])) if row else None
+
+
+async def held_lists(tx: Tx, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], StatusList]:
+    """As `held_list`, for several (issuer, list) at once; those not held are left out."""
+    if not wanted:
+        return {}
+    rows = await tx.fetch(
+        "SELECT l.issuer, l.list_no, l.at, l.bits FROM credential_list l JOIN unnest($1::text[], $2::integer[]) w(issuer, list_no) USING (issuer, list_no)",
+        [issuer for issuer, _ in wanted], [number for _, number in wanted],
+    )  # fmt: skip
+    return {(row["issuer"], row["list_no"]): _list(row["issuer"], row["list_no"], row["at"], bytes(row["bits"])) for row in rows}
 
 
 def _card(node: Node, row: asyncpg.Record) -> Card:

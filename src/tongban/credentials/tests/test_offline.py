@@ -9,7 +9,7 @@ import cbor2
 import pytest
 
 from tongban import credentials, federation, seals
-from tongban.credentials.actions import ended, verify
+from tongban.credentials.actions import checking, ended, verify
 from tongban.credentials.actions import offline as verbs
 from tongban.credentials.errors import CardGone
 from tongban.credentials.model import Shown, Unreadable
@@ -172,7 +172,8 @@ async def test_a_card_that_ended_is_known_by_its_mark_alone(node, kept, monkeypa
         raise AssertionError("issuer called")
 
     text, other = kept.code(0), kept.code(1)
-    monkeypatch.setattr(verify, "_ask", away)
+    monkeypatch.setattr(checking, "_lives_here", lambda _node, _shown: False)
+    monkeypatch.setattr(checking, "_ask_one", away)
     monkeypatch.setattr(federation, "call", never)
     assert (await kept.look(other)).kind == "valid"
     async with node.db.transaction() as tx:
