@@ -127,6 +127,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/agents/{mandate_id:uuid}": ((HER, "{mandate}"),),
     "/me/agents/{mandate_id:uuid}/stop": ((HER, "{mandate}/stop"),),
     "/me/rights": ((HER, "/me/rights"),),
+    "/me/copies": ((HER, "/me/copies"),),
+    "/me/copies/{copy_id:str}": ((HER, "{copy}"),),
     "/me/switch": ((HER, "/me/switch"),),
     "/me/disputes": ((HER, "/me/disputes"),),
     "/me/disputes/new": ((HER, "/me/disputes/new"),),
@@ -304,6 +306,9 @@ class World:
         page = await her.get(one.home + "/me/disputes/new")
         page = await her.submit(page.form(has="claimed"), {"attribute": "address", "claimed": "重庆市演示路 2 号（演示）", "note": "门牌号写错了"})
         self.found["dispute"] = page.url
+        page = await her.get(one.home + "/me/copies")
+        page = await her.submit(next(form for form in page.forms if ("kind", "simple") in form.fields))
+        self.found["copy"] = page.url
         await self.look_for("message", her, one.home + "/messages", "/messages/")
         await self.look_for("info", one.browser("visitor"), one.home + "/search?q=居住证", "/info/")
         coming, named, plain, locked = (self.three.browser(role) for role in ("coming", "named", "plain", "locked"))
