@@ -41,6 +41,7 @@ from tongban.federation.errors import (
     NotMember,
     NotYet,
     Recovering,
+    StaleTrust,
     UnknownNode,
 )
 from tongban.federation.model import (
@@ -58,6 +59,7 @@ from tongban.federation.model import (
 from tongban.federation.queries.directory import directory, name_of, origins, place, present, signing_key
 from tongban.federation.queries.enrolments import enrolments, own_digits, own_status
 from tongban.federation.queries.mail import mail_complete, mails, outbox, parked
+from tongban.federation.queries.trust import require_fresh_trust, trust_words
 from tongban.federation.rules.wire import derived_id
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "NotMember",
     "NotYet",
     "Recovering",
+    "StaleTrust",
     "UnknownNode",
     "approve",
     "call",
@@ -108,6 +111,7 @@ __all__ = [
     "register",
     "remember",
     "renew_keys",
+    "require_fresh_trust",
     "restored",
     "revoke_own_key",
     "seal_part",
@@ -115,4 +119,5 @@ __all__ = [
     "set_status",
     "signing_key",
     "trust",
+    "trust_words",
 ]

@@ -149,6 +149,19 @@ class Recovering(Failure):
         )
 
 
+class StaleTrust(Failure):
+    """The directory is past its time: what needs the highest level is not done on old trust (信任过期, federation.md 3)."""
+
+    code = "federation.stale_trust"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="这件事要最高级别的核验，现在和全国的核对断开了，暂时不能办", todo="填过的都在，过一会儿再来办；别的事照常能办",
+            ask="急办请打 12345", retry_after=300,
+        )  # fmt: skip
+
+
 class LetterTooLarge(Failure):
     """A letter over 256 KiB; larger content goes by digest and call (federation.md 8)."""
 

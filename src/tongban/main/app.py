@@ -216,5 +216,6 @@ def _wiring(node: Node) -> ui.Wiring:
         staff_links=(*STAFF_LINKS, *((CORRECTIONS,) if settings.node == identity.REGISTER_NODE else ())),
         place_name=space.place_name,
         node_name=lambda node_id: federation.name_of(node, node_id),
+        staff_notice=lambda: federation.trust_words(node),
         form_action=lambda: (*federation.origins(node), *identity.leaving_to(node)),
     )

@@ -71,6 +71,7 @@ class Frame(msgspec.Struct):
     acting_as: str = ""
     acting_ended: bool = False
     session: SignInState = SignInState()
+    staff_notice: str = ""
 
     @property
     def elder(self) -> bool:
@@ -224,4 +225,5 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         acting_ended=actor.acting_ended,
         session=sign_in_of(request),
         name_of=wired.node_name,
+        staff_notice=wired.staff_notice() if actor.kind == "staff" else "",
     )

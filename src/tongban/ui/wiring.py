@@ -31,7 +31,8 @@ class Wiring(msgspec.Struct, frozen=True):
 
     `secret` is 32 bytes for form tokens. `form_action` gives the origins a POST may be redirected to (federation
     hosts: Chromium applies form-action to redirects). `place_name` turns a division code into its short name,
-    `node_name` a node id into what people call the node (500000: 重庆市).
+    `node_name` a node id into what people call the node (500000: 重庆市). `staff_notice` is a line above every page of the back
+    office while something is wrong with the whole node, else empty.
     """
 
     secret: bytes
@@ -46,6 +47,7 @@ class Wiring(msgspec.Struct, frozen=True):
     form_action: Callable[[], tuple[str, ...]] = tuple
     place_name: Callable[[str], str] = _no_name
     node_name: Callable[[str], str] = _same
+    staff_notice: Callable[[], str] = str
 
 
 def wire(app: Litestar, wiring: Wiring) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tongban import catalogue, evidence, identity, transparency
+from tongban import catalogue, evidence, federation, identity, transparency
 from tongban.cases.actions import drafts, power, speak
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Evidence, Mirror, Receipt, Submission
@@ -59,6 +59,7 @@ async def submit(
     wrong = forms.all_wrong(item, draft.file, today) or power.payee_wrong(actor, item, draft.file.answers)
     if wrong:
         return wrong
+    await federation.require_fresh_trust(tx, node, item.level)
     if not window:
         # a person not yet matched with the register has no subject that other nodes know
         actor.require(max(item.level, LEAST_LEVEL))

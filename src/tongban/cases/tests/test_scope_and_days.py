@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from tongban import notifications
-from tongban.cases.actions import closing, decide, intake
+from tongban import catalogue, federation, notifications
+from tongban.cases.actions import closing, decide, intake, numbers, submit
 from tongban.cases.errors import NotYourCounty, OwnCase
+from tongban.cases.model import Mirror
 from tongban.cases.queries import records
 from tongban.cases.tests import make
 from tongban.cases.tests.make import brought, citizen, clerk, held, tried
+from tongban.federation.tests.make import old_trust
 from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import NotAllowed
 
@@ -113,3 +115,24 @@ async def test_drafts_are_told_and_deleted(node, clock):
         clock.move(timedelta(days=-92))
 
 
+
+
+async def test_an_item_of_the_highest_level_waits_while_trust_is_old(node, monkeypatch):
+    """federation.md 3, T-35: a level-4 item is refused with its sentence while the directory is past its time; others go on, the draft stays."""
+    who = make.citizen(acr=4)
+
+    async def hand_in(draft_id):
+        number = await numbers.reserve(node)
+        async with node.db.transaction() as tx:
+            return await submit.submit(tx, node, who, draft_id, number=number, posted=make.TICKED)
+
+    async with old_trust(node, timedelta(minutes=1)):
+        assert isinstance(await hand_in(await make.filled(node, who)), Mirror)
+        monkeypatch.setattr(catalogue.Item, "level", property(lambda _: 4))
+        draft_id = await make.filled(node, who)
+        with pytest.raises(federation.StaleTrust) as no:
+            await hand_in(draft_id)
+        assert "和全国的核对断开了" in no.value.sentence
+        async with node.db.reading() as tx:
+            assert await tx.fetchval("SELECT state FROM draft WHERE id = $1", draft_id) == "draft"
+    assert isinstance(await hand_in(draft_id), Mirror)

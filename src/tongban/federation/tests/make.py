@@ -13,8 +13,10 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
@@ -22,10 +24,13 @@ from litestar.di import Provide
 
 from tongban import federation
 from tongban.federation import api, letters, tasks
+from tongban.federation.actions.office import DIRECTORY_BELL, office, read_directory
 from tongban.federation.actions.pull import pull_once
 from tongban.federation.actions.stamp import stamp
+from tongban.federation.model import Directory
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor, Assignment
+from tongban.kernel.db import ring
 from tongban.kernel.node import Node
 
 MakeNode = Callable[..., Awaitable[Node]]
@@ -193,3 +198,28 @@ async def deliver(nodes: dict[str, Node]) -> None:
     for node in nodes.values():
         if node is not hub:
             await pull_once(node, "cn", wait=0)
+
+
+@asynccontextmanager
+async def old_trust(node: Node, past: timedelta) -> AsyncIterator[None]:
+    """The node's directory as if its time had been over for `past`; a node that is not enrolled gets an empty one meanwhile."""
+    async with node.db.transaction() as tx:
+        row = await tx.fetchrow("SELECT version, trusted FROM directory_version ORDER BY version DESC LIMIT 1")
+        found = read_directory(row["trusted"]) if row else Directory("cn", 1, 0, 0, None, (), ())
+        aged = msgspec.json.encode(msgspec.structs.replace(found, not_after=node.clock.ms() - int(past.total_seconds() * 1000)))
+        await tx.execute(
+            "INSERT INTO directory_version (version, signed, digest, trusted, issued_at, not_after, source) VALUES ($1,'','',$2,0,0,'cn')"
+            " ON CONFLICT (version) DO UPDATE SET trusted = excluded.trusted", found.version, aged,
+        )  # fmt: skip
+        await ring(tx, DIRECTORY_BELL)
+    office(node).directory = read_directory(aged)
+    try:
+        yield
+    finally:
+        async with node.db.transaction() as tx:
+            if row:
+                await tx.execute("UPDATE directory_version SET trusted = $2 WHERE version = $1", found.version, row["trusted"])
+            else:
+                await tx.execute("DELETE FROM directory_version")
+            await ring(tx, DIRECTORY_BELL)
+        office(node).directory = found if row else None

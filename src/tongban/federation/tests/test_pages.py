@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from tongban import federation, ui
 from tongban.federation import pages
 from tongban.federation.actions import recover
 from tongban.federation.actions.stamp import stamp
-from tongban.federation.tests.make import deliver, nation, officer
+from tongban.federation.tests.make import deliver, nation, officer, old_trust
 from tongban.kernel.actor import NOBODY, Actor, Assignment
 
 LOOKER = Actor(
@@ -50,7 +51,7 @@ async def desk(node, actor):
         pages.routes, dependencies={"node": Provide(provide_node), "actor": Provide(provide_actor)}, state=State({"node": node}),
         before_send=[ui.before_send], exception_handlers=ui.exception_handlers, openapi_config=None, logging_config=None,
     )  # fmt: skip
-    ui.wire(app, ui.Wiring(secret=b"s" * 32, site="四川省", organiser="四川省", demo=True))
+    ui.wire(app, ui.Wiring(secret=b"s" * 32, site="四川省", organiser="四川省", demo=True, staff_notice=lambda: federation.trust_words(node)))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://510000.test") as client:
         yield client
 
@@ -205,3 +206,24 @@ async def test_a_recovery_shows_its_span_of_doubt_and_what_waits_for_a_person(no
         page, _ = await see(client, "/staff/nodes")
     assert "正在恢复" not in page.text
     assert "已开纪元" in page.text
+
+
+async def test_every_back_office_page_says_that_trust_is_old(nodes):
+    """federation.md 3, T-35: the line stands above the page while the directory is past its time, and goes with it."""
+    node = nodes["510000"]
+    for past, words in ((timedelta(minutes=1), "四级业务暂停。请平台管理员检查"), (timedelta(days=31), "只能办本地的事，四级业务暂停")):
+        async with old_trust(node, past), desk(node, LOOKER) as client:
+            page, _ = await see(client, "/staff/nodes")
+            assert words in page.text
+    async with desk(node, LOOKER) as client:
+        page, _ = await see(client, "/staff/nodes")
+        assert "四级业务暂停" not in page.text
+
+
+async def test_old_trust_refuses_the_highest_level_only(nodes):
+    """federation.md 3: what is done on the directory's word alone is refused, and may be asked again."""
+    node = nodes["510000"]
+    async with old_trust(node, timedelta(minutes=1)), node.db.reading() as tx:
+        await federation.require_fresh_trust(tx, node, 3)
+        with pytest.raises(federation.StaleTrust):
+            await federation.require_fresh_trust(tx, node)

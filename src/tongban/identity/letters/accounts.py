@@ -55,6 +55,7 @@ async def move_stopped(tx: Tx, node: Node, letter: federation.Letter) -> None:
 async def move_request(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `account.move_request` at the home 申请搬走: by a node where the person is signed in now, at level 3."""
     async with node.db.transaction() as tx:
+        await _fresh(tx, node)
         known = await move.requested(tx, node, caller, text(body, "id"), text(body, "sid"), text(body, "subject"))
     node.bell.ring(move.BELL)
     return {"v": 1, "id": known.id, "state": known.state, "due_at": int(known.due_at.timestamp() * 1000)}
@@ -63,7 +64,17 @@ async def move_request(node: Node, caller: str, body: dict[str, Any]) -> dict[st
 async def turn_home(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `population.move` at the register 变更账号所在地: on the old home's release and the new home's acceptance."""
     register_only(node)
+    async with node.db.reading() as tx:
+        await _fresh(tx, node)
     return await home_proof.turn(node, caller, body)
+
+
+async def _fresh(tx: Tx, node: Node) -> None:
+    """Who is home of whom is turned on fresh trust only (federation.md 3): else the caller comes again."""
+    try:
+        await federation.require_fresh_trust(tx, node)
+    except federation.StaleTrust:
+        raise federation.CallRefused(503, "read_only") from None
 
 
 async def hint(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
