@@ -38,7 +38,7 @@ HOLDINGS = (
     ),
     Holding(
         table="legal_hold", title="法定保留", not_copied="能说的，在注销的页面上写着；还不能说的，结束时告诉本人", not_erased="是法律要求留的依据",
-        stays="法定保留的记录，解除以后再留 3 年",
+        stays="依法多留信息的，那项决定的记录在解除以后再留 3 年。",
         term=Term(kept=timedelta(days=times().hold.kept_days), past="ended_at < $1", source="product; closing.toml", subject="", case=""),
     ),
     Holding(table="copy_chunk", title="副本的内容", not_copied="就是副本的内容，取走就删", erase=rows_of("copy_chunk"), no_term=_TIDY),

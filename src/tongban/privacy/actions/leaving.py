@@ -147,13 +147,13 @@ async def _erase(tx: Tx, node: Node, closing: str) -> None:
     if kept:
         await _held(tx, node, row, kept)
         return
+    stays = queries.stays_of(await queries.here(tx, subject)) if subject else ()
     counts = await erase_all(tx, node, subject) if subject else {}
     number, phone = _open(node, row, "sensitive", "number"), _open(node, row, "contact", "phone")
     if number or phone:
         gone = await identity.forget_home(tx, node, row["origin"], number, phone)
         counts |= {"账号所在地索引": gone} if gone else {}
     leaf = await transparency.append(tx, "privacy.erased", jcs({"id": closing, "node": node.id, "counts": counts, "v": 1}))
-    stays = queries.stays() if subject and counts else ()
     named = transparency.named(leaf.commitment)
     await _done(tx, node, row, Receipt(node=node.id, state="erased", counts=counts, stays=stays, leaf=named, at=now))
     log("privacy.erased", count=sum(counts.values()), origin=row["origin"])

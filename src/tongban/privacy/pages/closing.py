@@ -41,7 +41,9 @@ class ClosingPage(msgspec.Struct, frozen=True, kw_only=True):
     stopped: bool = False
     guardian: bool = False
     goes: tuple[str, ...] = ()
+    goes_too: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
+    stays_too: tuple[str, ...] = ()
     open_cases: tuple[cases.Summary, ...] = ()
     cards: int = 0
     ties: identity.Ties
@@ -90,9 +92,12 @@ async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = Fals
     async with node.db.reading() as tx:
         waiting = await queries.waiting(tx, node, subject)
         open_cases = tuple(one for one in await cases.mine(tx, node, subject) if one.open)
+        tables = await queries.here(tx, subject)
+        goes, stays = queries.goes_of(tables), queries.stays_of(tables)
         page = ClosingPage(
             days=times().closing.days, waiting=waiting, stopped=bool(request.query_params.get("stopped")) and waiting is None, guardian=guardian,
-            address=f"{node.settings.base_url}/closed/{waiting.paper.link}" if waiting else "", goes=queries.goes(), stays=queries.stays(),
+            address=f"{node.settings.base_url}/closed/{waiting.paper.link}" if waiting else "", goes=goes, stays=stays,
+            goes_too=tuple(one for one in queries.goes() if one not in goes), stays_too=tuple(one for one in queries.stays() if one not in stays),
             open_cases=open_cases, cards=len(await credentials.of_holder(tx, node, subject)), ties=await queries.ties(tx, node, subject),
             staff=await identity.staff_too(tx, subject), held=tuple(one for one in await holds.touching(tx, node, subject) if one.shown),
         )  # fmt: skip

@@ -26,6 +26,35 @@ def stays() -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.stays for one in holdings() if one.stays))
 
 
+async def here(tx: Tx, subject: str) -> frozenset[str]:
+    """The tables of this node that hold something of this person 这里有这个人的哪些, by the column that names whose it is."""
+    columns = await _whose(tx)
+    if not columns:
+        return frozenset()
+    asked = " UNION ALL ".join(f"SELECT '{table}' AS name WHERE EXISTS (SELECT FROM {table} WHERE {column} = $1)" for table, column in columns.items())
+    return frozenset(row["name"] for row in await tx.fetch(asked, subject))
+
+
+async def _whose(tx: Tx) -> dict[str, str]:
+    known = {one.table: (one.term.subject if one.term and one.term.subject else "subject") for one in holdings()}
+    rows = await tx.fetch(
+        "SELECT c.relname AS name, a.attname AS named FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY($1::text[]) AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND format_type(a.atttypid, a.atttypmod) = 'text'", list(known),
+    )  # fmt: skip
+    return {row["name"]: row["named"] for row in rows if known[row["name"]] == row["named"]}
+
+
+def goes_of(tables: frozenset[str]) -> tuple[str, ...]:
+    """Of what is deleted, what there is here 这里要删的."""
+    return tuple(dict.fromkeys(one.title for one in holdings() if one.erase is not None and one.table in tables))
+
+
+def stays_of(tables: frozenset[str]) -> tuple[str, ...]:
+    """Of what the law keeps, what there is here 这里依法留下的."""
+    return tuple(dict.fromkeys(one.stays for one in holdings() if one.stays and one.table in tables))
+
+
 async def waiting(tx: Tx, node: Node, subject: str) -> Waiting | None:
     """The closing of this person that can still be stopped 还能停的."""
     row = await tx.fetchrow("SELECT id, asked_at, due_at, paper FROM closing WHERE subject = $1 AND state = 'waiting'", subject)
