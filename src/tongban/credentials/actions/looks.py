@@ -86,6 +86,7 @@ async def looked_many(tx: Tx, node: Node, looks: Sequence[Look]) -> list[Looked]
     rows = await _showings(tx, looks)
     lists = await held_lists(tx, {(row["issuer"], row["list_no"]) for row in rows.values() if row["type_code"]})
     now, today, used, lines, answers = node.clock.now(), node.clock.today(), set[tuple[bytes, bytes]](), list[_Line](), list[Looked]()
+    words: dict[tuple[str, str], frozenset[str]] = {}
     for look in looks:
         row = rows.get((look.opaque, look.jti))
         kind = type_of(node, row["type_code"]) if row and row["type_code"] else None
@@ -98,7 +99,10 @@ async def looked_many(tx: Tx, node: Node, looks: Sequence[Look]) -> list[Looked]
         else:
             state, state_at = _standing(row, lists, today)
             again = row["used_at"] is not None or (look.opaque, look.jti) in used
-            lines.append(_line(node, look, row, kind, "used" if again else state, now))
+            shown = (kind.code, row["disclosure"])
+            if shown not in words:
+                words[shown] = _carried(node, kind, row["disclosure"])
+            lines.append(_line(look, row, words[shown], "used" if again else state, now))
             used.add((look.opaque, look.jti))
             until = row["valid_until"].isoformat() if row["valid_until"] else ""
             answers.append(Looked("used") if again else Looked("ok", state, int(state_at.timestamp() * 1000), until))
@@ -141,9 +145,13 @@ def _standing(row: Mapping[str, Any], lists: Mapping[tuple[str, int], Any], toda
     return showing.state_now(held.state(row["list_index"]), row["valid_until"], today), held.at
 
 
-def _line(node: Node, look: Look, row: Mapping[str, Any], kind: CredentialType, result: str, now: datetime) -> _Line:
-    chosen = chooser.choice(kind, purposes(node), row["disclosure"]).disclosure
-    carried = {field.name for key in chosen.fields if (field := kind.field(key))}
+def _carried(node: Node, kind: CredentialType, disclosure: str) -> frozenset[str]:
+    """The Chinese names of the fields that a code shown so carries."""
+    chosen = chooser.choice(kind, purposes(node), disclosure).disclosure
+    return frozenset(field.name for key in chosen.fields if (field := kind.field(key)))
+
+
+def _line(look: Look, row: Mapping[str, Any], carried: frozenset[str], result: str, now: datetime) -> _Line:
     shown = tuple(name for name in look.fields if name in carried) if look.registered and result != "used" else ()
     at = min(max(look.at, row["issued_at"]), row["expires_at"]) if look.at else now
     unit = look.unit if look.registered else "未登记的查验方"

@@ -99,34 +99,39 @@ def check_library(items: Path) -> tuple[int, int]:
     return own, len(found.by_code)
 
 
+@cache
+def _library(items: Path) -> _Library:
+    return _load(items / "credentials")
+
+
 def listed(node: Node) -> tuple[ListedType, ...]:
     """The list of licence types as it came (证照类型目录), in its order."""
-    return _load(node.settings.items_dir / "credentials").listed
+    return _library(node.settings.items_dir).listed
 
 
 def types(node: Node) -> tuple[CredentialType, ...]:
     """Every credential type this node knows (证照类型). Raises SettingsError for a template that is wrong."""
-    return tuple(_load(node.settings.items_dir / "credentials").by_code.values())
+    return tuple(_library(node.settings.items_dir).by_code.values())
 
 
 def type_of(node: Node, code: str) -> CredentialType | None:
     """The type of that 21-character code, or None."""
-    return _load(node.settings.items_dir / "credentials").by_code.get(code)
+    return _library(node.settings.items_dir).by_code.get(code)
 
 
 def type_named(node: Node, name: str) -> CredentialType | None:
     """The type of that Chinese name (营业执照), or None; an empty name is None."""
-    return _load(node.settings.items_dir / "credentials").by_name.get(name)
+    return _library(node.settings.items_dir).by_name.get(name)
 
 
 def purposes(node: Node) -> tuple[Purpose, ...]:
     """The registered purposes of verifying (核对用途)."""
-    return tuple(_load(node.settings.items_dir / "credentials").purposes.values())
+    return tuple(_library(node.settings.items_dir).purposes.values())
 
 
 def purpose(node: Node, purpose_id: str) -> Purpose | None:
     """The purpose of that id, or None."""
-    return _load(node.settings.items_dir / "credentials").purposes.get(purpose_id)
+    return _library(node.settings.items_dir).purposes.get(purpose_id)
 
 
 @cache
