@@ -65,6 +65,11 @@ def _work() -> None:
         del mailbox, future, job, result, error  # nothing is kept alive while waiting for the next
 
 
+def waiting() -> int:
+    """How many jobs nobody has begun (排队数): where this grows, the processors are behind and new work should be turned away."""
+    return _jobs.qsize()
+
+
 async def beside(job: Callable[[], _Got]) -> _Got:
     """What `job` answers, worked out in another thread (旁路计算): for sums in C that hold nothing of the interpreter."""
     loop = asyncio.get_running_loop()

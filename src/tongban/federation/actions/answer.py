@@ -26,7 +26,7 @@ from tongban.federation.errors import CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import signatures
-from tongban.kernel.beside import beside
+from tongban.kernel.beside import beside, waiting
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, parse_object
@@ -36,6 +36,8 @@ from tongban.kernel.node import Node
 
 REQUEST_BYTES = 1024 * 1024
 IN_FLIGHT = 200
+MOST_WAITING = 200
+"""Signatures that wait for a processor; beyond, a new request would wait longer than its caller (federation.md 8: back-pressure)."""
 ANSWER_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 
@@ -86,6 +88,8 @@ async def admit(node: Node, request: Incoming, *, candidate: Candidate | None = 
     memory, now = office(node), time.monotonic()
     if memory.unsigned.exhausted(request.address, now):
         raise Problem("quota", retry_after=1)
+    if waiting() >= MOST_WAITING:
+        raise Problem("overloaded", retry_after=1)  # before any SM2 work: turning away must cost less than answering
     try:
         return await _admit(node, request, candidate)
     except signatures.BadMessage as error:

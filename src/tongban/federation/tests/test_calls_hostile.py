@@ -9,6 +9,7 @@ import secrets
 import pytest
 
 from tongban import federation
+from tongban.federation.actions.nonces import Used, use_nonce
 from tongban.federation.actions.office import office
 from tongban.federation.actions.way import transport
 from tongban.federation.rules import signatures
@@ -144,6 +145,15 @@ async def test_the_same_request_twice_is_a_replay(nodes):
     assert (await ask(nodes, change=headers))[:2] == (401, "replayed")
 
 
+async def test_the_same_nonce_many_times_at_one_moment_counts_once(nodes):
+    """What is looked at by one statement is still looked at one by one (T-27)."""
+    now = nodes["510000"].clock.ms() // 1000
+    used = Used("500000", b64(secrets.token_bytes(16)), now, now + 30)
+    got = await asyncio.gather(*(use_nonce(nodes["510000"], used) for _ in range(5)), return_exceptions=True)
+    assert [one for one in got if one is None] == [None]
+    assert {one.code for one in got if one is not None} == {"replayed"}
+
+
 async def test_a_forged_request_does_not_use_up_a_nonce(nodes, tmp_path):
     nonce = b64(secrets.token_bytes(16))
     forger = FileKeyStore(tmp_path, "500000").signer("s1")
@@ -228,6 +238,20 @@ async def test_badly_signed_requests_are_limited_before_any_sm2_work(nodes):
         assert "quota" in codes[3:]
     finally:
         memory.unsigned = before
+
+
+async def test_more_than_the_processors_bear_is_turned_away_before_any_sm2_work(nodes, monkeypatch):
+    """Back-pressure (R-402): 503 with Retry-After, signed, and the nonce is not used: the same request may come again."""
+    from tongban.federation.actions import answer
+
+    asked = []
+    monkeypatch.setattr(signatures, "check_request_signature", lambda *_more, **_named: asked.append(1))
+    monkeypatch.setattr(answer, "waiting", lambda: answer.MOST_WAITING)
+    status, code, _, headers, _ = await ask(nodes)
+    assert (status, code) == (503, "overloaded")
+    assert int(headers["retry-after"]) >= 1
+    assert headers["signature"].startswith("tb=:")
+    assert asked == [], "a signature was checked although none of them could be answered"
 
 
 async def test_the_caller_learns_what_was_refused(nodes):
