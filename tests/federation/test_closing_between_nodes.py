@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from tongban import identity, notifications, privacy
+from tongban import evidence, identity, notifications, privacy, ui
 from tongban.federation.tests.make import deliver
 from tongban.identity import tasks as identity_tasks
 from tongban.identity.tests.make import Browser, MakeNode, citizen, household, sign_in, step_up
+from tongban.kernel.actor import Actor
+from tongban.kernel.gm import CannotOpen
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.person_keys import WIPE
 from tongban.main import rooms
 from tongban.privacy import letters, pages
 from tongban.privacy.actions import closing, leaving
+from tongban.privacy.queries import closing as queries
 
 HOME, AWAY, REGISTER = "500000", "510000", "mps"
 WHO = citizen()
@@ -211,3 +218,106 @@ async def test_killed_between_two_steps_nothing_is_lost_or_done_twice(nodes: dic
     await leaving.advance(home)
     assert await counted(home, "person", "subject = $1", subject) == 0
     assert await counted(home, "log_leaf", "kind = 'privacy.erased'") == leaves + 1
+
+
+# ---- T-48: deletion claimed is deletion done ----------------------------------------------------------------------------
+
+ADDRESS = "重庆市演示区演示路 4711 号"
+
+
+def encodings(values: tuple[str, ...]) -> list[bytes]:
+    """Each value in UTF-8, UTF-16 both ways, base64 and hex."""
+    found: list[bytes] = []
+    for one in values:
+        for raw in (one.encode(), one.encode("utf-16-le"), one.encode("utf-16-be")):
+            found += [raw, raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw), base64.urlsafe_b64encode(raw).rstrip(b"=")]
+    return found
+
+
+async def raw_files(node: Node) -> bytes:
+    """Every file of this node's own tables and indexes as it lies on the disk, and every row as text."""
+    async with node.db.reading() as tx:
+        tables = [row["name"] for row in await tx.fetch("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
+        for _ in range(50):  # what somebody of the server may still see is kept that long
+            for table in [row["name"] for row in await tx.fetch("SELECT relname AS name FROM pg_stat_user_tables WHERE n_tup_del + n_tup_upd > 0")]:
+                await tx.execute(f"VACUUM FULL {table}")
+            if not await tx.fetchval("SELECT sum(n_dead_tup) FROM pg_stat_user_tables"):
+                break
+            await asyncio.sleep(0.05)
+        rows = await tx.fetch(
+            "SELECT pg_read_binary_file(current_setting('data_directory') || '/' || pg_relation_filepath(c.oid)) AS raw FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('public', 'pg_toast') AND c.relkind IN ('r', 'i', 't', 'm')"
+        )
+        texts = [str(await tx.fetchval(f"SELECT string_agg(t::text, chr(10)) FROM {table} t") or "") for table in tables]
+    return b"".join(row["raw"] for row in rows) + "\n".join(texts).encode()
+
+
+async def run_jobs(node: Node) -> None:
+    """What the worker does: files of deleted materials, halves of forgotten keys."""
+    handlers = rooms.job_handlers()
+    async with node.db.transaction() as tx:
+        rows = await tx.fetch("DELETE FROM pgqueuer WHERE entrypoint IN ('evidence.drop', $1) RETURNING entrypoint, payload", WIPE)
+    for row in rows:
+        await handlers[row["entrypoint"]](node, msgspec.json.decode(row["payload"]))
+
+
+async def sealed_of(node: Node, subject: str) -> dict[str, list[bytes]]:
+    """The sealed values of a person by table, where closing deletes the rows."""
+    found: dict[str, list[bytes]] = {}
+    async with node.db.reading() as tx:
+        columns = await tx.fetch(
+            "SELECT table_name AS t, array_agg(column_name::text) AS cs FROM information_schema.columns c WHERE table_schema = 'public'"
+            " AND data_type = 'bytea' AND EXISTS (SELECT FROM information_schema.columns s WHERE s.table_schema = 'public'"
+            " AND s.table_name = c.table_name AND s.column_name = 'subject') GROUP BY 1"
+        )
+        for row in columns:
+            for column in row["cs"]:
+                values = await tx.fetch(f"SELECT {column} AS v FROM {row['t']} WHERE subject = $1 AND length({column}) >= 16", subject)
+                found.setdefault(row["t"], []).extend(bytes(one["v"]) for one in values)
+    return {table: values for table, values in found.items() if values}
+
+
+async def test_t48_after_the_closing_and_a_vacuum_nothing_is_readable(nodes: dict[str, Node]) -> None:
+    """T-48: name, number, phone and address in four encodings, and the person's own ciphertexts, are in no table, file or folder."""
+    home = nodes[HOME]
+    browser = Browser()
+    await sign_in(browser, home, WHO)
+    subject = await subject_at(home)
+    me = Actor(kind="citizen", subject=subject, acr=2, sid="s")
+    content = b"%PDF-1.7\n" + f"{WHO.name} {WHO.number} {ADDRESS}".encode() + b"\n%%EOF\n"
+    async with home.db.transaction() as tx:
+        kept = await evidence.store(tx, home, me, ui.Upload(f"{WHO.name}.pdf", "application/pdf", content), kind="photo")
+        assert isinstance(kept, evidence.Material)
+        await notifications.notify(tx, home, subject=subject, kind="test", title=WHO.name, text=ADDRESS + WHO.phone, link="/me", about="test:2")
+        file = await tx.fetchrow("SELECT id, name, address FROM material WHERE subject = $1", subject)
+        keys = await tx.fetch("SELECT * FROM person_key WHERE subject = $1", subject)
+        assert (await home.person_keys.open(tx, "material.name", str(file["id"]), file["name"])).decode() == f"{WHO.name}.pdf"
+    before = await sealed_of(home, subject)
+    assert {"account", "person", "message", "material", "signin_record", "device"} <= set(before)
+    await asked(browser, home)
+    await due(home)
+    await told(nodes)
+    await run_jobs(home)
+    erased = {one.table for one in rooms.holdings() if one.erase is not None}
+    raw = await raw_files(home)
+    folder = b"".join(path.read_bytes() for path in home.settings.data_dir.rglob("*") if path.is_file())
+    for value in encodings((WHO.name, WHO.number, WHO.phone, ADDRESS)):
+        assert value not in raw, "still readable"
+        assert value not in folder, "still readable"
+    for table, values in before.items():
+        if table in erased:
+            assert not any(value in raw for value in values), f"{table}: still there"
+    assert not (home.settings.data_dir / "evidence" / file["address"][4:]).exists()
+    async with home.db.reading() as tx:
+        kept_here = await queries.here(tx, subject)
+    said = {one.table for one in rooms.holdings() if one.stays or one.not_erased}
+    assert kept_here <= said, "a row names the person and the closing page said nothing of it"
+    # a dump from before: its rows come back, the other half of the key does not
+    async with home.db.transaction() as tx:
+        for row in keys:
+            names = ", ".join(row.keys())
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await tx.execute(f"INSERT INTO person_key ({names}) VALUES ({marks})", *row.values())
+        with pytest.raises(CannotOpen):
+            await home.person_keys.open(tx, "material.name", str(file["id"]), file["name"])
+        await tx.execute("DELETE FROM person_key WHERE subject = $1", subject)
