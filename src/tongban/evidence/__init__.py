@@ -22,6 +22,7 @@ from tongban.evidence.actions import (
     remove,
     store,
     travel,
+    unlink,
     use,
 )
 from tongban.evidence.errors import BeingScanned, ContentAway, MaterialUnknown, NoRoom, PackageTooLarge
@@ -84,6 +85,7 @@ __all__ = [
     "sniff",
     "store",
     "travel",
+    "unlink",
     "use",
     "uses",
 ]

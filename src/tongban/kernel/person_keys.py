@@ -100,6 +100,22 @@ class PersonKeys:
             log("kernel.person_keys_forgotten", count=gone)
         return gone
 
+    async def retire(self, tx: Tx, subject: str) -> None:
+        """Seal nothing new under the keys a person has now (停用): whoever comes back after closing an account gets others."""
+        await tx.execute("UPDATE person_key SET retired = true WHERE subject = $1 AND NOT retired", subject)
+
+    async def hand_over(self, tx: Tx, old: str, new: str) -> None:
+        """The keys of values that just went from `old` to `new` go along; where both still need one, the moved values get another (随案卷走)."""
+        rows = await tx.fetch("SELECT id FROM person_key WHERE subject = $1 FOR UPDATE", old)
+        for row in rows:
+            name = uuid.UUID(row["id"]).bytes
+            if not await _needed(tx, new, name):
+                continue
+            if await _needed(tx, old, name):
+                await self._seal_anew(tx, new, name)
+            else:
+                await tx.execute("UPDATE person_key SET subject = $3 WHERE subject = $1 AND id = $2", old, row["id"], new)
+
     async def wipe(self, place: int) -> None:
         """Zeros over the half in the key folder (抹掉半份). Twice is as good as once."""
         await asyncio.to_thread(self._halves.wipe, place)
@@ -136,8 +152,22 @@ class PersonKeys:
             done += int(told.split()[-1])
         return done
 
+    async def _seal_anew(self, tx: Tx, subject: str, name: bytes) -> None:
+        await tx.execute("SET LOCAL tongban.resealing = 'on'")
+        for one in _uses():
+            column = f"{one.table}.{one.column}"
+            rows = await tx.fetch(
+                f"SELECT {one.place} AS place, {one.purpose} AS purpose, {one.column} AS sealed FROM {one.table}"
+                f" WHERE subject = $1 AND substring({one.column} FROM 1 FOR {_HEAD}) = $2",
+                subject, _NAMED + name,
+            )  # fmt: skip
+            for row in rows:
+                plain = await self.open(tx, column, row["place"], row["sealed"])
+                fresh = await self.seal(tx, subject, row["purpose"], column, row["place"], plain)
+                await tx.execute(f"UPDATE {one.table} SET {one.column} = $1 WHERE subject = $2 AND {one.place} = $3", fresh, subject, row["place"])
+
     async def _current(self, tx: Tx, subject: str, purpose: Purpose) -> tuple[bytes, bytes]:
-        newest = "SELECT id, half, place FROM person_key WHERE subject = $1 AND purpose = $2 ORDER BY id DESC LIMIT 1 FOR KEY SHARE"
+        newest = "SELECT id, half, place FROM person_key WHERE subject = $1 AND purpose = $2 AND NOT retired ORDER BY id DESC LIMIT 1 FOR KEY SHARE"
         row = await tx.fetchrow(newest, subject, purpose)
         if row is None:
             await tx.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"person_key:{subject}:{purpose}")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from tongban import federation
 from tongban.cases.actions import power, requests, step
 from tongban.cases.actions.archiving import archive_ended
+from tongban.cases.actions.leaving import cut_loose_ended
 from tongban.cases.model import Case
 from tongban.cases.queries import mirrors, records
 from tongban.cases.queries.calendar import calendar
@@ -23,6 +24,7 @@ from tongban.kernel.node import Node
 BATCH = 500
 MIRROR_DAYS = 30
 """A mirror of another node's case is kept so long after its final state (privacy.md 4)."""
+MIRROR_OVER = "final_at < $1 AND form <> ''::bytea AND id NOT IN (SELECT r.id FROM case_record r)"
 
 
 async def deem_accepted(node: Node) -> None:
@@ -117,13 +119,24 @@ async def tidy_drafts(node: Node) -> None:
 async def tidy_mirrors(node: Node) -> None:
     """Mirrors of other nodes' cases go 30 days after the end (清理镜像); the file stays with its owner."""
     async with node.db.transaction() as tx:
-        gone = await tx.fetch(
-            "DELETE FROM case_mirror WHERE owner_node <> $1 AND final_at < $2 RETURNING id",
-            node.id,
-            node.clock.now() - timedelta(days=MIRROR_DAYS),
-        )
+        await end_mirrors(tx, node, node.clock.now() - timedelta(days=MIRROR_DAYS))
+
+
+async def end_mirrors(tx: Tx, node: Node, before: datetime) -> int:  # noqa: ARG001  the shape of an Ender
+    """Empty the mirrors of other nodes' cases that ended before that (清空镜像); the row stays as the link to the office that has the file."""
+    gone = await tx.fetch(
+        f"UPDATE case_mirror SET view = ''::bytea, form = ''::bytea WHERE {MIRROR_OVER}"
+        " AND NOT on_hold(subject, number) RETURNING subject, id",
+        before,
+    )
+    for table in ("case_request", "case_opened", "case_claim"):
+        await tx.execute(
+            f"DELETE FROM {table} t USING unnest($1::text[], $2::uuid[]) AS g (subject, id) WHERE t.subject = g.subject AND t.case_id = g.id",
+            [row["subject"] for row in gone], [row["id"] for row in gone],
+        )  # fmt: skip
     if gone:
         log("cases.mirrors_gone", count=len(gone))
+    return len(gone)
 
 
 async def reckon_again(node: Node) -> None:
@@ -156,7 +169,7 @@ async def answer_standing(node: Node, case_id: str) -> None:
 
 async def look_round(node: Node) -> None:
     """Everything the clock looks for, one after another; one failure does not stop the others (巡查)."""
-    for look in (deem_accepted, lapse, close, tidy_drafts, tidy_mirrors, reckon_again, archive_ended, _unfinished):
+    for look in (deem_accepted, lapse, close, tidy_drafts, tidy_mirrors, reckon_again, archive_ended, cut_loose_ended, _unfinished):
         try:
             await look(node)
         except (federation.CallFailed, ValueError, OSError) as error:

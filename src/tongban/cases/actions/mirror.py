@@ -24,7 +24,7 @@ async def hear(tx: Tx, node: Node, origin: str, view: View) -> bool:
     until the owner names it, because letters of two origins have no order among themselves (federation.md 5.4).
     """
     row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2 FOR UPDATE", view.subject, view.case)
-    if row is None:
+    if row is None or not row["form"]:  # never ours, closed with its account, or emptied at its end
         log("cases.mirror_unknown", case_id=view.case, origin=origin)
         return False
     if view.owner_node != origin:

@@ -15,7 +15,7 @@ from tongban.cases.model.application import (
     Unfinished,
 )
 from tongban.cases.model.asked import Correction, Decision, Defect, Reason, Remedy
-from tongban.cases.model.mirrored import DocumentRef, HomeCase, HomeCases, Mirror, Request, Summary, Told, View
+from tongban.cases.model.mirrored import DocumentRef, HomeCase, HomeCases, Mirror, Past, Request, Summary, Told, View
 from tongban.cases.model.record import (
     Case,
     CaseFile,
@@ -49,6 +49,7 @@ __all__ = [
     "Mirror",
     "Offer",
     "OfferedFile",
+    "Past",
     "QueueRow",
     "Reason",
     "Receipt",

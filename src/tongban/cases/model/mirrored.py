@@ -130,6 +130,15 @@ class Summary(msgspec.Struct, frozen=True):
     open: bool = True
 
 
+class Past(msgspec.Struct, frozen=True):
+    """A case of another node, ended long ago (更早办完的): its mirror was emptied, the file is with its owner."""
+
+    number: str
+    item_name: str
+    owner_name: str
+    ended_on: date
+
+
 class HomeCase(msgspec.Struct, frozen=True):
     """One case as a visited node lists it (归属地的一件): no more than the row shows; `due_on` is the date promised."""
 

@@ -14,7 +14,7 @@ from litestar.response import Response
 from tongban import catalogue, evidence, federation, identity, transparency, ui
 from tongban.cases.actions import ask, at_home, mirror
 from tongban.cases.errors import CaseUnknown, DocumentAway
-from tongban.cases.model import DocumentRef, DraftFile, Mirror, Summary, Unfinished
+from tongban.cases.model import DocumentRef, DraftFile, Mirror, Past, Summary, Unfinished
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.there import There, there
@@ -43,6 +43,7 @@ class CasesPage(msgspec.Struct, frozen=True):
     drafts: tuple[Unfinished, ...]
     saved: bool
     there: There | None = None
+    past: tuple[Past, ...] = ()
     tab: str = "cases"
 
 
@@ -102,6 +103,7 @@ async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     async with node.db.reading() as tx:
         found = await mirrors.mine(tx, node, actor.person, actor)
         drafts = await mirrors.unfinished(tx, node, actor.person, actor)
+        past = await mirrors.past(tx, actor.person, actor)
     says = await at_home.at_home(node, actor)
     page = CasesPage(
         title="办件",
@@ -111,6 +113,7 @@ async def cases(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         drafts=drafts,
         saved="saved" in request.query_params,
         there=there(node, says) if says else None,
+        past=past,
     )
     return ui.page(request, "cases/cases.html", page)
 

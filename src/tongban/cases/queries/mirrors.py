@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tongban import catalogue
-from tongban.cases.model import Draft, Mirror, Request, Summary, Unfinished
+from tongban.cases.model import Draft, Mirror, Past, Request, Summary, Unfinished
 from tongban.cases.queries import rows
 from tongban.cases.rules import wording
 from tongban.kernel.actor import Actor
@@ -19,7 +19,7 @@ async def of_person(tx: Tx, node: Node, subject: str, case_id: str) -> Mirror | 
     """One case of this person, or None: another person's id gives None too (T-42) (本人的一件)."""
     if not is_uuid(case_id):
         return None
-    row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2", subject, case_id)
+    row = await tx.fetchrow("SELECT * FROM case_mirror WHERE subject = $1 AND id = $2 AND form <> ''::bytea", subject, case_id)
     return await rows.mirror_of(tx, node, row) if row else None
 
 
@@ -32,9 +32,21 @@ async def for_actor(tx: Tx, node: Node, actor: Actor, case_id: str) -> Mirror | 
 async def cases_of(tx: Tx, node: Node, subject: str, *, limit: int = 100) -> tuple[Mirror, ...]:
     """The cases of a person, newest first (办件列表)."""
     found = await tx.fetch(
-        "SELECT * FROM case_mirror WHERE subject = $1 ORDER BY submitted_at DESC LIMIT $2", subject, limit
+        "SELECT * FROM case_mirror WHERE subject = $1 AND form <> ''::bytea ORDER BY submitted_at DESC LIMIT $2", subject, limit
     )
     return tuple([await rows.mirror_of(tx, node, row) for row in found])
+
+
+async def past(tx: Tx, subject: str, actor: Actor | None = None) -> tuple[Past, ...]:
+    """Cases of other nodes whose mirror was emptied after its end (更早办完的): where the file is, and no more."""
+    found = await tx.fetch(
+        "SELECT number, item_name, task_code, owner_name, final_at FROM case_mirror WHERE subject = $1 AND form = ''::bytea"
+        " ORDER BY final_at DESC LIMIT 100", subject,
+    )  # fmt: skip
+    return tuple(
+        Past(number=row["number"], item_name=row["item_name"], owner_name=row["owner_name"], ended_on=row["final_at"].astimezone(CHINA).date())
+        for row in found if actor is None or actor.sees(row["task_code"])
+    )  # fmt: skip
 
 
 async def requests(tx: Tx, subject: str, case_id: str) -> tuple[Request, ...]:

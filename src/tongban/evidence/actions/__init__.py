@@ -7,10 +7,12 @@ from tongban.evidence.actions.archive import (
     clear,
     dossier_of,
     due,
+    end_cleared,
     finish,
     forget_files,
 )
 from tongban.evidence.actions.hand_over import give_back
+from tongban.evidence.actions.leaving import leave, unlink
 from tongban.evidence.actions.materials import (
     DROP,
     WANTED,
@@ -26,10 +28,11 @@ from tongban.evidence.actions.materials import (
     use,
 )
 from tongban.evidence.actions.scan import judged, scan_waiting
-from tongban.evidence.actions.tidy import retain, sweep, tidy
+from tongban.evidence.actions.tidy import UNUSED, end_unused, retain, sweep, tidy
 
 __all__ = [
     "DROP",
+    "UNUSED",
     "WANTED",
     "archive",
     "archives_from",
@@ -39,6 +42,8 @@ __all__ = [
     "dossier_of",
     "drop",
     "due",
+    "end_cleared",
+    "end_unused",
     "fetch_wanted",
     "finish",
     "follow",
@@ -46,6 +51,7 @@ __all__ = [
     "give_back",
     "judged",
     "keep_document",
+    "leave",
     "put",
     "remove",
     "retain",
@@ -54,5 +60,6 @@ __all__ = [
     "sweep",
     "tidy",
     "travel",
+    "unlink",
     "use",
 ]

@@ -126,11 +126,23 @@ async def finish(node: Node) -> int:
     return done
 
 
+async def end_cleared(tx: Tx, node: Node, before: datetime) -> int:
+    """As `clear`, in the caller's transaction: packages whose receipt is older than that, a few at a time (到期清理); how many."""
+    rows = await tx.fetch(
+        "SELECT id FROM archive WHERE state = 'handed_over' AND handed_over_at < $1 AND NOT on_hold(subject, number) ORDER BY id LIMIT 50", before
+    )
+    for row in rows:
+        await _clear(tx, node, row["id"])
+    return len(rows)
+
+
 async def clear(node: Node) -> int:
     """Delete here what was handed over long enough ago (移交后清理); how many. The row remains as the link, the leaf as the proof."""
     before = node.clock.now() - timedelta(days=ARCHIVING.kept_days)
     async with node.db.reading() as tx:
-        rows = await tx.fetch("SELECT id FROM archive WHERE state = 'handed_over' AND handed_over_at < $1 LIMIT 200", before)
+        rows = await tx.fetch(
+            "SELECT id FROM archive WHERE state = 'handed_over' AND handed_over_at < $1 AND NOT on_hold(subject, number) LIMIT 200", before
+        )
     for row in rows:
         async with node.db.transaction() as tx:
             await _clear(tx, node, row["id"])

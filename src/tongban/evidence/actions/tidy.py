@@ -10,25 +10,34 @@ from tongban.evidence import queries
 from tongban.evidence.actions.materials import DROP
 from tongban.evidence.rules.limits import LIMITS
 from tongban.kernel import jobs
+from tongban.kernel.db import Tx
 from tongban.kernel.gm import jcs
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+
+UNUSED = (
+    "origin = 'upload' AND made_at < $1 AND NOT EXISTS"
+    " (SELECT FROM material_use u WHERE u.subject = material.subject AND u.material = material.id)"
+)
 
 
 async def retain(node: Node) -> int:
     """Delete uploads no case has used for a year (到期删除), with their count in the log; how many."""
     before = node.clock.now() - timedelta(days=LIMITS.unused_days)
     async with node.db.transaction() as tx:
-        gone = await tx.fetch(
-            "DELETE FROM material m WHERE origin = 'upload' AND made_at < $1 AND NOT EXISTS"
-            " (SELECT FROM material_use u WHERE u.subject = m.subject AND u.material = m.id) RETURNING address",
-            before,
-        )
-        for row in gone:
-            await jobs.enqueue(tx, DROP, {"address": row["address"]})
+        gone = await end_unused(tx, node, before)
         if gone:
-            await transparency.append(tx, "evidence.retained", jcs({"uploads": len(gone), "day": str(node.clock.today()), "v": 1}))
-            log("evidence.retained", count=len(gone))
+            await transparency.append(tx, "evidence.retained", jcs({"uploads": gone, "day": str(node.clock.today()), "v": 1}))
+    return gone
+
+
+async def end_unused(tx: Tx, node: Node, before: datetime) -> int:  # noqa: ARG001  the shape of an Ender
+    """Delete uploads older than that which nothing uses, with their ciphertext by jobs (删没用过的); how many."""
+    gone = await tx.fetch(f"DELETE FROM material WHERE {UNUSED} AND NOT on_hold(subject, '') RETURNING address", before)
+    for row in gone:
+        await jobs.enqueue(tx, DROP, {"address": row["address"]})
+    if gone:
+        log("evidence.retained", count=len(gone))
     return len(gone)
 
 
