@@ -15,11 +15,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 import pytest
 
-from tongban import federation, identity
+from tongban import federation, identity, privacy
 from tongban.federation.actions.office import office
 from tongban.federation.tests.make import deliver
 from tongban.identity import tasks, tokens
 from tongban.identity.actions import home_proof, introduce, keys, move, register, roam, subjects
+from tongban.identity.holdings import HOLDINGS
 from tongban.identity.model import MatchAsked
 from tongban.identity.providers.register import NewEntry, choose_way, enter, subject_of
 from tongban.identity.rules import home as rules
@@ -29,6 +30,7 @@ from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import Failure
 from tongban.kernel.ids import IdNumber
 from tongban.kernel.node import Node
+from tongban.privacy.actions import retention
 
 HOME, AWAY, REGISTER = "500000", "510000", "mps"
 
@@ -390,7 +392,8 @@ async def test_an_account_moves_after_a_day_and_everything_follows(nodes: dict[s
     assert any(one.startswith(f"/login/go?home={AWAY}") for one in page.links())
     async with home.db.transaction() as tx:
         await tx.execute("UPDATE account SET moved_at = now() - interval '366 days' WHERE subject = $1", subject)
-    await tasks.purge(home)
+    privacy.use_holdings(HOLDINGS)
+    await retention.run(home)
     async with home.db.reading() as tx:
         assert await identity.account(tx, subject) is None, "told for one year"
 
