@@ -120,6 +120,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/consents": ((HER, "/me/consents"),),
     "/me/consents/{consent_id:uuid}": ((HER, "{consent}"),),
     "/me/data-use": ((HER, "/me/data-use"),),
+    "/me/data-use/{line_id:uuid}/complaint": ((HER, "{complaint}"),),
     "/me/devices": ((HER, "/me/devices"),),
     "/me/agents": ((HER, "/me/agents"),),
     "/me/agents/confirm/{ask_id:uuid}": ((HER, "{guardian_ask}"),),
@@ -194,6 +195,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/seals/requests/{request_id:uuid}": (("SC-YZ-02@510000", "{seal_request}"),),
     "/check-seal": ((NOBODY, "/check-seal"),),
     "/staff/sharing": (("SC-GX-01@510000", "/staff/sharing"),),
+    "/staff/sharing/complaints": (("CQ-GX-01@500000", "/staff/sharing/complaints"),),
+    "/staff/sharing/complaints/{complaint_id:uuid}": (("CQ-GX-01@500000", "{sharing_complaint}"),),
     "/staff/sharing/corrections": (("CQ-GX-01@500000", "/staff/sharing/corrections"),),
     "/staff/sharing/corrections/{correction_id:uuid}": (("CQ-GX-01@500000", "{sharing_correction}"),),
     "/staff/sharing/demands": (("SC-GX-01@510000", "/staff/sharing/demands"),),
@@ -457,6 +460,14 @@ class World:
             "field": "mps.population:name", "claimed": "演示陈小雨", "grounds": "看过身份证（演示）",
         })  # fmt: skip
         self.found["sharing_correction"] = page.url
+        her = self.one.browser("her")
+        page = await her.get(self.one.home + "/me/data-use")
+        lines = [urljoin(page.url, href) for _, href in page.links if href.endswith("/complaint")][:8]
+        self.found["complaint"] = lines[-1]  # one still to be sent; the others are, so that one of them is this node's own
+        for line in lines[:-1]:
+            page = await her.get(line)
+            await her.submit(page.form(has="words"), {"words": "那天我没有办过事（演示）"})
+        await self.look_for("sharing_complaint", corrects, self.one.home + "/staff/sharing/complaints", "/staff/sharing/complaints/")
 
     async def _print(self) -> None:
         """A paper that is printed and not yet handed over."""

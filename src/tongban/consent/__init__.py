@@ -34,7 +34,7 @@ from tongban.consent.queries import (
     used,
     withdrawn_untold,
 )
-from tongban.consent.rules import access_digest, milliseconds, moment, sentence
+from tongban.consent.rules import access_digest, headline, milliseconds, moment, sentence
 
 __all__ = [
     "WITHDRAWN_BELL",
@@ -54,6 +54,7 @@ __all__ = [
     "consents",
     "fact_of",
     "give",
+    "headline",
     "hold_back",
     "line",
     "lines",

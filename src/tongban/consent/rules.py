@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from tongban.consent.model import Access, Line
 from tongban.kernel.gm import digest, jcs
 
@@ -57,6 +59,18 @@ def milliseconds(at: datetime) -> int:
 def moment(ms: int) -> datetime:
     """The time of Unix milliseconds, aware UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def headline(line: Line) -> str:
+    """As `sentence`, in the few words of a title: one field by its name, more by their number (标题).
+
+    >>> headline(Line(id="", at=moment(0), kind="view", who="市场监管局", fields=("姓名", "住址"), purpose="", source="", receiver="",
+    ...     basis="", about="", consent_id=None, side="owner", digest="", leaf=""))
+    '市场监管局查看了你的 2 项信息'
+    """
+    if len(line.fields) < 2:
+        return sentence(line)
+    return sentence(msgspec.structs.replace(line, fields=(f" {len(line.fields)} 项信息",)))
 
 
 def sentence(line: Line) -> str:

@@ -61,7 +61,7 @@ from tongban.exchange.queries import (
 )
 
 # sealed under their own ids: a new document number moves the pseudonym and nothing else
-identity.follow_rows("data_correction", "demo_record", "consent_withdrawal_told")
+identity.follow_rows("data_correction", "demo_record", "consent_withdrawal_told", "use_complaint")
 
 __all__ = [
     "CLASS_WORDS",

@@ -37,6 +37,16 @@ class ResourceGone(Failure):
         super().__init__(sentence="没有找到这项数据资源，或者它的状态已经变了", todo="回到资源目录看一看")
 
 
+class ComplaintGone(Failure):
+    """There is no such complaint here, or it was answered (没有这件投诉)."""
+
+    code = "exchange.complaint_gone"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(sentence="没有找到这件投诉，可能已经答复过", todo="回到列表看一看")
+
+
 class DemandGone(Failure):
     """There is no such demand here, or it is not at this step (没有这份需求)."""
 

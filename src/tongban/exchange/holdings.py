@@ -8,6 +8,7 @@ import msgspec
 
 from tongban import federation
 from tongban.exchange.providers.records import COLUMN
+from tongban.exchange.queries.complaints import ANSWER, TOLD, WORDS
 from tongban.exchange.queries.desk import CLAIMED, GROUNDS
 from tongban.kernel.copying import Field, copier, plain, sealed, time, words
 from tongban.kernel.holdings import Holding, Term
@@ -29,6 +30,20 @@ HOLDINGS = (
         not_erased="核查一项登记要有来龙去脉，答复以后还可能复议", stays="办事单位替你提出的登记核查，答复后保留 3 年。",
         term=Term(
             kept=_THREE_YEARS, past="state IN ('corrected', 'kept') AND changed_at < $1",
+            source="privacy.md 4: dispute and evidence 3 years after decision, product",
+        ),
+    ),
+    Holding(
+        table="use_complaint", title="这不是我办的",
+        copy=copier(
+            "use_complaint", time("什么时候说的", "sent_at"), sealed("哪一次使用", "case", TOLD, "id", "side", joint="."),
+            sealed("你写的", "case", WORDS, "id", "side", joint="."), federation.place("哪儿答复", "peer"), plain("最晚答复", "due_on"),
+            sealed("答复", "case", ANSWER, "id", "side", joint="."), time("答复时间", "answered_at"), where="subject = $1 AND side = 'person'",
+            order="sent_at DESC, id DESC",
+        ),
+        not_erased="投诉和答复要留着，答复以后还可能复议", stays="说过“这不是我办的”和它的答复，答复后保留 3 年。",
+        term=Term(
+            kept=_THREE_YEARS, past="state = 'answered' AND answered_at < $1",
             source="privacy.md 4: dispute and evidence 3 years after decision, product",
         ),
     ),

@@ -103,6 +103,6 @@ LETTERS = {
     (kind, 1): hear
     for kind in (
         "resource.published", "grant.told", "demand.sent", "demand.decided", "demand.withdrawn", "demand.disputed", "demand.judged",
-        "correction.asked", "correction.answered", "consent.withdrawn",
+        "correction.asked", "correction.answered", "consent.withdrawn", "complaint.opened", "complaint.answered",
     )
 }  # fmt: skip

@@ -158,6 +158,23 @@ class Correction(msgspec.Struct, frozen=True):
     answer: str = ""
 
 
+class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says about one use of their data (投诉: 这不是我办的). Words, line and answer are personal and stay sealed."""
+
+    subject: str
+    id: str
+    side: Literal["person", "owner"]
+    peer: str
+    line: str
+    told: Personal
+    words: Personal
+    state: Literal["sent", "answered"]
+    due_on: date
+    sent_at: datetime
+    answer: Personal | None = None
+    answered_at: datetime | None = None
+
+
 class Message(msgspec.Struct, frozen=True):
     """One call in the message log (交换日志的一行): digests and codes, nobody is named."""
 

@@ -81,6 +81,7 @@ class Terms(msgspec.Struct, frozen=True):
     demand_answer: Days
     dispute_answer: Days
     correction_answer: Days
+    complaint_answer: Days
     expiry_warnings: Warnings
     breadth: Breadth
     in_flight: InFlight

@@ -23,7 +23,7 @@ async def expiry(node: Node) -> None:
 
 
 async def late(node: Node) -> None:
-    """Raise an alarm for a demand or correction whose day has passed (超期), once each."""
+    """Raise an alarm for a demand, correction or complaint whose day has passed (超期), once each."""
     today = node.clock.today()
     async with node.db.transaction() as tx:
         demands = await tx.fetch(
@@ -39,6 +39,11 @@ async def late(node: Node) -> None:
             today,
         )
         for row in corrections:
+            await raise_alarm(tx, node, "late", row["peer"], row["id"])
+        complaints = await tx.fetch(
+            "UPDATE use_complaint SET late_told = true WHERE due_on < $1 AND NOT late_told AND state = 'sent' RETURNING id, peer", today
+        )
+        for row in complaints:
             await raise_alarm(tx, node, "late", row["peer"], row["id"])
 
 

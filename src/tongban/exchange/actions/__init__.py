@@ -8,6 +8,7 @@ from tongban.exchange.actions.catalogue import (
     turn_down_resource,
     withdraw_resource,
 )
+from tongban.exchange.actions.complaints import answer_complaint, complain
 from tongban.exchange.actions.consents import tell_withdrawals
 from tongban.exchange.actions.corrections import ask_correction, check_correction, confirm_correction
 from tongban.exchange.actions.demands import Wanted, ask, decide, dispute, judge, review, withdraw
@@ -19,12 +20,14 @@ from tongban.exchange.actions.set_up import set_up
 
 __all__ = [
     "Wanted",
+    "answer_complaint",
     "approve",
     "ask",
     "ask_correction",
     "check_correction",
     "close_alarm",
     "compare_with",
+    "complain",
     "confirm_correction",
     "decide",
     "dispute",

@@ -13,7 +13,7 @@ from litestar.response import Response
 
 from tongban import consent, ui
 from tongban.exchange.model import Use
-from tongban.exchange.queries import data_use, proof
+from tongban.exchange.queries import complained, data_use, proof
 from tongban.exchange.rules import grouped
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotFound
@@ -33,6 +33,9 @@ class Row(msgspec.Struct, frozen=True):
     case_id: str
     consent_id: str | None
     receipt: str
+    complaint: str
+    complained: bool
+    fields: str
     where: str
     times: int
     more: tuple[Row, ...] = ()
@@ -70,6 +73,8 @@ async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], act
     kind = request.query_params.get("kind", "")
     kind = kind if kind in KINDS else ""
     found = await data_use(node, actor.person)
+    async with node.db.reading() as tx:
+        said = await complained(tx, actor.person)
     shown = [use for use in found.uses if kind in ("", use.line.kind)]
     kinds = tuple(
         Kind(
@@ -82,7 +87,7 @@ async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], act
     )
     page = DataUsePage(
         title="谁用过我的信息",
-        rows=tuple(_group(uses) for uses in grouped(shown)),
+        rows=tuple(_group(uses, said) for uses in grouped(shown)),
         count=sum(use.line.count for use in shown),
         odd=sum(1 for use in shown if use.agrees is False),
         silent=found.silent,
@@ -93,21 +98,21 @@ async def show(request: Request[Any, Any, Any], node: NamedDependency[Node], act
     return ui.page(request, "exchange/data_use.html", page)
 
 
-def _group(uses: tuple[Use, ...]) -> Row:
-    first = _row(uses[0])
+def _group(uses: tuple[Use, ...], said: frozenset[str]) -> Row:
+    first = _row(uses[0], said)
     if len(uses) == 1:
         return first
     return msgspec.structs.replace(
-        first, times=sum(use.line.count for use in uses), more=tuple(_row(use) for use in uses)
+        first, times=sum(use.line.count for use in uses), more=tuple(_row(use, said) for use in uses)
     )
 
 
-def _row(use: Use) -> Row:
+def _row(use: Use, said: frozenset[str]) -> Row:
     line = use.line
     case_id = line.about.removeprefix("case:") if line.about.startswith("case:") else ""
     held = f"。这一条依据{line.delay_basis}推迟到现在才显示" if line.delay_basis else ""
     return Row(
-        sentence=consent.sentence(line),
+        sentence=consent.headline(line),
         why=f"用来{line.purpose}，凭{line.basis}{held}",
         at=line.at,
         agrees=use.agrees,
@@ -115,6 +120,9 @@ def _row(use: Use) -> Row:
         case_id=case_id,
         consent_id=line.consent_id,
         receipt=f"/me/data-use/{line.id}/receipt?node={line.node}&side={line.side}",
+        complaint=f"/me/data-use/{line.id}/complaint",
+        complained=line.id in said,
+        fields="、".join(line.fields) if len(line.fields) > 1 else "",
         where=line.node,
         times=line.count,
     )

@@ -51,10 +51,10 @@ class Chip(msgspec.Struct, frozen=True):
 
 
 def chips(here: str) -> tuple[Chip, ...]:
-    """The five parts of 数据共享."""
+    """The six parts of 数据共享."""
     found = (
         ("/staff/sharing", "授权"), ("/staff/sharing/resources", "资源目录"), ("/staff/sharing/demands", "共享需求"),
-        ("/staff/sharing/corrections", "纠错"), ("/staff/sharing/log", "交换日志"),
+        ("/staff/sharing/corrections", "纠错"), ("/staff/sharing/complaints", "投诉"), ("/staff/sharing/log", "交换日志"),
     )  # fmt: skip
     return tuple(Chip(href, text, href == here) for href, text in found)
 

@@ -1,6 +1,7 @@
 """Looking at 数据共享: the catalogue, grants and demands, message logs, and a person's ledger."""
 
 from tongban.exchange.queries.catalogue import definition, listed, listed_now, resource, resources, versions, whole
+from tongban.exchange.queries.complaints import complained, complaint, complaints, of_line
 from tongban.exchange.queries.desk import (
     alarms,
     checked,
@@ -19,6 +20,9 @@ from tongban.exchange.queries.ledger import data_use, own_proof, proof
 __all__ = [
     "alarms",
     "checked",
+    "complained",
+    "complaint",
+    "complaints",
     "correction",
     "corrections",
     "data_use",
@@ -32,6 +36,7 @@ __all__ = [
     "listed",
     "listed_now",
     "messages",
+    "of_line",
     "own_proof",
     "proof",
     "resource",
