@@ -5,8 +5,8 @@ Guide 四 (保障知情权、选择权、隐私权); privacy.md 4 and 7.
 """
 
 from tongban import identity
-from tongban.privacy.queries.known import holdings, use_holdings
+from tongban.privacy.queries.known import use_holdings
 
-__all__ = ["holdings", "use_holdings"]
+__all__ = ["use_holdings"]
 
 identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk", "closing", "leaving", "legal_hold")
