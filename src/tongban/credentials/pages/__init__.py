@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from tongban import ui
-from tongban.credentials.pages import desk, licences, office, offline, papers, show, types, verifiers, verify, wallet
+from tongban.credentials.pages import (
+    desk,
+    licences,
+    office,
+    offline,
+    papers,
+    records,
+    show,
+    types,
+    verifiers,
+    verify,
+    wallet,
+)
 
-routes: list[Any] = [*wallet.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *licences.routes, *types.routes, *papers.routes, *offline.routes, *verifiers.routes]
+routes: list[Any] = [*wallet.routes, *records.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *licences.routes, *types.routes, *papers.routes, *offline.routes, *verifiers.routes]
 
 ROUTES: list[ui.Route] = [
     ui.Route("/wallet", "/wallet", who=("citizen",)),

@@ -16,9 +16,9 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, identity, seals, ui
-from tongban.credentials.actions import at_home, gather, prints, reports
+from tongban.credentials.actions import at_home, gather, prints
 from tongban.credentials.errors import CardGone
-from tongban.credentials.model import Card, CredentialType, Hall, HomeCard, HomeCards, View
+from tongban.credentials.model import Card, CredentialType, Hall, HomeCard, HomeCards
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.prints import pickups
 from tongban.credentials.queries.receipts import card_receipt
@@ -113,18 +113,6 @@ class CardPage(msgspec.Struct, frozen=True):
     errors: Refusals = ()
     back: str = "/wallet"
     back_label: str = "返回亮证"
-
-
-class RecordsPage(msgspec.Struct, frozen=True):
-    """What /wallet/{id}/records draws."""
-
-    title: str
-    card_id: str
-    name: str
-    views: tuple[View, ...]
-    reported: bool
-    back: str
-    back_label: str = "返回证照"
 
 
 async def elsewhere(node: Node, actor: Actor) -> Response[Any] | None:
@@ -236,7 +224,8 @@ async def add(
     return ui.see_other("/wallet?done=asked")
 
 
-async def _card(node: Node, actor: Actor, card_id: str) -> Card:
+async def card_of(node: Node, actor: Actor, card_id: str) -> Card:
+    """A card of this actor's wallet, or of whoever is represented, as far as the mandate goes (卡包里的一张). Raises CardGone."""
     async with node.db.reading() as tx:
         found = await queries.card(tx, node, actor.person, card_id)
         if found is None or not await queries.within(tx, actor, card_id):
@@ -247,7 +236,7 @@ async def _card(node: Node, actor: Actor, card_id: str) -> Card:
 async def _card_page(
     request: Request[Any, Any, Any], node: Node, actor: Actor, card_id: str, *, errors: Refusals = ()
 ) -> Response[Any]:
-    card = await _card(node, actor, card_id)
+    card = await card_of(node, actor, card_id)
     kind = type_of(node, card.type_code)
     async with node.db.reading() as tx:
         orders = await pickups(tx, node, actor.person, card_id)
@@ -291,7 +280,7 @@ async def document(
 ) -> Response[bytes]:
     """The sealed OFD as a download."""
     actor.require(LEVEL)
-    await _card(node, actor, str(card_id))
+    await card_of(node, actor, str(card_id))
     async with node.db.reading() as tx:
         ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
     if ofd is None:
@@ -305,7 +294,7 @@ async def document(
 async def picture(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[str]:
     """The document drawn as a picture, seal included."""
     actor.require(LEVEL)
-    await _card(node, actor, str(card_id))
+    await card_of(node, actor, str(card_id))
     async with node.db.reading() as tx:
         ofd = await queries.card_ofd(tx, node, actor.person, str(card_id))
     if ofd is None:
@@ -326,7 +315,7 @@ def svg(text: str) -> Response[str]:
 async def data(node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]) -> Response[Any]:
     """The fields, digest, issuer's signature and status place, for machines that check (证照数据)."""
     actor.require(LEVEL)
-    card = await _card(node, actor, str(card_id))
+    card = await card_of(node, actor, str(card_id))
     body = {
         "identifier": card.identifier, "type": card.type_code, "issuer": card.issuer, "organisation": card.org_code,
         "digest": card.digest, "data": {key: value.reveal() for key, value in card.data.items()},
@@ -340,40 +329,6 @@ async def receipt(node: NamedDependency[Node], actor: NamedDependency[Actor], ca
     actor.require(LEVEL)
     found = await card_receipt(node, actor, str(card_id))
     return Response(found, headers={"Content-Disposition": f'attachment; filename="receipt-{str(card_id)[:8]}.json"'})
-
-
-@get("/wallet/{card_id:uuid}/records")
-async def records(
-    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], card_id: FromPath[UUID]
-) -> Response[Any]:
-    """谁看过: who, when, which fields, why, what they were told."""
-    away = await elsewhere(node, actor)
-    if away is not None:
-        return away
-    card = await _card(node, actor, str(card_id))
-    async with node.db.reading() as tx:
-        found = await queries.views(tx, node, actor.person, str(card_id))
-    page = RecordsPage(
-        "出示记录", card.id, card.type_name, found, request.query_params.get("done") == "reported", f"/wallet/{card.id}"
-    )
-    return ui.page(request, "credentials/records.html", page)
-
-
-@post("/wallet/{card_id:uuid}/records/{view_id:uuid}/report")
-async def report(
-    request: Request[Any, Any, Any],
-    node: NamedDependency[Node],
-    actor: NamedDependency[Actor],
-    card_id: FromPath[UUID],
-    view_id: FromPath[UUID],
-) -> Response[Any]:
-    """举报: this look was not mine, or was too much."""
-    actor.require(LEVEL)
-    form = await ui.form(request)
-    async with node.db.transaction() as tx:
-        if not await reports.report(tx, node, actor, str(view_id), form["words"][:500]):
-            raise CardGone
-    return ui.see_other(f"/wallet/{card_id}/records?done=reported")
 
 
 @post("/wallet/{card_id:uuid}/print")
@@ -390,4 +345,4 @@ async def ask_print(
     return ui.see_other(f"/wallet/{card_id}#paper")
 
 
-routes = [cards, add, one_card, document, picture, data, receipt, records, report, ask_print]
+routes = [cards, add, one_card, document, picture, data, receipt, ask_print]

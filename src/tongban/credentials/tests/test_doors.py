@@ -162,6 +162,34 @@ async def test_show_then_verify_then_the_holder_sees_it(node, card, window_key):
         assert "举报了" in (await holder.get(f"/wallet/{card.id}/records")).text
 
 
+async def test_the_holder_deletes_the_record_and_the_ledger_stays(node, card, window_key):
+    """R-409, privacy.md 4: one opening and one button, without JavaScript; a look under report stays; the ledger's line and leaf stay."""
+    async with browser(node, make.citizen()) as holder, browser(node) as bank:
+        bank.cookies.set("__Host-tb_window", window_key)
+        for _ in range(2):
+            _, digits = await shown(holder, card)
+            await send(bank, "/verify", "/verify", {"code": "", "digits": digits, "home": "500000"})
+        page = f"/wallet/{card.id}/records"
+        view = re.search(r"/records/([0-9a-f-]{36})/report", (await holder.get(page)).text).group(1)
+        await send(holder, page, f"{page}/{view}/report", {"words": "我没去过"})
+        done = await send(holder, page, f"{page}/delete", {})
+        assert (done.status_code, done.headers["location"]) == (303, f"{page}?done=deleted")
+        after = (await holder.get(f"{page}?done=deleted")).text
+        assert "删好了" in after
+        assert after.count("/report") + after.count("我没去过") == 1, "the look under report stays, the other is gone"
+        async with browser(node, make.citizen("p1demo0000000000000000000009")) as other:
+            assert (await other.get(page)).status_code == 404
+        async with node.db.transaction() as tx:
+            await tx.execute("UPDATE credential_view SET answered_at = now()")
+        await send(holder, page, f"{page}/delete", {})
+        assert "还没有人看过" in (await holder.get(page)).text
+    async with node.db.reading() as tx:
+        kept = await tx.fetchval(
+            "SELECT count(*) FROM access_record a JOIN log_leaf l ON l.id::text = a.leaf WHERE a.about = $1 AND a.kind = 'present'", f"credential:{card.id}"
+        )
+    assert kept == 2
+
+
 async def token_of(node, card) -> str:
     async with node.db.transaction() as tx:
         return (await credentials.present(tx, node, make.citizen(), card.id)).token
