@@ -19,6 +19,8 @@ _OLD_ROWS_SECONDS = 86_400
 
 async def send_head(node: Node) -> None:
     """Tell the other nodes the newest signed head of this node's log, when it has grown (通告树头)."""
+    if await federation.recovering(node):
+        return  # what others are told of a restored log bears a time after its new epoch
     async with node.db.transaction() as tx:
         if await federation.own_status(tx, node.id) != "active":
             return
@@ -79,7 +81,8 @@ async def tell_forks(node: Node) -> None:
             division = (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
             await identity.tell_holders(
                 tx, node, action="transparency.see", division=division, kind="alert.log_fork",
-                words=f"{federation.name_of(node, fork.node)}的存证有两份不一样的历史", link="/staff/log",
+                words=f"{federation.name_of(node, fork.node)}的存证{'恢复过备份，从那里重新接上' if fork.restored_ms else '有两份不一样的历史'}",
+                link="/staff/log",
             )  # fmt: skip
 
 

@@ -182,7 +182,7 @@ class Announcement(msgspec.Struct, frozen=True):
         return {**self.head.to_json(), "since": self.since, "proof": [named(one) for one in self.proof]}
 
 
-WitnessState = Literal["first", "consistent", "gap", "fork"]
+WitnessState = Literal["first", "consistent", "gap", "fork", "before"]
 
 
 class Witnessed(msgspec.Struct, frozen=True):
@@ -231,6 +231,8 @@ class Fork(msgspec.Struct, frozen=True):
     found_at: datetime
     told_at: datetime | None = None
     seen_by: str = ""
+    restored_ms: int | None = None
+    """When its node began anew after a restore that lies between the two, by its own signed word; None for a fork nothing explains."""
 
     def to_json(self) -> dict[str, object]:
         """The body of a `log.fork` letter: both heads, so that the reader believes nobody."""

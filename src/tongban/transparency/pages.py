@@ -37,6 +37,8 @@ class LogPage(msgspec.Struct, frozen=True):
     fingerprint: str
     others: tuple[Witnessed, ...]
     forks: tuple[Fork, ...]
+    restored: tuple[Fork, ...]
+    silent: tuple[Witnessed, ...]
     cosigners: tuple[tuple[str, int, int], ...]
     checker: bool
     nav_title: str = "办事留痕"
@@ -59,6 +61,11 @@ class WatchPage(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[Witnessed, ...]
     forks: tuple[tuple[Fork, str, str, str], ...]
 
+    @property
+    def unexplained(self) -> int:
+        """How many forks no declared restore explains."""
+        return sum(one[0].restored_ms is None for one in self.forks)
+
 
 @get("/transparency")
 async def show(
@@ -70,6 +77,7 @@ async def show(
     async with node.db.reading() as tx:
         head = await queries.head(tx)
         others, forks, cosigners = await queries.witnessed(tx), await queries.fork_list(tx), await queries.cosigners(tx)
+        silent = await queries.unproved(tx, since=node.clock.now() - _UNPROVED)
     page = LogPage(
         title="办事留痕，改了就能查出来",
         head=head,
@@ -78,7 +86,9 @@ async def show(
         root=named(head.root) if head else "",
         fingerprint=Sm2PublicKey.from_spki(head.key).fingerprint.hex() if head else "",
         others=others,
-        forks=forks,
+        forks=tuple(one for one in forks if one.restored_ms is None),
+        restored=tuple(one for one in forks if one.restored_ms is not None),
+        silent=silent,
         cosigners=cosigners,
         checker=CHECKER.is_file(),
     )

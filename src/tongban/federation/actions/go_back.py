@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tongban import transparency
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.measure import STOPPED
 from tongban.federation.actions.office import LETTERS_BELL, office, public_key
@@ -46,6 +47,7 @@ async def keep_epoch_letter(node: Node, value: object) -> epochs.SignedEpochLett
         )  # fmt: skip
         if fresh is not None:
             log("federation.epoch_heard", origin=said.origin, epoch=said.epoch)
+            await transparency.declare_restore(tx, said.origin, said.epoch, said.at)
             await raise_alarm(
                 tx, "epoch", said.origin, str(said.epoch), "这个节点恢复过数据库，开了新纪元；信已自动对齐，请留意它退回来的事项", told.whole
             )

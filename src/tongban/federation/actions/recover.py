@@ -209,6 +209,8 @@ async def _open(node: Node, found: Directory, recovery: str) -> None:
         fact = {"epoch": number, "previous": head["epoch"], "end": head["seq"], "why": row["why"], "answered": sorted(row["answered"]),
                 "decided_by": sorted(row["decided_by"])}  # fmt: skip
         await transparency.append(tx, "node.restored", jcs(fact))
+        await transparency.declare_restore(tx, node.id, number, node.clock.ms())
+        await transparency.sign_head(tx, node, anew_after_ms=0)  # the heads told from now on are of the time after
         for bell in (RECOVERY_BELL, LETTERS_BELL, STAMPER_BELL):
             await ring(tx, bell)
     for bell in (RECOVERY_BELL, LETTERS_BELL, STAMPER_BELL):

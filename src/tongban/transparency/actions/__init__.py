@@ -10,6 +10,7 @@ from tongban.transparency.actions.forks import (
     statement_of,
     take_cosignature,
 )
+from tongban.transparency.actions.restores import declare_restore
 from tongban.transparency.actions.sequence import BATCH, certify, sequence, sign_head
 from tongban.transparency.actions.witness import announce, witness
 
@@ -22,6 +23,7 @@ __all__ = [
     "appending",
     "appending_many",
     "certify",
+    "declare_restore",
     "forget",
     "fork_seen",
     "fork_told",

@@ -14,6 +14,7 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.transparency.actions.restores import restore_between
 from tongban.transparency.actions.witness import check_signature, countersign, read_head
 from tongban.transparency.errors import HeadRefused
 from tongban.transparency.model import ForkWay, Gap, Head, Witnessed, witness_statement
@@ -65,17 +66,19 @@ async def overheard(tx: Tx, node: Node, *, told_by: str, key: Sm2PublicKey, body
     head = read_head(body)
     check_signature(head, head.log, key)
     known = await tx.fetch("SELECT root, state, head FROM log_witnessed WHERE node = $1 AND size = $2", head.log, head.size)
-    if any(row["root"] == head.root and row["state"] in ("first", "consistent") for row in known):
+    if any(row["root"] == head.root and row["state"] in ("first", "consistent", "before") for row in known):
         return None
     other = next((row for row in known if row["root"] != head.root and row["state"] != "fork"), None)
     if other is not None:
         await record_fork(tx, node, read_head(other["head"]), node.keys.node, head, told_by, "same_size")
         return None
     held = await tx.fetchrow(
-        "SELECT size FROM log_witnessed WHERE node = $1 AND state IN ('first', 'consistent') ORDER BY size DESC LIMIT 1", head.log
+        "SELECT size, at_ms FROM log_witnessed WHERE node = $1 AND state IN ('first', 'consistent') ORDER BY size DESC LIMIT 1", head.log
     )
     if held is None:
         return None  # nothing to compare with yet: the log's own letter will come
+    if await restore_between(tx, head.log, held["at_ms"], head.at_ms):
+        return None  # of another life of that log: its own letter is judged, and what was held before is kept to compare
     await tx.execute(
         "INSERT INTO log_witnessed (node, size, at_ms, root, state, head, seen_at) VALUES ($1, $2, $3, $4, 'gap', $5, $6)"
         " ON CONFLICT DO NOTHING",

@@ -7,6 +7,7 @@ import msgspec
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, jcs, unb64
 from tongban.kernel.node import Node
+from tongban.transparency.actions.restores import begin_anew, restore_between
 from tongban.transparency.errors import HeadRefused
 from tongban.transparency.model import (
     HEAD_TYPE,
@@ -55,9 +56,12 @@ async def witness(tx: Tx, node: Node, *, origin: str, key: Sm2PublicKey, body: d
     )
     held, held_root = (0, b"") if row is None else (row["size"], row["root"])
     state = await _judge(tx, origin, told, held, held_root)
-    await _keep(tx, node, told.head, state)
     if state == "fork":
         await _name(tx, node, told.head, held)
+        if await begin_anew(tx, told.head):
+            await tx.execute("DELETE FROM log_witnessed WHERE node = $1 AND size = $2 AND root = $3", origin, told.head.size, told.head.root)
+            state = "first"
+    await _keep(tx, node, told.head, state)
     return Witnessed(origin, state, told.head.size, told.head.root, held)
 
 
@@ -73,10 +77,16 @@ async def _judge(tx: Tx, origin: str, told: Announcement, held: int, held_root: 
     if any(row["root"] == head.root for row in same) and head.size <= held:
         return "consistent"
     if head.size < held:
-        return "gap"
+        return "fork" if await _restored_since(tx, origin, head) else "gap"
     if told.since == held or (told.since == 0 and held == 0):
         return "consistent" if consistent(held, head.size, held_root, head.root, told.proof) else "fork"
     return "gap"
+
+
+async def _restored_since(tx: Tx, origin: str, head: Head) -> bool:
+    """A smaller head signed after a declared restore: no proof can join it to what was held before."""
+    newest = await tx.fetchval("SELECT max(at_ms) FROM log_witnessed WHERE node = $1 AND state IN ('first', 'consistent')", origin)
+    return newest is not None and newest < head.at_ms and await restore_between(tx, origin, newest, head.at_ms)
 
 
 async def _name(tx: Tx, node: Node, head: Head, held: int) -> None:

@@ -47,12 +47,15 @@ async def forks(tx: Tx) -> tuple[Witnessed, ...]:
 async def fork_list(tx: Tx, *, untold: bool = False) -> tuple[Fork, ...]:
     """Every log known to have two histories, with both heads, newest first (点名); `untold`: those nobody was told of yet."""
     rows = await tx.fetch(
-        "SELECT * FROM log_fork WHERE NOT $1 OR told_at IS NULL ORDER BY found_at DESC, mark LIMIT 100", untold
+        "SELECT f.*, (SELECT max(r.at_ms) FROM log_restore r WHERE r.node = f.node"
+        " AND r.at_ms > least((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint)"
+        " AND r.at_ms <= greatest((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint)) AS restored_ms"
+        " FROM log_fork f WHERE NOT $1 OR told_at IS NULL ORDER BY found_at DESC, mark LIMIT 100", untold
     )
     return tuple(
         Fork(
             row["node"], row["mark"], row["way"], _head_of(row["first"]), _head_of(row["second"]), row["first_from"], row["second_from"],
-            row["found_at"], row["told_at"], row["seen_by"],
+            row["found_at"], row["told_at"], row["seen_by"], row["restored_ms"],
         )
         for row in rows
     )  # fmt: skip
