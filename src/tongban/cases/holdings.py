@@ -68,7 +68,7 @@ async def _submitted(tx: Tx, sent: Submission) -> Values:
 
 async def _drafts(tx: Tx, node: Node, subject: str) -> list[Mapping[str, object]]:
     found = []
-    for row in await tx.fetch("SELECT * FROM draft WHERE subject = $1 ORDER BY touched_at DESC, id DESC", subject):
+    for row in await tx.fetch("SELECT * FROM draft WHERE subject = $1 AND state = 'draft' ORDER BY touched_at DESC, id DESC", subject):
         item = await catalogue.item(tx, row["task_code"], int(row["item_version"]))
         head: Values = {"事项": item.name if item else row["task_code"], "开始填": _at(row["made_at"]), "上次改": _at(row["touched_at"])}
         try:
