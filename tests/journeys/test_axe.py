@@ -128,6 +128,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/me/agents/{mandate_id:uuid}": ((HER, "{mandate}"),),
     "/me/agents/{mandate_id:uuid}/stop": ((HER, "{mandate}/stop"),),
     "/me/rights": ((HER, "/me/rights"),),
+    "/me/closing": ((HER, "/me/closing"), ("her@510000", "/me/closing"), ("second@500000", "/me/closing")),
+    "/closed/{link:str}": ((NOBODY, "/closed/a2b3c4d5"),),
     "/me/copies": ((HER, "/me/copies"),),
     "/me/copies/{copy_id:str}": ((HER, "{copy}"),),
     "/me/switch": ((HER, "/me/switch"),),
@@ -184,6 +186,9 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/login": (("nobody@510000", "/staff/login"),),
     "/staff/nodes": (("SC-JD-01@510000", "/staff/nodes"),),
     "/staff/nodes/letters/{letter_id:str}": (("SC-JD-01@510000", "{letter}"),),
+    "/staff/retention": (("CQ-YZ-01@500000", "/staff/retention"),),
+    "/staff/holds": (("CQ-YZ-01@500000", "/staff/holds"),),
+    "/staff/holds/{hold_id:uuid}": (("CQ-YZ-02@500000", "{hold}"),),
     "/staff/reference": (("SC-YY-01@510000", "/staff/reference"),),
     "/staff/reviews": (("SC-PJ-01@510000", "later:/staff/reviews"),),
     "/staff/reviews/{review_id:uuid}": (("SC-PJ-01@510000", "later:{bad_review}"),),
@@ -430,6 +435,7 @@ class World:
         await self.look_for("seal", one.browser("SC-YZ-01"), owner + "/staff/seals", "/staff/seals/0")
         await self._seals(one.browser("SC-YZ-01"), one.browser("SC-YZ-02"), owner)
         await self._sharing(one.browser("SC-GX-01"), one.browser("CQ-GX-01"))
+        await self._hold(one.browser("CQ-YZ-01"), one.browser("CQ-YZ-02"))
         boss, duty = one.browser("CQ-RS-01"), one.browser("CQ-ZB-01")
         page = await boss.get(one.home + "/staff/people")
         found["member"] = next(urljoin(page.url, href) for text, href in page.links if text == "CQ-PJ-01")
@@ -445,6 +451,18 @@ class World:
         form = page.form(has="task_code")
         page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number, "name": self.three.person.name})
         found["window"] = page.url
+
+    async def _hold(self, first: Visitor, second: Visitor) -> None:
+        """A person whose things are kept a while longer, proposed by one and approved by another."""
+        page = await first.get(self.one.home + "/staff/holds")
+        until = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
+        page = await first.submit(page.form(has="basis"), {
+            "number": self.three.person.number, "name": self.three.person.name, "basis": "演示法第一条，演示文书 1 号", "reason": "演示案件要用",
+            "until": until, "shown": "yes",
+        })  # fmt: skip
+        await second.get(page.url)
+        await second.submit(second.page.form(has="digest"), button=("act", "approve"))
+        await self.look_for("hold", second, self.one.home + "/staff/holds", "/staff/holds/")
 
     async def _sharing(self, asks: Visitor, corrects: Visitor) -> None:
         """A demand that waits at 公安部, and a correction asked about a value that came here."""

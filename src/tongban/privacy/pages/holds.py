@@ -36,7 +36,7 @@ class RunsPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "到期清理"
     runs: tuple[Run, ...]
     titles: dict[str, str]
-    terms: tuple[tuple[str, str, int, str, bool], ...]
+    terms: tuple[tuple[str, str, int, bool], ...]
     may_hold: bool
 
 
@@ -71,7 +71,7 @@ async def retention_page(request: Req, node: Here, actor: Asking) -> Response[An
         found = await runs(tx)
     page = RunsPage(
         runs=found, titles={one.table: one.title or one.table for one in holdings()}, may_hold=_may(node, actor),
-        terms=tuple((one.title or one.table, one.table, one.term.kept.days, one.term.source, one.term.verified) for one in holdings() if one.term),
+        terms=tuple((one.title or one.table, one.table, one.term.kept.days, one.term.verified) for one in holdings() if one.term),
     )  # fmt: skip
     return ui.page(request, "privacy/retention.html", page)
 
