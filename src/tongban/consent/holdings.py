@@ -1,4 +1,4 @@
-"""What 授权与台账 keeps of people: consents as proof, and the ledger, for as long as the law and privacy.md 4 say (R-409, R-804, R-404)."""
+"""What 授权与台账 keeps of people: consents as proof, and the ledger, for as long as the law and privacy.md 4 say (R-409, R-804)."""
 
 from __future__ import annotations
 

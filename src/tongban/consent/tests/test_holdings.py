@@ -1,4 +1,4 @@
-"""Consents stay as proof and hold no more, the ledger stays whole, and each ends after its three years (R-409, R-804, R-404)."""
+"""Consents stay as proof and hold no more, the ledger stays whole, and each ends after its three years (R-409, R-804)."""
 
 from __future__ import annotations
 

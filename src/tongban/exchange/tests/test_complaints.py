@@ -1,4 +1,4 @@
-"""这不是我办的: one line goes to its owner, is answered in time, and the answer reaches the person (R-404, privacy.md 6)."""
+"""这不是我办的: one line goes to its owner, is answered in time, and the answer reaches the person (R-409, privacy.md 6)."""
 
 from __future__ import annotations
 
