@@ -213,6 +213,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/sharing/resources/{resource_id:str}": (
         ("SC-GX-01@510000", "/staff/sharing/resources/mps.population"), ("SC-GX-01@510000", "/staff/sharing/resources/510000.marriage"),
     ),
+    "/scanner": ((NOBODY, "/scanner"),),
     "/staff/verifiers": (("CQ-YY-01@500000", "/staff/verifiers"),),
     "/staff/verifiers/reports": (("CQ-YY-01@500000", "/staff/verifiers/reports"),),
     "/step-up": (("second@500000", "/step-up?level=4&next=/me"), ("plain@500000", "/step-up?level=3&next=/me")),

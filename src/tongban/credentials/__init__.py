@@ -30,7 +30,8 @@ from tongban.credentials.actions import (
 from tongban.credentials.actions.at_home import at_home
 from tongban.credentials.actions.share import on_need
 from tongban.credentials.actions.use import UsePurpose, find_licences, licence_data, licence_file
-from tongban.credentials.errors import TypeRefused
+from tongban.credentials.actions.verify import decode_picture
+from tongban.credentials.errors import BadPicture, TypeRefused
 from tongban.credentials.model import (
     Browser,
     Card,
@@ -65,6 +66,7 @@ from tongban.credentials.queries.credentials import within
 from tongban.credentials.queries.types import check_library, purposes, type_named, type_of, types
 
 __all__ = [
+    "BadPicture",
     "Browser",
     "Card",
     "Credential",
@@ -95,6 +97,7 @@ __all__ = [
     "cancel",
     "check_library",
     "credential",
+    "decode_picture",
     "find_licences",
     "halls",
     "issue",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
+from tongban.credentials import Verdict
+from tongban.kernel.errors import Refusals
 from tongban.kernel.gm import Personal
 
 
@@ -171,3 +174,22 @@ class Person(msgspec.Struct, frozen=True):
 
     name: Personal | None = None
     number: Personal | None = None
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """What a scanned text is (扫到的): a code of a licence, a page of ours at `place`, or just text, which nothing opens."""
+
+    kind: Literal["card", "login", "page", "text"]
+    text: str
+    href: str = ""
+    place: str = ""
+
+
+class ScanPage(msgspec.Struct, frozen=True):
+    """What /scanner draws: the reader, and what was read last."""
+
+    title: str
+    found: Scanned | None = None
+    verdict: Verdict | None = None
+    look: str = ""
+    errors: Refusals = ()

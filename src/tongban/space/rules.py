@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from datetime import date
+from typing import Final
 
-from tongban.space.model import Todo
+from tongban.space.model import Scanned, Todo
 
 LEVELS = {0: "还没登录", 1: "一级，手机号", 2: "二级，姓名和证号", 3: "三级，刷过脸", 4: "四级，当面核对过"}
 
@@ -69,3 +73,42 @@ def given_in(service_division: str, place: str) -> bool:
 def in_order(todos: tuple[Todo, ...]) -> tuple[Todo, ...]:
     """The nearest deadline first; what has none comes after, as it came (最急的在前)."""
     return tuple(sorted(todos, key=lambda one: one.due or date.max))
+
+
+_ADDRESS: Final = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?(/[!-\[\]-~]*)?", re.IGNORECASE | re.ASCII)
+_PORTS: Final = {"http": 80, "https": 443}
+_CARD: Final = "GZ1:"
+_LONGEST_SHOWN: Final = 600
+_NEVER_SHOWN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+
+def origin(address: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address, or None for one that is not plainly http(s) on an ASCII host (地址的来源).
+
+    Nobody's name or password before the host, no backslash, no other script than ASCII: whatever a browser might read otherwise is none.
+
+    >>> origin("https://500000.localhost/scan/x"), origin("https://500000.localhost@evil.example/"), origin("javascript:alert(1)")
+    (('https', '500000.localhost', 443), None, None)
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return None
+    scheme = found[1].lower()
+    return scheme, found[2].lower(), int(found[3]) if found[3] else _PORTS[scheme]
+
+
+def scanned(text: str, homes: Mapping[str, str]) -> Scanned:
+    """What a scanned text is (扫到的是什么, T-59). `homes`: the base addresses of the directory's nodes with their names.
+
+    Only an address whose origin is one of these leads anywhere; everything else is text, shown without what hides or turns characters.
+    """
+    text = text.strip()
+    if text.startswith(_CARD):
+        return Scanned("card", text)
+    asked = origin(text)
+    for base, name in homes.items():
+        if asked is not None and asked == origin(base):
+            path = text.split("/", 3)[3] if text.count("/") > 2 else ""
+            return Scanned("login" if path.startswith("scan/") else "page", text, text, name)
+    shown = "".join("\ufffd" if unicodedata.category(one) in _NEVER_SHOWN else one for one in text[:_LONGEST_SHOWN])
+    return Scanned("text", shown + ("…" if len(text) > _LONGEST_SHOWN else ""))

@@ -8,19 +8,21 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from tongban import identity, notifications, ui
-from tongban.kernel.actor import NOBODY, Actor
+from tongban import ui
+from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotFound
 from tongban.kernel.node import Node
 from tongban.space import queries
 from tongban.space.actions import display_of, remember_display
 from tongban.space.model import Display, Home, Mine, Tile, Words
+from tongban.space.pages import scanner
 from tongban.space.pages.cache import shelf
+from tongban.space.pages.who import who
 from tongban.space.queries.places import place_name
 from tongban.space.rules import LEVELS, greeting, in_order
 
 QUICK = (
-    Tile("核对证照", "/verify", "scan"),
+    Tile("扫一扫", "/scanner", "scan"),
     Tile("谁看过我", "/me/data-use", "eye"),
     Tile("授权记录", "/me/consents", "lock"),
     Tile("打 12345", "tel:12345", "phone"),
@@ -41,18 +43,6 @@ WORDS = {
 Req = Request[Any, Any, Any]
 Here = NamedDependency[Node]
 Asking = NamedDependency[Actor]
-
-
-async def who(request: Req, node: Node) -> Actor:
-    """Who looks; asked only when there is a session cookie, so that the public entrance needs no database."""
-    if not any(name in request.cookies for name in ui.SESSION_COOKIES):
-        return NOBODY
-    actor = await identity.resolve(node, request.cookies, path=request.url.path)
-    request.state["actor"] = actor
-    if actor.kind == "citizen":
-        async with node.db.reading() as tx:
-            request.state["unread"] = await notifications.unread(tx, actor.subject)
-    return actor
 
 
 @get("/", include_in_schema=False)
@@ -223,7 +213,7 @@ async def manifest(node: Here) -> Response[Any]:
     return Response(body, headers={"Cache-Control": "public, max-age=3600"}, media_type="application/manifest+json")
 
 
-routes = [home, me, keep_display, services, region, choose_region, help_page, privacy, accessibility, about, manifest]
+routes = [home, me, keep_display, services, region, choose_region, help_page, privacy, accessibility, about, manifest, *scanner.routes]
 
 ROUTES = [
     ui.Route("/", "/", ("nobody", "citizen"), kiosk=True),
@@ -234,4 +224,5 @@ ROUTES = [
     ui.Route("/privacy", "/privacy"),
     ui.Route("/accessibility", "/accessibility"),
     ui.Route("/about", "/about"),
+    ui.Route("/scanner", "/scanner"),
 ]
