@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tongban.identity.actions import resolve, sessions
 from tongban.identity.tests.make import PC_AGENT, Browser, MakeNode, citizen, code_for, household, sign_in
 from tongban.identity.tests.make_clients import Driver, back_of, register_client, suspend_client
 from tongban.identity.tests.make_count import Count
@@ -66,6 +67,19 @@ async def test_a_complete_login_stays_within_its_statements(node: Node, her: Bro
             assert (await driver.userinfo(told["access_token"]))[0] == 200
         cost += len(count.sent) - before
     assert cost <= BUDGET
+
+
+async def test_a_browser_not_remembered_is_recognised_by_one_statement(node: Node, her: Browser, count: Count) -> None:
+    """identity.md 7, 13: session, name and mandate at once; what is remembered asks nothing."""
+    cookies = dict(her.jar[f"{node.id}.localhost"])
+    node.bell.ring(sessions.BELL)
+    await resolve.resolve(node, cookies)  # the look whether anything ended, every two seconds, is behind us
+    node.bell.ring(sessions.BELL)
+    with count.at_most(1):
+        actor = await resolve.resolve(node, cookies)
+    assert (actor.kind, actor.name is not None) == ("citizen", True)
+    with count.at_most(0):
+        assert await resolve.resolve(node, cookies) == actor
 
 
 async def test_a_refresh_is_one_statement(node: Node, her: Browser, count: Count) -> None:
