@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tongban import evidence, identity, notifications, privacy, ui
+from tongban import evidence, federation, identity, notifications, privacy, ui
 from tongban.federation.tests.make import deliver
 from tongban.identity import tasks as identity_tasks
 from tongban.identity.tests.make import Browser, MakeNode, citizen, household, sign_in, step_up
 from tongban.kernel.actor import Actor
+from tongban.kernel.errors import LevelNeeded, SelfOnly
 from tongban.kernel.gm import CannotOpen
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
@@ -153,7 +154,7 @@ async def test_the_same_letter_twice_and_a_liar_have_no_effect(nodes: dict[str, 
         async with away.db.transaction() as tx:
             await leaving.keep(tx, away, origin, said, state="heard")
     await leaving.advance(away)
-    assert await signed_in(browser, away)
+    assert await signed_in(browser, away), "signed out on the word of another node"
     assert await signed_in(browser, home)
     assert await counted(away, "left_behind", "result = 'refused' AND origin = $1", REGISTER) == 1
 
@@ -218,6 +219,40 @@ async def test_killed_between_two_steps_nothing_is_lost_or_done_twice(nodes: dic
     await leaving.advance(home)
     assert await counted(home, "person", "subject = $1", subject) == 0
     assert await counted(home, "log_leaf", "kind = 'privacy.erased'") == leaves + 1
+
+
+async def test_a_home_put_back_to_before_the_closing_closes_again(nodes: dict[str, Node]) -> None:
+    """A backup brings the account back; the node's own letter comes home and closes it, once (federation.md 6.2)."""
+    home = nodes[HOME]
+    browser = Browser()
+    await sign_in(browser, home, WHO)
+    subject, closed = await subject_at(home), uuid7()
+    letter = federation.Letter(
+        id=uuid7(), origin=HOME, to=AWAY, epoch=1, seq=1, kind=closing.CLOSED, kind_version=1, about=f"closing:{closed}", at=home.clock.ms(),
+        counts_at=home.clock.ms(), body={"v": 1, "id": closed, "subject": subject, "at": home.clock.ms(), "proof": "", "number": "", "phone": ""},
+    )  # fmt: skip
+    for _ in range(2):
+        async with home.db.transaction() as tx:
+            await letters.REINSTATE[closing.CLOSED, 1](tx, home, letter)
+        await identity_tasks.client_logout.tell_clients(home)
+        await leaving.advance(home)
+    assert not await signed_in(browser, home)
+    assert await counted(home, "person", "subject = $1", subject) == 0
+    assert await counted(home, "left_behind", "id = $1 AND result = 'erased'", closed) == 1
+
+
+async def test_below_level_three_nobody_closes(nodes: dict[str, Node]) -> None:
+    """R-409: level 3 or a counter; nobody closes another's account, and not under a mandate."""
+    home = nodes[HOME]
+    browser = Browser()
+    await sign_in(browser, home, WHO)
+    me = Actor(kind="citizen", subject=await subject_at(home), acr=2, sid="s", home=HOME)
+    async with home.db.transaction() as tx:
+        with pytest.raises(LevelNeeded):
+            await closing.ask(tx, home, me)
+        with pytest.raises(SelfOnly):
+            await closing.ask(tx, home, msgspec.structs.replace(me, acr=3, for_subject="n1" + "b" * 32, basis="family"))
+        assert await queries.waiting(tx, home, me.subject) is None
 
 
 # ---- T-48: deletion claimed is deletion done ----------------------------------------------------------------------------

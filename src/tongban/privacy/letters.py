@@ -50,6 +50,11 @@ LETTERS: dict[tuple[str, int], federation.LetterHandler] = {
     (closing.CLOSED, 1): leaving.heard,
     (leaving.ERASED, 1): account_erased,
 }
+REINSTATE: dict[tuple[str, int], Any] = {
+    (closing.CLOSED, 1): closing.closed_again,
+    # sent again as it is: who asked keeps the first answer
+    (leaving.ERASED, 1): None,
+}
 CALLS: dict[str, federation.CallHandler] = {
     sharing.SERVICE: sharing.answer,
 }

@@ -148,6 +148,22 @@ async def _close(tx: Tx, node: Node, closing: str) -> None:
     log("privacy.account_closed")
 
 
+async def closed_again(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """This node was put back to before it closed an account 恢复以后再注销: its own letter came home, so it is closed again (T-48).
+
+    Done with or under way: no effect.
+    """
+    told = msgspec.convert(letter.body, Told)
+    if not told.subject or await tx.fetchval("SELECT true FROM left_behind WHERE id = $1", told.id):
+        return
+    await identity.close_account(tx, node, told.subject)
+    await keep(tx, node, node.id, Told(id=told.id, subject=told.subject, at=told.at), state="ended")
+    await tx.execute("UPDATE closing_page SET closed_at = coalesce(closed_at, $2) WHERE id = $1", told.id, node.clock.now())
+    for one in (node.id, letter.to):
+        await tx.execute("INSERT INTO closing_receipt (closing, node) VALUES ($1, $2) ON CONFLICT DO NOTHING", told.id, one)
+    await tx.execute("DELETE FROM closing WHERE id = $1", told.id)
+
+
 async def _others(tx: Tx, node: Node) -> list[str]:
     return [one.id for one in (await federation.directory(tx)).nodes if one.id != node.id and one.status != "gone"]
 

@@ -12,13 +12,14 @@ from tongban.kernel.gm import hmac_sm3, sm3
 from tongban.kernel.node import Node
 from tongban.privacy.model.closing import Paper, Receipt, Result, Waiting
 from tongban.privacy.queries.known import holdings
+from tongban.privacy.rules.times import in_words, together
 
 GROUP = "identity"
 
 
 def goes() -> tuple[str, ...]:
     """What is deleted, as the person calls it 会删的."""
-    return tuple(dict.fromkeys(one.title for one in holdings() if one.erase is not None and one.title))
+    return tuple(dict.fromkeys(in_words(one.title) for one in holdings() if one.erase is not None and one.title))
 
 
 def stays() -> tuple[str, ...]:
@@ -47,7 +48,7 @@ async def _whose(tx: Tx) -> dict[str, str]:
 
 def goes_of(tables: frozenset[str]) -> tuple[str, ...]:
     """Of what is deleted, what there is here 这里要删的."""
-    return tuple(dict.fromkeys(one.title for one in holdings() if one.erase is not None and one.table in tables))
+    return tuple(dict.fromkeys(in_words(one.title) for one in holdings() if one.erase is not None and one.table in tables))
 
 
 def stays_of(tables: frozenset[str]) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ async def result(tx: Tx, closing: str) -> Result | None:
 
 def _receipt(row: Any) -> Receipt:
     return Receipt(
-        node=row["node"], state=row["state"], counts=dict(row["counts"]), stays=tuple(row["stays"]), held_until=row["held_until"],
+        node=row["node"], state=row["state"], counts=together(row["counts"]), stays=tuple(row["stays"]), held_until=row["held_until"],
         leaf=row["leaf"], at=row["at"],
     )  # fmt: skip
 

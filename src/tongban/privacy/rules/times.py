@@ -1,4 +1,4 @@
-"""Times of closing, holds and the retention clock 期限, from closing.toml. Pure."""
+"""Times of closing, holds and the retention clock 期限, and the words for what goes, from closing.toml. Pure."""
 
 from __future__ import annotations
 
@@ -48,9 +48,28 @@ class Times(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing: Closing
     hold: Hold
     retention: Retention
+    words: dict[str, tuple[str, ...]]
 
 
 @cache
 def times() -> Times:
     """The file, read once. Raises msgspec.ValidationError when it is not right."""
     return msgspec.convert(tomllib.loads(_FILE.read_text("utf-8")), Times)
+
+
+@cache
+def _said() -> dict[str, str]:
+    return {title: words for words, titles in times().words.items() for title in titles}
+
+
+def in_words(title: str) -> str:
+    """What people call it 大家怎么叫: several titles of holdings have one word; others stay as they are."""
+    return _said().get(title, title)
+
+
+def together(counts: dict[str, int]) -> dict[str, int]:
+    """Counts by title as counts by the words people use."""
+    found: dict[str, int] = {}
+    for title, count in counts.items():
+        found[in_words(title)] = found.get(in_words(title), 0) + count
+    return found
