@@ -11,6 +11,7 @@ is away is a value, never an error: the field becomes typed, marked 待核验.
 
     found = await exchange.definition(tx, "510000.marriage")      # what may be asked now, or None
     async for rows in exchange.parts(node, actor, resource="samr.company_list", …): …      # a list, part by part
+    async for rows in exchange.stream(node, actor, resource="samr.company_list", …): …     # the same as one stream
 """
 
 from tongban import identity
@@ -31,6 +32,7 @@ from tongban.exchange.actions import (
     refuse,
     review,
     set_up,
+    stream,
     suspend_resource,
     withdraw_resource,
 )
@@ -100,6 +102,7 @@ __all__ = [
     "resources",
     "review",
     "set_up",
+    "stream",
     "suspend_resource",
     "whole",
     "withdraw_resource",

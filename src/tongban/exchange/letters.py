@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation, identity
+from tongban.exchange.actions.flow import SERVICE, flow
 from tongban.exchange.actions.messages import LogAsked, tell_log
 from tongban.exchange.actions.post import HEARD
 from tongban.exchange.actions.serve import serve
@@ -98,7 +99,7 @@ async def hear(tx: Tx, node: Node, letter: federation.Letter) -> None:
     await HEARD[letter.kind](tx, node, letter.origin, letter.body)
 
 
-CALLS = {"exchange.get": get, "exchange.ledger": ledger, "exchange.receipt": receipt, "exchange.messages": messages}
+CALLS = {"exchange.get": get, SERVICE: flow, "exchange.ledger": ledger, "exchange.receipt": receipt, "exchange.messages": messages}
 LETTERS = {
     (kind, 1): hear
     for kind in (

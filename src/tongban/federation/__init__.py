@@ -32,6 +32,7 @@ from tongban.federation.actions.recover import restored
 from tongban.federation.actions.root import make_hub
 from tongban.federation.actions.sealed import open_part, seal_part
 from tongban.federation.actions.send import send
+from tongban.federation.actions.stream import stream
 from tongban.federation.errors import (
     CallFailed,
     CallRefused,
@@ -118,6 +119,7 @@ __all__ = [
     "send",
     "set_status",
     "signing_key",
+    "stream",
     "trust",
     "trust_words",
 ]

@@ -12,6 +12,7 @@ import asyncpg
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from litestar.response import Stream
 
 from tongban.federation.actions import enrol, passing, report
 from tongban.federation.actions.answer import (
@@ -30,6 +31,7 @@ from tongban.federation.actions.office import ENROLMENT_BELL, LETTERS_BELL, offi
 from tongban.federation.actions.renew import renew as renew_keys
 from tongban.federation.actions.revocations import newest_list
 from tongban.federation.actions.snapshot import serve_snapshot
+from tongban.federation.actions.stream import begin
 from tongban.federation.errors import EnrolmentRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.queries.directory import served as served_directory
@@ -43,6 +45,7 @@ from tongban.federation.queries.served import (
     serve_letters,
     write_served,
 )
+from tongban.federation.rules import frames
 from tongban.kernel.gm import BadEncoding, jcs, parse_object
 from tongban.kernel.log import log_failure
 from tongban.kernel.node import Node
@@ -246,6 +249,21 @@ async def call(request: _Ask, node: NamedDependency[Node], service: FromPath[str
     return await _answered(request, node, work)
 
 
+@post("/federation/stream/{service:str}", opt=PLAIN)
+async def stream(request: _Ask, node: NamedDependency[Node], service: FromPath[str]) -> Response[Any]:
+    """A question with a large answer: frames, each signed (流式应答); a problem like that of a call when there is none."""
+    incoming = await _incoming(request)
+    try:
+        flow = await begin(node, await admit(node, incoming), service, incoming)
+        return Stream(flow, status_code=200, media_type=frames.TYPE, headers={"cache-control": "no-store"})
+    except Problem as problem:
+        reply = problem_reply(problem)
+    except _SICK as error:
+        log_failure("federation.sick", error)
+        reply = problem_reply(Problem("overloaded", retry_after=2))
+    return _response(reply, await signed_headers(node, await office(node).look(node), incoming, reply))
+
+
 # ---- letters -----------------------------------------------------------------------------------------------------
 
 
@@ -379,4 +397,4 @@ async def returned(request: _Ask, node: NamedDependency[Node]) -> Response[bytes
     return await _answered(request, node, work)
 
 
-routes = [directory, revocation_list, enrol_post, enrol_get, renew, revoke, call, letters, chain, snapshot, diverged, returned]
+routes = [directory, revocation_list, enrol_post, enrol_get, renew, revoke, call, stream, letters, chain, snapshot, diverged, returned]

@@ -13,6 +13,7 @@ from tongban.exchange.actions.consents import tell_withdrawals
 from tongban.exchange.actions.corrections import ask_correction, check_correction, confirm_correction
 from tongban.exchange.actions.demands import Wanted, ask, decide, dispute, judge, review, withdraw
 from tongban.exchange.actions.fetch import fetch, parts
+from tongban.exchange.actions.flow import stream
 from tongban.exchange.actions.grants import approve, end, propose, refuse
 from tongban.exchange.actions.messages import close_alarm, compare_with
 from tongban.exchange.actions.serve import serve
@@ -43,6 +44,7 @@ __all__ = [
     "review",
     "serve",
     "set_up",
+    "stream",
     "suspend_resource",
     "tell_withdrawals",
     "turn_down_resource",

@@ -22,7 +22,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-_REASONS: dict[str, Reason] = {
+REASONS: dict[str, Reason] = {
     "no_grant": "no_grant",
     "no_consent": "no_consent",
     "quota": "quota",
@@ -63,9 +63,9 @@ async def fetch(
     if found is None or not held_fields:
         # item definitions are data: a name that no register has leaves a field to be typed, and the gate says so
         log("exchange.unknown_resource", service=resource, count=len(fields))
-        return _nobody(resource)
+        return nobody(resource)
     if listing is not None and listing.state != "active":
-        return _unavailable(found, "stopped")
+        return unavailable(found, "stopped")
     fields = held_fields
     shown: ShownConsent | None = None
     if found.consent:
@@ -74,7 +74,7 @@ async def fetch(
                 tx, key_subject, purpose, node.id, at=node.clock.now(), fields=found.words(fields)
             )
         if held is None:
-            return _unavailable(found, "no_consent")
+            return unavailable(found, "no_consent")
         shown = ShownConsent(
             id=held.id, text=held.text_digest, fields=held.fields, until=int(held.until.timestamp() * 1000)
         )
@@ -85,7 +85,7 @@ async def fetch(
         fields=fields,
         purpose=purpose,
         purpose_words=purpose_words,
-        who=_who(node, actor, who),
+        who=who_asks(node, actor, who),
         subject=key_subject,
         asked=dict(asked or {}),
         case=f"case:{case}" if case and not case.startswith("case:") else case,
@@ -93,13 +93,13 @@ async def fetch(
     )
     got, spent = (await _here(node, question), 0) if found.owner == node.id else await _there(node, found, question)
     if not isinstance(got, Given):
-        return _unavailable(found, got)
+        return unavailable(found, got)
     return await _taken(node, found, question, got, spent)
 
 
 async def _here(node: Node, question: Asked) -> Given | Reason:
     got = await serve(node, node.id, question)
-    return _REASONS.get(got.reason, "refused") if isinstance(got, Refused) else got
+    return REASONS.get(got.reason, "refused") if isinstance(got, Refused) else got
 
 
 async def _there(node: Node, found: Resource, question: Asked) -> tuple[Given | Reason, int]:
@@ -121,7 +121,7 @@ async def _call(node: Node, found: Resource, question: Asked) -> Given | Reason:
         return msgspec.convert(await federation.call(node, found.owner, "exchange.get", body), Given)
     except federation.CallRefused as error:
         log("exchange.refused", peer=found.owner, service=found.id, code=error.problem)
-        return _REASONS.get(error.reasons[0] if error.reasons else error.problem, "refused")
+        return REASONS.get(error.reasons[0] if error.reasons else error.problem, "refused")
     except federation.CallFailed as error:
         log("exchange.away", peer=found.owner, service=found.id, code=error.problem)
         return "busy" if error.problem == "busy" else "away"
@@ -145,7 +145,7 @@ async def _taken(node: Node, found: Resource, question: Asked, got: Given, spent
             log("exchange.ledger_disagrees", peer=found.owner, service=found.id)
             async with node.db.transaction() as tx:
                 await note_answer(tx, question, answer=digest_of(got), outcome="refused", ms=spent)
-            return _unavailable(found, "refused")
+            return unavailable(found, "refused")
     return Fetched(
         values={name: Personal(value) for name, value in values.items()},
         source=got.source,
@@ -201,17 +201,17 @@ async def parts(
     async with node.db.reading() as tx:
         found = await definition(tx, resource)
     if found is None or found.key != "list" or not known(found, fields):
-        yield _nobody(resource)
+        yield nobody(resource)
         return
     after = ""
     while True:
         question = Asked(
             v=1, id=uuid7(), resource=resource, fields=known(found, fields), purpose=purpose, purpose_words=purpose_words,
-            who=_who(node, actor, who), asked=dict(asked), after=after,
+            who=who_asks(node, actor, who), asked=dict(asked), after=after,
         )  # fmt: skip
         got, spent = (await _here(node, question), 0) if found.owner == node.id else await _there(node, found, question)
         if not isinstance(got, Given):
-            yield _unavailable(found, got)
+            yield unavailable(found, got)
             return
         if found.owner != node.id:
             await _booked(node, found, question, got, {}, datetime.fromtimestamp(got.at / 1000, UTC), spent)
@@ -221,16 +221,16 @@ async def parts(
         after = got.next
 
 
-def _who(node: Node, actor: Actor, who: str) -> str:
+def who_asks(node: Node, actor: Actor, who: str) -> str:
     return who or (actor.unit if actor.kind == "staff" else "") or node.settings.name
 
 
-def _nobody(resource: str) -> Unavailable:
+def nobody(resource: str) -> Unavailable:
     sentence = SENTENCES["not_found"].format(source="登记部门")
     return Unavailable(resource=resource, source="登记部门", reason="not_found", sentence=sentence, retryable=False)
 
 
-def _unavailable(found: Resource, reason: Reason) -> Unavailable:
+def unavailable(found: Resource, reason: Reason) -> Unavailable:
     return Unavailable(
         resource=found.id,
         source=found.owner_name,

@@ -37,15 +37,15 @@ async def serve(node: Node, caller: str, question: Asked) -> Given | Refused:
     try names without end. This node asking itself needs no grant, yet its ledger line.
     """
     held = await _listed(node, question.resource)
-    judged = _admissible(node, caller, question, held)
+    judged = admissible(node, caller, question, held)
     if held is None or judged is not None:
-        return await _refused(node, caller, question, judged or Refused(404, "not_found"))
+        return await refused(node, caller, question, judged or Refused(404, "not_found"))
     async with register.under_way(node, question.resource) as room:
         got = await _answer(node, caller, held.resource, question) if room else Refused(429, "busy")
-    return await _refused(node, caller, question, got) if isinstance(got, Refused) else got
+    return await refused(node, caller, question, got) if isinstance(got, Refused) else got
 
 
-def _admissible(node: Node, caller: str, question: Asked, held: Listed | None) -> Refused | None:
+def admissible(node: Node, caller: str, question: Asked, held: Listed | None) -> Refused | None:
     """What is wrong with the question itself, before anything is counted; None when it may be judged."""
     if held is None or held.resource.owner != node.id or (held.resource.demo and not node.settings.demo):
         return Refused(404, "not_found")
@@ -261,7 +261,7 @@ async def _ledger(tx: Tx, node: Node, entry: Entry) -> tuple[str, datetime]:
     return line.digest, line.at
 
 
-async def _refused(node: Node, caller: str, question: Asked, why: Refused) -> Refused:
+async def refused(node: Node, caller: str, question: Asked, why: Refused) -> Refused:
     """A refusal is logged too, at both ends (不给也记一笔)."""
     if caller != node.id and is_uuid(question.id) and _short(question) and why is not _REUSED:
         await note_refused(node, Told(caller, question, None, question.fields[:50], "", why.reason, node.clock.now()))

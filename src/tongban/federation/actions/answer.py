@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -216,7 +217,7 @@ def _seal(node: Node, key: str, answer: bytes) -> bytes:
 async def answer_call(node: Node, asked: Asked, service: str, content: bytes) -> Reply:
     """Let the service's handler answer, once for each Idempotency-Key (应答). Raises Problem."""
     handler = handlers_of(node).calls.get(service)
-    if handler is None:
+    if handler is None or inspect.isasyncgenfunction(handler):  # a stream is asked for at its own door
         raise Problem("no_such_service")
     try:
         body = parse_object(content)

@@ -115,13 +115,13 @@ async def exchange(
     status, names, content = await transport(
         node, method, peer.base_url, peer.connect, path, query=query, headers=headers, body=body, seconds=seconds
     )
-    value = await _verified(node, found, peer, status, names, content, headers)
+    value = await verified(node, found, peer, status, names, content, headers)
     spent = time.monotonic() - started
     _note(node, peer.id, names, sent_ms, spent if query == "" else 0.0)
     return Answer(status, value, spent)
 
 
-async def _verified(
+async def verified(
     node: Node, found: Directory, peer: ListedNode, status: int, names: Mapping[str, str], content: bytes,
     request: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
