@@ -18,6 +18,7 @@ from tongban.exchange.model import Complaint
 from tongban.exchange.queries.complaints import ANSWER, TOLD, WORDS, complaint, complaint_of, of_line
 from tongban.exchange.rules import terms
 from tongban.kernel.actor import Actor
+from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import jcs
@@ -48,7 +49,8 @@ class ComplaintAnswered(msgspec.Struct, frozen=True):
 
 def told(line: Line) -> str:
     """The line as the complaint keeps it (投诉的那一行)."""
-    return f"{consent.sentence(line)}，用来{line.purpose}，凭{line.basis}"
+    at = line.at.astimezone(CHINA)
+    return f"{at.month} 月 {at.day} 日 {at:%H:%M}，{consent.sentence(line)}，用来{line.purpose}，凭{line.basis}"
 
 
 async def complain(tx: Tx, node: Node, actor: Actor, line: Line, words: str) -> Complaint | Refusals:

@@ -65,7 +65,7 @@ async def test_a_line_is_complained_about_and_answered(node):
         await person.see(path)
         assert "查过了，是窗口核对住址时用的。" in person.text
         await person.see("/me/data-use")
-        assert "问过了，看答复" in person.text
+        assert "已经问了，看结果" in person.text
     async with node.db.reading() as tx:
         told = [one for thread in await notifications.messages(tx, node, XIAOYU) for one in thread.messages]
         assert [one.link for one in told] == [path]
