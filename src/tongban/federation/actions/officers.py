@@ -1,4 +1,4 @@
-"""What takes two officers 两人决定: revoking a key, changing a node's status, opening the doors before a recovery is complete.
+"""What takes two officers 两人决定: revoking a key, a node's status, opening the doors before a recovery is complete, loading a snapshot.
 
 One asks with a reason, another agrees or refuses; what is decided happens in that same transaction, with a leaf (federation.md 3, 6.2).
 """
@@ -20,7 +20,7 @@ from tongban.kernel.gm import jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-ROLES: Final = {"revoke_key": "federation.revoke", "node_status": "federation.revoke", "open_doors": "federation.operate"}
+ROLES: Final = {"revoke_key": "federation.revoke", "node_status": "federation.revoke", "open_doors": "federation.operate", "load_snapshot": "federation.operate"}
 STATUSES: Final = ("active", "suspended", "leaving", "gone")
 _SHORTEST: Final = 4
 
@@ -49,6 +49,13 @@ async def _wrong(tx: Tx, node: Node, kind: str, about: str, value: str) -> Refus
     if kind == "open_doors":
         waits = await tx.fetchval("SELECT EXISTS (SELECT FROM node_recovery WHERE id::text = $1 AND ended_at IS NULL)", about)
         return None if waits else Refusal("federation.not_recovering", "现在没有在恢复")
+    if kind == "load_snapshot":
+        stopped = await tx.fetchrow("SELECT stopped FROM letter_cursor WHERE origin = $1", about)
+        if about == node.id or found.node(about) is None or stopped is None:
+            return Refusal("federation.origin_unknown", "目录里没有这个节点，或者还没有收过它的信，请核对编号", "node")
+        if stopped["stopped"] in ("fork", "rolled_back"):
+            return Refusal("federation.snapshot_covers", "它的历史对不上，快照盖不过去：先在“断点”里报告对方", "node")
+        return None
     if node.id != found.hub:
         return Refusal("federation.hub_only", "只有枢纽能做这件事；本节点自己的密钥可以用命令自行撤销")
     if kind == "revoke_key":
@@ -83,7 +90,7 @@ async def decide(tx: Tx, node: Node, actor: Actor, proposal: str, *, agree: bool
         await revoke(tx, node, row["about"], "compromise")
     elif row["kind"] == "node_status":
         await set_status(tx, node, row["about"], row["value"])
-    else:
+    elif row["kind"] == "open_doors":
         await tx.execute("UPDATE node_recovery SET decided_by = $2 WHERE id::text = $1", row["about"], officers)
         await ring(tx, RECOVERY_BELL)
     fact = {"kind": row["kind"], "about": row["about"], "value": row["value"], "officers": officers, "reason": row["reason"]}

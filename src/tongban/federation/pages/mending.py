@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import ui
-from tongban.federation.actions import come_home, officers, park, report
-from tongban.federation.actions.office import DIRECTORY_BELL, RECOVERY_BELL, area
+from tongban.federation.actions import come_home, officers, park, report, snapshot
+from tongban.federation.actions.office import DIRECTORY_BELL, LETTERS_BELL, RECOVERY_BELL, area
 from tongban.federation.pages.nodes import shown
+from tongban.federation.queries.mending import wanted_snapshot
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusal
 from tongban.kernel.node import Node
@@ -20,8 +21,9 @@ from tongban.kernel.node import Node
 _Ask = Request[Any, Any, Any]
 _FIELDS = {
     "revoke_key": ("kid", "why_revoke", ""), "node_status": ("status_node", "why_status", "status"), "open_doors": ("about", "why_doors", ""),
+    "load_snapshot": ("snapshot_node", "why_snapshot", ""),
 }  # fmt: skip
-"""What the three forms of one page call what is asked, why, and the new value."""
+"""What the four forms of one page call what is asked, why, and the new value."""
 
 
 @post("/staff/nodes/report")
@@ -57,7 +59,7 @@ async def home(
 
 @post("/staff/nodes/proposals")
 async def propose(request: _Ask, node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
-    """提出: revoke a key, change a node's status, open the doors before everybody has answered."""
+    """提出: revoke a key, change a node's status, open the doors before everybody has answered, load a snapshot."""
     form = await ui.form(request)
     kind = form["kind"] if form["kind"] in officers.ROLES else "revoke_key"
     about, why, value = _FIELDS[kind]
@@ -75,11 +77,19 @@ async def decide(
 ) -> Response[bytes]:
     """决定: the second officer agrees, and it is done; or refuses."""
     form = await ui.form(request)
+    agree = form["decision"] == "agree"
+    async with node.db.reading() as tx:
+        origin = await wanted_snapshot(tx, proposal) if agree else ""
+    got = await snapshot.fetch_snapshot(node, origin) if origin else None
+    if origin and got is None:
+        return await shown(request, node, actor, (Refusal("federation.no_snapshot", "枢纽和对方都还没有它的快照，过一会儿再同意"),))
     async with node.db.transaction() as tx:
-        refusal = await officers.decide(tx, node, actor, proposal, agree=form["decision"] == "agree")
+        refusal = await officers.decide(tx, node, actor, proposal, agree=agree)
+        if refusal is None and got is not None:
+            await snapshot.load_over(tx, node, *got)
     if refusal is not None:
         return await shown(request, node, actor, (refusal,))
-    for bell in (DIRECTORY_BELL, RECOVERY_BELL):
+    for bell in (DIRECTORY_BELL, RECOVERY_BELL, LETTERS_BELL):
         node.bell.ring(bell)
     return ui.see_other("/staff/nodes#two")
 

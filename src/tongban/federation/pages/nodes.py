@@ -158,7 +158,7 @@ STATE_WORDS = {
     "by_hand": "要人补办", "settled": "已处理",
 }  # fmt: skip
 WHYS = {"operator": "操作员报告恢复过", "database": "数据库换过或退回过", "diverged": "别的节点持有本节点没有的信"}
-_PROPOSED = {"revoke_key": "撤销密钥 {about}", "node_status": "把节点 {about} 改为“{value}”", "open_doors": "不等其余节点，结束恢复"}
+_PROPOSED = {"revoke_key": "撤销密钥 {about}", "node_status": "把节点 {about} 改为“{value}”", "open_doors": "不等其余节点，结束恢复", "load_snapshot": "从 {about} 的快照接着读"}
 _STATUS_WORDS = {"active": "正常", "suspended": "暂停", "leaving": "正在退出", "gone": "已退出"}
 
 

@@ -105,6 +105,13 @@ async def proposals(tx: Tx) -> list[Proposal]:
     ]  # fmt: skip
 
 
+async def wanted_snapshot(tx: Tx, proposal: str) -> str:
+    """The origin whose snapshot an open proposal wants loaded, empty for any other proposal (要载入谁的快照)."""
+    return str(await tx.fetchval(
+        "SELECT about FROM node_proposal WHERE id::text = $1 AND kind = 'load_snapshot' AND decided_at IS NULL", proposal
+    ) or "")  # fmt: skip
+
+
 async def expected(tx: Tx, now_ms: int) -> list[Expected]:
     """Invitations that are still good (邀请)."""
     rows = await tx.fetch(

@@ -13,8 +13,9 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from tongban import federation, ui
-from tongban.federation import pages
+from tongban.federation import letters, pages
 from tongban.federation.actions import recover
+from tongban.federation.actions.snapshot import take_snapshot
 from tongban.federation.actions.stamp import stamp
 from tongban.federation.tests.make import deliver, nation, officer, old_trust
 from tongban.kernel.actor import NOBODY, Actor, Assignment
@@ -26,6 +27,14 @@ LOOKER = Actor(
 
 async def note(tx, node, letter):
     raise RuntimeError("cannot")
+
+
+listed: list[int] = []
+
+
+async def keep(tx, node, letter):
+    if node.id == "510000":
+        listed.append(letter.body["n"])
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +236,53 @@ async def test_old_trust_refuses_the_highest_level_only(nodes):
         await federation.require_fresh_trust(tx, node, 3)
         with pytest.raises(federation.StaleTrust):
             await federation.require_fresh_trust(tx, node)
+
+
+async def test_two_officers_go_on_from_a_snapshot_after_a_long_time_away(nodes):
+    """federation.md 7, 11: the facts to everybody come at once; what was for this node alone is said for a person; never over a fork."""
+    a, b = nodes["500000"], nodes["510000"]
+    federation.register({**letters.LETTERS, ("demo.list", 1): keep}, letters.CALLS, node=b)
+    await deliver(nodes)
+    async with a.db.transaction() as tx:
+        for n, to in ((1, "*"), (2, "510000"), (3, "*")):
+            await federation.send(tx, a, to=to, kind="demo.list", about=f"demo:{n}", body={"n": n})
+    await stamp(a)
+
+    async def cursor():
+        async with b.db.reading() as tx:
+            return dict(await tx.fetchrow("SELECT epoch, seq, stopped FROM letter_cursor WHERE origin = '500000'"))
+
+    async def asked(client, **change):
+        _, token = await see(client, "/staff/nodes")
+        fields = {"kind": "load_snapshot", "snapshot_node": "500000", "why_snapshot": "演示：断开一年", **change}
+        return await send(client, "/staff/nodes/proposals", token, **fields)
+
+    async def agreed():
+        async with desk(b, officer("b")) as client:
+            page, token = await see(client, "/staff/nodes")
+            assert "从 500000 的快照接着读" in page.text
+            return await send(client, re.search(r"/staff/nodes/proposals/[0-9a-f-]{36}", page.text)[0], token, decision="agree")
+
+    async with desk(b, officer("a")) as client:
+        assert (await asked(client, snapshot_node="999999")).status_code == 422
+        assert (await asked(client)).status_code == 303
+    before = await cursor()
+    assert "还没有它的快照" in (await agreed()).text
+    assert await cursor() == before
+    made = await take_snapshot(a)
+    assert (await agreed()).status_code == 303
+    assert await cursor() == {"epoch": made.epoch, "seq": made.seq, "stopped": None}
+    assert listed == [1, 3], "the facts to everybody, and nothing twice"
+    async with desk(b, officer("a")) as client:
+        page, _ = await see(client, "/staff/nodes")
+        assert "只写给本节点的信没有读" in page.text
+        async with b.db.transaction() as tx:
+            await tx.execute("UPDATE letter_cursor SET stopped = 'fork' WHERE origin = '500000'")
+        assert "快照盖不过去" in (await asked(client)).text, "a snapshot covered a fork"
+    async with b.db.transaction() as tx:
+        await tx.execute("UPDATE letter_cursor SET stopped = NULL WHERE origin = '500000'")
+        await federation.send(tx, b, to="*", kind="demo.list", about="demo:x", body={"n": 9})
+    async with a.db.transaction() as tx:
+        await federation.send(tx, a, to="510000", kind="demo.list", about="demo:4", body={"n": 4})
+    await deliver(nodes)
+    assert listed[-1] == 4, "and it reads on from there"
