@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs that others wrote and that judge ours. For tests/conformance/oidc: npm packages into .build/judges (never into the tree), and Debian's
-# Apache with mod_auth_openidc. For tests/conformance/documents: Debian's poppler-utils, and easyofd in an environment of its own, .build/easyofd
+# Apache with mod_auth_openidc. For tests/conformance/documents: Debian's poppler-utils and libarchive-tools, and easyofd in an environment of its own, .build/easyofd
 # (it draws with PyMuPDF, whose licence keeps it out of ours). Says plainly what cannot be installed; never fails a build: the tests then skip and name it.
 set -u
 cd "$(dirname "$0")/.." || exit 0
@@ -11,6 +11,7 @@ command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
 [ -x /usr/sbin/apache2 ] || missing="$missing apache2"
 [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"
 command -v pdfsig >/dev/null 2>&1 || missing="$missing poppler-utils"
+command -v bsdtar >/dev/null 2>&1 || missing="$missing libarchive-tools"
 command -v softhsm2-util >/dev/null 2>&1 || missing="$missing softhsm2"
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   apt-get update -qq >/dev/null 2>&1
@@ -20,7 +21,7 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1
   DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1
   if [ -z "$had" ] && command -v systemctl >/dev/null 2>&1; then systemctl disable --now apache2 >/dev/null 2>&1; fi
 fi
-for one in npm /usr/sbin/apache2 softhsm2-util pdfsig; do
+for one in npm /usr/sbin/apache2 softhsm2-util pdfsig bsdtar; do
   command -v "$one" >/dev/null 2>&1 || echo "Not installed and not installable here: $one. Tests with it will be skipped and named."
 done
 uv=$(command -v uv || echo .venv/bin/uv)

@@ -34,9 +34,10 @@ from tongban.consent.queries import (
     used,
     withdrawn_untold,
 )
-from tongban.consent.rules import access_digest, headline, milliseconds, moment, sentence
+from tongban.consent.rules import ONESELF, access_digest, headline, milliseconds, moment, sentence
 
 __all__ = [
+    "ONESELF",
     "WITHDRAWN_BELL",
     "Access",
     "Ask",

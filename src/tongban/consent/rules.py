@@ -9,6 +9,9 @@ import msgspec
 from tongban.consent.model import Access, Line
 from tongban.kernel.gm import digest, jcs
 
+ONESELF = "你本人"
+"""`who` of a line about a person's own taking (本人): no office used anything."""
+
 
 def holder(access_id: str, subject: str) -> str:
     """Whose line it is, readable only by those who know the subject (台账的主人).
@@ -81,6 +84,8 @@ def sentence(line: Line) -> str:
     '成都市市场监管局取用了你的姓名、住址'
     """
     what = "、".join(line.fields)
+    if line.who == ONESELF:
+        return f"你自己取了{what}"
     match line.kind:
         case "present":
             return f"你给{line.who}出示了{what}"

@@ -16,7 +16,7 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.privacy.actions.making import WORD
 from tongban.privacy.actions.pieces import drop_pieces
-from tongban.privacy.actions.sharing import BELL, line_of
+from tongban.privacy.actions.sharing import BELL, Taken
 from tongban.privacy.errors import CopyElsewhere, CopyGone, CopyUnknown
 from tongban.privacy.model.copies import Copy
 from tongban.privacy.queries.copies import FILE, GROUP, copy_of, pieces
@@ -182,7 +182,7 @@ async def _open(tx: Tx, node: Node, subject: str, nodes: list[str], *, whole: bo
             subject, request, one, line, now,
         )  # fmt: skip
         if one == node.id:
-            await consent.record_access(tx, node, line_of(subject, line, now, node.id, node.id, "local"))
+            await consent.record_access(tx, node, Taken(subject, line, now, node.settings.name).access(node.id, node.id, "local"))
     await notifications.notify(
         tx, node, subject=subject, kind="privacy.copy_asked", title="收到了：要一份你的信息副本",
         text="做好了再告诉你。不是你要的，点进去马上停掉，再去看看登录设备。", link=f"/me/copies/{request}", about=f"copy:{request}", link_words="去看看",

@@ -16,7 +16,7 @@ from tongban.kernel.node import Node
 from tongban.privacy.actions import making
 from tongban.privacy.actions.collecting import collect
 from tongban.privacy.actions.pieces import PIECE, Pieces, drop_pieces, keep_piece
-from tongban.privacy.actions.sharing import SERVICE, line_of
+from tongban.privacy.actions.sharing import SERVICE, Taken
 from tongban.privacy.model.copies import Copy, Part
 from tongban.privacy.queries.copies import copy_of, count_of
 from tongban.privacy.rules.limits import COPIES
@@ -131,7 +131,7 @@ async def _fetch(node: Node, copy: Copy, part: Part, proof: str) -> bool:
                 copy.subject, copy.id, part.node, total, node.clock.now(),
             )  # fmt: skip
             # what was told is used only with its line in the ledger here too; a second time changes nothing
-            await consent.record_access(tx, node, line_of(copy.subject, part.line, part.line_at, part.node, node.id, "caller"))
+            await consent.record_access(tx, node, Taken(copy.subject, part.line, part.line_at, part.name).access(part.node, node.id, "caller"))
             for number, piece in enumerate(given, had):
                 await keep_piece(tx, node, copy.subject, copy.id, part.node, number, piece)
             if ready and had + len(given) == count:
@@ -145,7 +145,7 @@ async def _fetch(node: Node, copy: Copy, part: Part, proof: str) -> bool:
 def _question(copy: Copy, part: Part, proof: str, had: int, *, done: bool = False) -> dict[str, Any]:
     return {
         "v": 1, "subject": copy.subject, "proof": proof, "request": copy.id, "whole": copy.whole, "line": part.line,
-        "at": int(part.line_at.timestamp() * 1000), "from": had, "done": done,
+        "at": int(part.line_at.timestamp() * 1000), "place": part.name, "from": had, "done": done,
     }  # fmt: skip
 
 

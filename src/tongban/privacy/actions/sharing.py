@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+import msgspec
+
 from tongban import consent, federation, identity
 from tongban.kernel.db import ring
 from tongban.kernel.gm import b64
@@ -23,27 +25,34 @@ SERVICE: Final = "privacy.copy"
 BELL: Final = "privacy.copies"
 AT_ONCE: Final = 8
 """Pieces in one answer: two megabytes."""
-_FIELDS: Final = ("存着的全部信息",)
 _LATEST: Final = 6
 _BEHIND: Final = timedelta(minutes=15)
 
 
-def line_of(subject: str, line: str, at: datetime, source: str, receiver: str, side: Literal["owner", "caller", "local"]) -> consent.Access:
-    """The ledger line of a copy, the same at both ends (要副本的一行台账)."""
-    return consent.Access(
-        subject=subject, kind="view", who="你本人", fields=_FIELDS, purpose="你要的信息副本", source=source, receiver=receiver,
-        basis="你本人要的", id=line, at=at, side=side,
-    )  # fmt: skip
+class Taken(msgspec.Struct, frozen=True):
+    """What the ledger line of a copy says, the same at both ends (要副本的一行台账): `place` as the home calls the source."""
+
+    subject: str
+    line: str
+    at: datetime
+    place: str
+
+    def access(self, source: str, receiver: str, side: Literal["owner", "caller", "local"]) -> consent.Access:
+        """The line as one end writes it."""
+        return consent.Access(
+            subject=self.subject, kind="view", who=consent.ONESELF, fields=(f"{self.place}存的信息的副本",), purpose="给自己留一份",
+            source=source, receiver=receiver, basis="你自己申请", id=self.line, at=self.at, side=side,
+        )  # fmt: skip
 
 
 async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`privacy.copy` {v, subject, proof, request, whole, line, at, from, done}: the state of this node's part, and pieces of it.
+    """`privacy.copy` {v, subject, proof, request, whole, line, at, place, from, done}: the state of this node's part, and pieces of it.
 
     Fallback of the caller: the node is named in the copy as missing. Raises CallRefused 400 `malformed`, 403 `no_grant` for a
     node that is not the home.
     """
     try:
-        subject, request, line = str(body["subject"]), str(body["request"]), str(body["line"])
+        subject, request, line, place = str(body["subject"]), str(body["request"]), str(body["line"]), str(body["place"])[:80]
         whole, first = body["whole"] is True, int(body["from"])
         at = datetime.fromtimestamp(int(body["at"]) / 1000, UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -66,7 +75,7 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
             await tx.execute("SELECT pg_advisory_xact_lock(hashtext('privacy-share:' || $1))", subject)
             if await tx.fetchval("SELECT count(*) FROM copy_share WHERE subject = $1", subject) >= _LATEST:
                 raise federation.CallRefused(429, "quota")
-            await consent.record_access(tx, node, line_of(subject, line, at, node.id, caller, "owner"))
+            await consent.record_access(tx, node, Taken(subject, line, at, place).access(node.id, caller, "owner"))
             now = node.clock.now()
             await tx.execute(
                 "INSERT INTO copy_share (subject, request, home, whole, state, asked_at, next_at, ends_at)"

@@ -122,9 +122,15 @@ async def test_a_whole_copy_of_every_node(country, tmp_path):
     (tmp_path / "one.json").write_bytes(files[receipts[0]])
     judged = subprocess.run([sys.executable, str(CHECK), str(tmp_path / "one.json")], capture_output=True, text=True, check=False)  # noqa: ASYNC221
     assert judged.returncode == 3, judged.stdout + judged.stderr  # all steps hold; no key was given to compare with
-    for node in nodes.values():  # a line at both ends, with the same number
+    told = {}
+    for node in nodes.values():
         async with node.db.reading() as tx:
-            assert await tx.fetchval("SELECT count(*) FROM access_record WHERE purpose = '你要的信息副本' AND subject = $1", subject) >= 1
+            for line in await consent.lines(tx, node.id, subject):
+                if line.who == consent.ONESELF and line.id in {one.line for one in done.parts}:
+                    told.setdefault(line.id, []).append(line)
+    assert sorted(len(lines) for lines in told.values()) == [1, 2, 2], "a line at home, and one at both ends of each call"
+    assert all(len({line.digest for line in lines}) == 1 for lines in told.values())
+    assert {consent.headline(lines[0]) for lines in told.values()} >= {"你自己取了公安部（演示）存的信息的副本"}
 
 
 async def test_it_is_fetched_once_and_leaves_nothing(country):
@@ -226,7 +232,7 @@ async def test_a_node_answers_the_home_only(country):
     nodes, subject = country
     hub, home = nodes["cn"], nodes[make.HOME]
     question = {
-        "v": 1, "subject": subject, "proof": "", "request": uuid7(), "whole": True, "line": uuid7(), "at": home.clock.ms(), "from": 0, "done": False,
+        "v": 1, "subject": subject, "proof": "", "request": uuid7(), "whole": True, "line": uuid7(), "at": home.clock.ms(), "place": "x", "from": 0, "done": False,
     }  # fmt: skip
     for asker, asked in ((hub, "mps"), (nodes["mps"], "cn"), (home, "cn")):  # the last one is the home and does not show it
         with pytest.raises(federation.CallRefused) as refused:
