@@ -81,13 +81,16 @@ class PersonKeys:
         key = await self._named(tx, blob[len(_NAMED) : _HEAD])
         return sm4_gcm_decrypt(key, blob[_HEAD : _HEAD + _NONCE], blob[_HEAD + _NONCE : -_TAG], blob[-_TAG:], place_of(column, row))
 
-    async def forget(self, tx: Tx, subject: str) -> int:
+    async def forget(self, tx: Tx, subject: str, *purposes: Purpose) -> int:
         """Delete the keys of a person that no stored value needs any more (忘掉密钥); how many.
 
         The row goes in this transaction, the other half by a job after the commit: a rollback loses nothing. Called when an
-        account was closed and when the last file of a person left the house; what the archive duty keeps keeps its key.
+        account was closed, and with `file` when the last file of a person left the house; what the archive duty keeps keeps its
+        key. A wiped `own` key says for ever that its account was closed (`erased`), so nothing else forgets one.
         """
-        rows = await tx.fetch("SELECT id, place FROM person_key WHERE subject = $1 FOR UPDATE", subject)
+        rows = await tx.fetch(
+            "SELECT id, place FROM person_key WHERE subject = $1 AND purpose = ANY($2::text[]) FOR UPDATE", subject, list(purposes or ("own", "file"))
+        )
         gone = 0
         for row in rows:
             if await _needed(tx, subject, uuid.UUID(row["id"]).bytes):
@@ -122,7 +125,7 @@ class PersonKeys:
 
     async def erased(self, tx: Tx, limit: int = 200) -> list[str]:
         """Subjects whose key came back with an old backup although its other half was wiped (备份带回来的): close them again."""
-        rows = await tx.fetch("SELECT subject, place FROM person_key ORDER BY subject, id")
+        rows = await tx.fetch("SELECT subject, place FROM person_key WHERE purpose = 'own' ORDER BY subject, id")
         found = await asyncio.to_thread(lambda: [row["subject"] for row in rows if self._halves.wiped(row["place"])])
         return list(dict.fromkeys(found))[:limit]
 

@@ -7,7 +7,7 @@ from tongban.kernel import jobs, person_keys
 from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.main import resealing
+from tongban.main import resealing, rooms
 
 _HEAD_SECONDS = 10
 _WITNESSED_SECONDS = 60
@@ -99,6 +99,30 @@ async def seal_old_rows(node: Node) -> None:
     await person_keys.seal_all_old(node.db, node.person_keys)
 
 
+async def close_again(node: Node) -> int:
+    """Accounts that were closed and came back with an old backup are erased again (再次删除); how many. Rows under a legal hold wait."""
+    async with node.db.reading() as tx:
+        back = await node.person_keys.erased(tx)
+    done = 0
+    for subject in back:
+        async with node.db.transaction() as tx:
+            if await tx.fetchval("SELECT on_hold($1, '')", subject):
+                continue
+            await tx.execute("SET LOCAL tongban.retention = 'on'")
+            for one in rooms.holdings():
+                if one.erase is not None:
+                    await one.erase(tx, node, subject)
+        done += 1
+    if done:
+        log("main.closed_again", count=done)
+    return done
+
+
+async def keep_closed(node: Node) -> None:
+    """By the clock: what an old backup brought back goes again."""
+    await close_again(node)
+
+
 async def wipe_person_half(node: Node, payload: jobs.Payload) -> None:
     """`main.wipe_person_half {place}`: the other half of a forgotten key, once its row is gone for good."""
     await node.person_keys.wipe(int(payload["place"]))
@@ -111,5 +135,6 @@ CLOCKS = [
     jobs.Clockwork("main.log_certificate", _CERTIFICATE_SECONDS, keep_certificate, bell="federation.directory"),
     jobs.Clockwork("main.data_keys", _DATA_KEY_SECONDS, resealing.turn, bell=resealing.BELL),
     jobs.Clockwork("main.old_rows", _OLD_ROWS_SECONDS, seal_old_rows),
+    jobs.Clockwork("main.closed_again", _OLD_ROWS_SECONDS, keep_closed),
 ]
 JOBS = {"main.close_log_gap": close_log_gap, person_keys.WIPE: wipe_person_half}

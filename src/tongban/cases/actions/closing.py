@@ -108,7 +108,7 @@ async def tidy_drafts(node: Node) -> None:
                 dedupe=f"{now:%Y%m%d}",
             )  # fmt: skip
         gone = await tx.fetch(
-            "DELETE FROM draft WHERE state = 'draft' AND told_at < $1 AND touched_at < $2 RETURNING id",
+            "DELETE FROM draft WHERE state = 'draft' AND told_at < $1 AND touched_at < $2 AND NOT on_hold(subject, '') RETURNING id",
             now - timedelta(days=moves.TOLD_BEFORE_DAYS),
             now - timedelta(days=moves.DRAFT_DAYS),
         )

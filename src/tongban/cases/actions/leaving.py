@@ -62,7 +62,7 @@ async def cut_loose_ended(node: Node) -> None:
     for row in rows:
         async with node.db.transaction() as tx:
             await cut_loose(tx, node, row["subject"])
-            await node.person_keys.forget(tx, row["subject"])
+            await node.person_keys.forget(tx, row["subject"], "file")
 
 
 async def leave_drafts(tx: Tx, _: Node, subject: str) -> int:

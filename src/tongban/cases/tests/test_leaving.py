@@ -103,6 +103,10 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
     case = await ended(node, her)
     await make.filled(node, make.citizen(her))
     await upload(node, her)
+    held_file = await upload(node, her)
+    async with node.db.transaction() as tx:  # as a case of this node takes it
+        await evidence.use(tx, node, her, held_file, used_in=f"case:{case}", to=node.id)
+        await tx.execute("INSERT INTO case_material (subject, case_id, code, material, round) VALUES ($1, $2, 'photo', $3, 0)", her, case, held_file)
     await make.filled(node, make.citizen(him))
     async with node.db.reading() as tx:
         before = await opens(node, tx, her)
@@ -110,7 +114,7 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
     dump = await asyncio.to_thread(dumped, node.db.url)
 
     done = await left(node, her)
-    wanted = {"draft": 2, "material": 1, "case_mirror": 1, "case_record": 1, "person_key": 1}  # the submitted draft goes too
+    wanted = {"draft": 2, "material": 2, "case_mirror": 1, "case_record": 1, "person_key": 1}  # the submitted draft goes too
     assert {name: done[name] for name in wanted} == wanted
     assert not any((await left(node, her)).values()), "a second time changes nothing"
 
@@ -126,13 +130,19 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
         after, his = await opens(node, old, her), await opens(node, old, him)
         back = await node.person_keys.erased(old)
         await old.close()
+        async with Node.open(msgspec.structs.replace(node.settings, database_url=old_url)) as again:
+            assert await tasks.close_again(again) == 1
+            assert await tasks.close_again(again) == 0
+            async with again.db.reading() as tx:
+                left_over = [table for table in TABLES if await tx.fetchval(f"SELECT count(*) FROM {table} WHERE subject = $1", her)]
+            assert not left_over, f"back with the backup: {left_over}"
     finally:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.close()
     kept = {"case_record.file", "case_history.shown"}
     for column, (good, bad) in after.items():
         total = before[column][0]
-        wanted = (total, 0) if column in kept else (1, 1) if column.startswith("material.") else (0, total)  # one file is the case's notice
+        wanted = (total, 0) if column in kept else (2, 1) if column.startswith("material.") else (0, total)  # the notice and the file of the case
         assert (good, bad) == wanted, f"{column} of a backup: {good} open, {bad} do not"
     assert his["draft.file"] == (1, 0), "another person's backup was harmed"
     assert back == [her], "whose account was closed is found again after a restore"
@@ -143,6 +153,7 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
         held = await records.held(tx, node, case)
         assert held is not None
         assert held.file.submission.evidence.acr == 3, "the file itself is not whole"
+        assert len((await evidence.read(tx, node, held.subject, held_file)).content) > 100, "a file of the case does not open"
         assert [line.title for line in await records.history(tx, node, held.subject, case)], "the history is not there"
     assert await archiving.pack(node, case) is not None, "the file can still be archived"
 
@@ -228,3 +239,25 @@ async def test_a_key_follows_its_person_and_is_not_forgotten_while_something_is_
         done, _ = await asyncio.wait({waiting}, timeout=0.3)
         assert not done, "a key was forgotten under a writer's hands"
     assert await waiting == 1
+
+
+async def test_a_key_needs_both_halves(here: Node) -> None:
+    """T-37: the row of a dump alone opens nothing, nor do the halves of another place."""
+    node, her = here, "n1" + "7" * 32
+    async with node.db.transaction() as tx:
+        sealed = await node.person_keys.seal(tx, her, "own", "a.b", "1", b"x")
+        await node.person_keys.seal(tx, her, "file", "a.b", "1", b"x")
+        node.person_keys._held.clear()
+        assert await node.person_keys.open(tx, "a.b", "1", sealed) == b"x"
+        for column, row in (("a.c", "1"), ("a.b", "2")):
+            with pytest.raises(CannotOpen):
+                await node.person_keys.open(tx, column, row, sealed)
+        other = await tx.fetchval("SELECT place FROM person_key WHERE subject = $1 AND purpose = 'file'", her)
+        await tx.execute("UPDATE person_key SET place = $2 WHERE subject = $1 AND purpose = 'own'", her, other)
+        node.person_keys._held.clear()
+        opened = True
+        try:
+            await node.person_keys.open(tx, "a.b", "1", sealed)
+        except CannotOpen:
+            opened = False
+        assert not opened, "one half opens"

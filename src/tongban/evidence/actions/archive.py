@@ -204,7 +204,7 @@ async def _clear(tx: Tx, node: Node, archive_id: str) -> None:
         archive_id, node.clock.now(),
     )  # fmt: skip
     await jobs.enqueue(tx, DROP, {"address": address})
-    await node.person_keys.forget(tx, found.subject)  # the last file of a person takes its key along: old backups stay shut
+    await node.person_keys.forget(tx, found.subject, "file")  # the last file of a person takes its key along: old backups stay shut
     receiver: str = await tx.fetchval("SELECT receiver FROM archive_batch WHERE id = $1", found.batch)
     await notifications.notify(
         tx, node, subject=found.subject, kind="archive.cleared", about=f"case:{found.case_id}", title="一件办结的事已移交存档",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tongban.evidence.actions.materials import DROP
+from tongban.evidence.actions.materials import DROP, under_files
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
 _HELD_HERE = "EXISTS (SELECT FROM material_use u WHERE u.subject = m.subject AND u.material = m.id AND u.sent_to = $2)"
-_COLUMNS = ("name", "content_key")
 
 
 async def leave(tx: Tx, node: Node, subject: str) -> int:
-    """Delete what a person uploaded and no case here holds; the rest leaves 我的材料 and gets under the key of files (删材料); how many."""
+    """Delete what a person uploaded and no case here holds; the rest leaves 我的材料 and stands under the key of files (删材料); how many."""
     gone = await tx.fetch(f"DELETE FROM material m WHERE subject = $1 AND origin = 'upload' AND NOT {_HELD_HERE} RETURNING id, address", subject, node.id)
     for row in gone:
         await jobs.enqueue(tx, DROP, {"address": row["address"]})
@@ -22,18 +21,9 @@ async def leave(tx: Tx, node: Node, subject: str) -> int:
     kept = await tx.fetch(
         "UPDATE material SET removed_at = $2 WHERE subject = $1 AND origin = 'upload' AND removed_at IS NULL RETURNING id", subject, node.clock.now()
     )
-    await _under_files(tx, node, subject)
+    rows = await tx.fetch("SELECT id FROM material WHERE subject = $1 AND origin = 'upload'", subject)
+    await under_files(tx, node, subject, [row["id"] for row in rows])
     return len(gone) + len(kept)
-
-
-async def _under_files(tx: Tx, node: Node, subject: str) -> None:
-    """What a case holds opens by the key that the archive duty keeps, so that the person's own key can go."""
-    rows = await tx.fetch("SELECT id, name, content_key FROM material WHERE subject = $1 AND origin = 'upload' FOR UPDATE", subject)
-    for row in rows:
-        for column in _COLUMNS:
-            plain = await node.person_keys.open(tx, f"material.{column}", row["id"], row[column])
-            sealed = await node.person_keys.seal(tx, subject, "file", f"material.{column}", row["id"], plain)
-            await tx.execute(f"UPDATE material SET {column} = $3 WHERE subject = $1 AND id = $2", subject, row["id"], sealed)
 
 
 async def unlink(tx: Tx, old: str, new: str, cases: Sequence[str], materials: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.errors import Refusal, Refusals
-from tongban.kernel.gm import b64, digest, jcs, sm4_gcm_encrypt, unb64
+from tongban.kernel.gm import CannotOpen, b64, digest, jcs, sm4_gcm_encrypt, unb64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -131,7 +131,12 @@ async def _keep(
 
 
 async def use(tx: Tx, node: Node, subject: str, material_id: str, *, used_in: str, to: str) -> None:
-    """Note that a material serves a thing, and which node may therefore ask for its content (记用途). Idempotent."""
+    """Note that a material serves a thing, and which node may therefore ask for its content (记用途). Idempotent.
+
+    What serves a thing of this node opens by the key of files from now on: the archive duty keeps it, also in backups.
+    """
+    if to == node.id:
+        await under_files(tx, node, subject, [material_id])
     await tx.execute(
         "INSERT INTO material_use (subject, material, used_in, sent_to, at) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT DO NOTHING",
@@ -141,6 +146,24 @@ async def use(tx: Tx, node: Node, subject: str, material_id: str, *, used_in: st
         to,
         node.clock.now(),
     )
+
+
+async def under_files(tx: Tx, node: Node, subject: str, materials: Sequence[str]) -> None:
+    """Uploads that a case here holds get from the person's own key under that of files (归入案卷). Idempotent."""
+    rows = await tx.fetch(
+        "SELECT m.id, m.name, m.content_key FROM material m JOIN person_key k ON k.subject = m.subject AND k.purpose = 'own'"
+        " AND replace(k.id::text, '-', '') = encode(substring(m.content_key FROM 3 FOR 16), 'hex')"
+        " WHERE m.subject = $1 AND m.id = ANY($2::uuid[]) FOR UPDATE OF m",
+        subject, list(materials),
+    )  # fmt: skip
+    for row in rows:
+        try:
+            for column in ("name", "content_key"):
+                plain = await node.person_keys.open(tx, f"material.{column}", row["id"], row[column])
+                sealed = await node.person_keys.seal(tx, subject, "file", f"material.{column}", row["id"], plain)
+                await tx.execute(f"UPDATE material SET {column} = $3 WHERE subject = $1 AND id = $2", subject, row["id"], sealed)
+        except CannotOpen:
+            log("evidence.key_gone", code="gm.person_key_gone")
 
 
 async def travel(tx: Tx, node: Node, subject: str, material_id: str, *, used_in: str, to: str) -> Travelling:
