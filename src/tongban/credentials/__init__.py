@@ -29,7 +29,7 @@ from tongban.credentials.actions import (
 )
 from tongban.credentials.actions.at_home import at_home
 from tongban.credentials.actions.share import on_need
-from tongban.credentials.actions.use import UsePurpose, find_licences, licence_data, licence_file
+from tongban.credentials.actions.use import UsePurpose, check_file, find_licences, licence_data, licence_file
 from tongban.credentials.actions.verify import decode_picture
 from tongban.credentials.errors import BadPicture, TypeRefused
 from tongban.credentials.model import (
@@ -95,6 +95,7 @@ __all__ = [
     "View",
     "at_home",
     "cancel",
+    "check_file",
     "check_library",
     "credential",
     "decode_picture",

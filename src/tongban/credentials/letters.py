@@ -9,6 +9,7 @@ from tongban import federation, transparency
 from tongban.credentials.actions import (
     at_home,
     ended,
+    file_check,
     gather,
     gathering,
     hall,
@@ -210,4 +211,5 @@ CALLS = {
     share.FILE_BY_HOLDER: file_by_holder,
     share.DOWNLOAD: share.download,
     share.VERIFY: share.verify,
+    file_check.VERIFY_FILE: file_check.verify_file,
 }

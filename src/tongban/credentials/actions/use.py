@@ -11,13 +11,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tongban import consent, federation, seals
-from tongban.credentials.actions import share
+from tongban.credentials.actions import file_check, share
 from tongban.credentials.model import Card, State
 from tongban.credentials.model.sharing import (
     NO_PERMISSION,
     NOT_FOUND,
     NOT_NOW,
     OK,
+    FileChecked,
     FoundLicence,
     LicenceData,
     LicenceFile,
@@ -29,7 +30,7 @@ from tongban.credentials.queries.credentials import card as find_card
 from tongban.credentials.queries.types import type_named, type_of
 from tongban.credentials.rules import showing
 from tongban.kernel.actor import Actor
-from tongban.kernel.gm import Personal, digest, unb64
+from tongban.kernel.gm import Personal, b64, digest, unb64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -39,6 +40,7 @@ FILE_MS: Final = 10_000
 """Patience for a copy: it is drawn and sealed while we wait."""
 _LOCAL: Final = {
     share.QUERY: share.query, share.DATA_BY_ID: share.data, share.FILE_BY_ID: share.file, share.DOWNLOAD: share.download, share.VERIFY: share.verify,
+    file_check.VERIFY_FILE: file_check.verify_file,
 }  # fmt: skip
 _STATES: Final = frozenset({"valid", "suspended", "revoked", "cancelled", "expired", "moved", "withdrawn", "superseded", "other"})
 
@@ -131,6 +133,21 @@ async def licence_file(
     return LicenceFile(licence.id, licence.type_name, ofd, digest(ofd), str(got.get("watermark", "")), node.clock.now())
 
 
+async def check_file(node: Node, actor: Actor, *, issuer: str, file: bytes, purpose: UsePurpose) -> FileChecked | LicenceRefused:
+    """Whether a file somebody handed in is a licence of `issuer`, and its state now (验文件). No transaction may be open."""
+    if not 0 < len(file) <= file_check.LARGEST:
+        return LicenceRefused(NOT_FOUND)
+    asked = _asked(node, actor, purpose)
+    body = {**msgspec.to_builtins(asked), "file": b64(file)}
+    answer = await _call_raw(node, issuer, file_check.VERIFY_FILE, body, budget_ms=FILE_MS)
+    if answer is None or answer.get("code") not in {OK, NOT_FOUND}:
+        return LicenceRefused(str(answer.get("code", NOT_NOW)) if answer else NOT_NOW)
+    if not await _kept(node, issuer, file_check.VERIFY_FILE, asked, answer, str(answer.get("id", ""))):
+        return LicenceRefused(NOT_NOW)
+    texts = (str(answer.get(name, ""))[:200] for name in ("step", "why", "type", "identifier", "organisation", "state", "state_words"))
+    return FileChecked(answer.get("seal") is True, answer.get("genuine") is True, *texts)
+
+
 def _asked(node: Node, actor: Actor, purpose: UsePurpose, **more: Any) -> UseAsked:
     who = purpose.who or (actor.unit if actor.kind == "staff" else "") or node.settings.name
     return UseAsked(
@@ -161,15 +178,16 @@ async def _kept(node: Node, owner: str, service: str, asked: UseAsked, answer: A
     fields = tuple(str(one) for one in answer.get("fields", ()))
     if owner == node.id:
         return True  # one house, one ledger: the owner's side wrote it
+    result = str(answer.get("code", OK))
     async with node.db.transaction() as tx:
         made = await share.write_use(
-            tx, node, "caller", service, node.id, owner, asked, credential=credential, type_code="", fields=fields, result=OK
+            tx, node, "caller", service, node.id, owner, asked, credential=credential, type_code="", fields=fields, result=result
         )
         told = ""
         if fields:
             access = share.line(asked, fields, owner, node.id, str(answer.get("basis", ""))[:200], "caller")
             told = (await consent.record_access(tx, node, access)).digest
-    if made != answer.get("digest") or told != answer.get("line"):
+    if made != answer.get("digest") or told != answer.get("line", ""):
         log("credentials.use_disagrees", peer=owner, service=service)
         return False
     return True

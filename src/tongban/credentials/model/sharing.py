@@ -101,6 +101,23 @@ class LicenceFile(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class FileChecked(msgspec.Struct, frozen=True):
+    """What its issuer says of a file (验文件的结果): `seal_holds` over every byte, `genuine`: issued as these very bytes.
+
+    `why` and the failed `step` are of the seal; type, identifier and state are only told of a genuine one.
+    """
+
+    seal_holds: bool
+    genuine: bool
+    step: str
+    why: str
+    type_name: str = ""
+    identifier: str = ""
+    org_name: str = ""
+    state: str = ""
+    state_words: str = ""
+
+
 class LicenceRefused(msgspec.Struct, frozen=True):
     """Why nothing was given (用证被拒): the service's result code and its words."""
 
