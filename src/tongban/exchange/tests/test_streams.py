@@ -19,6 +19,8 @@ from tongban.exchange.tests.make import sharing, steward
 from tongban.federation.actions import stream as wire
 from tongban.federation.actions.office import office
 from tongban.federation.rules import frames
+from tongban.kernel.gm import Sm2PrivateKey, b64, jcs
+from tongban.kernel.ids import uuid7
 
 RESOURCE, ROWS, PIECE = "samr.company_list", 45, 10
 
@@ -182,6 +184,36 @@ async def test_a_piece_of_another_answer_is_not_this_one(nodes, monkeypatch):
     monkeypatch.setattr(wire, "lines", put_in)
     rows, end = await take(nodes)
     assert (rows, end.reason) == ([], "refused")
+
+
+async def test_a_stream_without_its_last_frame_is_cut(nodes, monkeypatch):
+    """Federation's own word for it, whatever a service says of counts; nothing of it may be taken as the whole (N-1)."""
+    real = wire.lines
+
+    async def on_the_way(content):
+        for line in [line async for line in real(content)][:-1]:
+            yield line
+
+    monkeypatch.setattr(wire, "lines", on_the_way)
+    asked = {"v": 1, "id": uuid7(), "resource": RESOURCE, "fields": ["name"], "purpose": "policy.match", "who": "重庆市", "asked": {}}
+    with pytest.raises(federation.CallFailed) as failed:
+        [piece async for piece in federation.stream(nodes["500000"], "samr", "exchange.list", asked)]
+    assert failed.value.problem == "cut"
+
+
+async def test_a_piece_that_nobody_signed_is_not_taken(nodes, monkeypatch):
+    """Everything in its place, digests and numbers right, and a signature of another key (N-1)."""
+    real, forger = wire.lines, Sm2PrivateKey.generate()
+
+    async def on_the_way(content):
+        async for line in real(content):
+            said = msgspec.json.decode(line)
+            said["sig"]["value"] = b64(forger.sign(jcs(said["head"])))
+            yield msgspec.json.encode(said)
+
+    monkeypatch.setattr(wire, "lines", on_the_way)
+    rows, end = await take(nodes)
+    assert (rows, end and end.reason) == ([], "refused"), "taken without a signature"
 
 
 async def test_the_owner_failing_half_way_says_so_and_what_came_is_a_part(nodes, monkeypatch):
