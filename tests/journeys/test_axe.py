@@ -186,7 +186,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/login": (("nobody@510000", "/staff/login"),),
     "/staff/nodes": (("SC-JD-01@510000", "/staff/nodes"),),
     "/staff/nodes/letters/{letter_id:str}": (("SC-JD-01@510000", "{letter}"),),
-    "/staff/retention": (("CQ-YZ-01@500000", "/staff/retention"),),
+    "/staff/retention": (("SC-JD-01@510000", "/staff/retention"),),
     "/staff/holds": (("CQ-YZ-01@500000", "/staff/holds"),),
     "/staff/holds/{hold_id:uuid}": (("CQ-YZ-02@500000", "{hold}"),),
     "/staff/reference": (("SC-YY-01@510000", "/staff/reference"),),

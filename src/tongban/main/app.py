@@ -42,6 +42,7 @@ STAFF_LINKS = (
     ui.StaffLink("存证监看", "/staff/log", "chart"),
     ui.StaffLink("归档移交", "/staff/archive", "save"),
     ui.StaffLink("到期清理", "/staff/retention", "clock"),
+    ui.StaffLink("法定保留", "/staff/holds", "lock"),
     ui.StaffLink("共享授权", "/staff/sharing", "swap"),
     ui.StaffLink("待批和通知", "/staff/proposals", "bell"),
     ui.StaffLink("人员", "/staff/people", "user"),

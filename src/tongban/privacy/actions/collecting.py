@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tongban import consent, transparency
+from tongban import consent, federation, transparency
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.holdings import Holding, KeptFile
@@ -95,7 +95,7 @@ async def _ledger(tx: Tx, node: Node, subject: str) -> tuple[tuple[Proof, ...], 
     made = []
     for number, line in enumerate(lines[: COPIES.lines]):
         receipt = await _receipt(tx, subject, line) if number < COPIES.receipts else ""
-        made.append(Proof(_in_words(line), receipt))
+        made.append(Proof(_in_words(node, line), receipt))
     return tuple(made), max(0, len(lines) - COPIES.lines)
 
 
@@ -111,12 +111,12 @@ async def _receipt(tx: Tx, subject: str, line: consent.Line) -> str:
 _WAYS = {"share": "部门之间取用", "view": "查看", "present": "出示", "check": "查验"}
 
 
-def _in_words(line: consent.Line) -> dict[str, object]:
+def _in_words(node: Node, line: consent.Line) -> dict[str, object]:
     """One line of the ledger under Chinese headings."""
     made: dict[str, object] = {
         "编号": line.id, "时间": line.at.astimezone(CHINA).isoformat(), "方式": _WAYS.get(line.kind, line.kind), "谁": line.who, "哪几项": list(line.fields),
-        "用来做什么": line.purpose, "依据": line.basis, "从哪里": line.source, "给哪里": line.receiver, "关于": line.about, "次数": line.count,
-        "记在": line.node, "摘要": line.digest,
+        "用来做什么": line.purpose, "依据": line.basis, "从哪里": federation.name_of(node, line.source), "给哪里": federation.name_of(node, line.receiver), "关于": line.about, "次数": line.count,
+        "记在": federation.name_of(node, line.node), "摘要": line.digest,
     }  # fmt: skip
     if line.shown_from:
         made |= {"推迟到": line.shown_from.astimezone(CHINA).isoformat(), "推迟的依据": line.delay_basis}

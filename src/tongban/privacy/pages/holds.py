@@ -37,14 +37,12 @@ class RunsPage(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
     titles: dict[str, str]
     terms: tuple[tuple[str, str, int, bool], ...]
-    may_hold: bool
 
 
 class HoldsPage(msgspec.Struct, frozen=True, kw_only=True):
     """法定保留: those in force and ended, and the form that proposes one."""
 
     title: str = "法定保留"
-    back: str = "/staff/retention"
     holds: tuple[LegalHold, ...]
     options: tuple[Option, ...] = SHOWN
     typed: verbs.Wanted
@@ -70,7 +68,7 @@ async def retention_page(request: Req, node: Here, actor: Asking) -> Response[An
     async with node.db.reading() as tx:
         found = await runs(tx)
     page = RunsPage(
-        runs=found, titles={one.table: one.title or one.table for one in holdings()}, may_hold=_may(node, actor),
+        runs=found, titles={one.table: one.title or one.table for one in holdings()},
         terms=tuple((one.title or one.table, one.table, one.term.kept.days, one.term.verified) for one in holdings() if one.term),
     )  # fmt: skip
     return ui.page(request, "privacy/retention.html", page)
