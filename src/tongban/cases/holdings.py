@@ -1,4 +1,4 @@
-"""What 办件 keeps of people: drafts and mirrors go with the account, the office's file stays and names nobody's account (R-409, R-804, R-606)."""
+"""What 办件 keeps of people: drafts and mirrors go with the account, the office's file stays and names nobody's account (R-409, R-804, R-601)."""
 
 from __future__ import annotations
 

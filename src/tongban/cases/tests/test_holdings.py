@@ -1,4 +1,4 @@
-"""A copy of drafts, cases, papers and files is whole, readable and of one person; what is over goes (R-409, R-804, R-606)."""
+"""A copy of drafts, cases, papers and files is whole, readable and of one person; what is over goes (R-409, R-804, R-601)."""
 
 from __future__ import annotations
 

@@ -97,6 +97,16 @@ async def ended(node: Node, subject: str) -> str:
     return case
 
 
+def _judged(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], his: dict[str, tuple[int, int]]) -> None:
+    """What a dump from before the closing still opens: the file of the case, and everything of somebody else."""
+    kept = {"case_record.file", "case_history.shown"}
+    for column, (good, bad) in after.items():
+        total = before[column][0]
+        wanted = (total, 0) if column in kept else (2, 1) if column.startswith("material.") else (0, total)  # the notice and the file of the case
+        assert (good, bad) == wanted, f"{column} of a backup: {good} open, {bad} do not"
+    assert his["draft.file"] == (1, 0), "another person's backup was harmed"
+
+
 async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_stays(here: Node) -> None:
     """R-409: uploads, drafts and mirrors do not open from an old backup; what the archive duty keeps opens, and names no account."""
     node, her, him = here, make.XIAOYU, make.OTHER
@@ -130,6 +140,7 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
         after, his = await opens(node, old, her), await opens(node, old, him)
         back = await node.person_keys.erased(old)
         await old.close()
+        _judged(before, after, his)
         async with Node.open(msgspec.structs.replace(node.settings, database_url=old_url)) as again:
             assert await tasks.close_again(again) == 1
             assert await tasks.close_again(again) == 0
@@ -139,12 +150,6 @@ async def test_t48_a_dump_from_before_the_closing_is_unreadable_and_the_archive_
     finally:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.close()
-    kept = {"case_record.file", "case_history.shown"}
-    for column, (good, bad) in after.items():
-        total = before[column][0]
-        wanted = (total, 0) if column in kept else (2, 1) if column.startswith("material.") else (0, total)  # the notice and the file of the case
-        assert (good, bad) == wanted, f"{column} of a backup: {good} open, {bad} do not"
-    assert his["draft.file"] == (1, 0), "another person's backup was harmed"
     assert back == [her], "whose account was closed is found again after a restore"
 
     async with node.db.reading() as tx:
