@@ -19,6 +19,7 @@ from tongban.consent.actions import (
     record_access,
     withdraw,
     withdrawal_told,
+    withdrawn_again,
 )
 from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
 from tongban.consent.queries import (
@@ -68,5 +69,6 @@ __all__ = [
     "used",
     "withdraw",
     "withdrawal_told",
+    "withdrawn_again",
     "withdrawn_untold",
 ]

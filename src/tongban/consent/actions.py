@@ -170,6 +170,22 @@ async def _taken_back(tx: Tx, node: Node, subject: str, consent_id: str, channel
     await ring(tx, WITHDRAWN_BELL)
 
 
+async def withdrawn_again(tx: Tx, node: Node, consent_id: str, at_ms: int) -> None:
+    """What this node told the giver of the data, after a restore 补回撤回: the consent, if it is here again, stays withdrawn."""
+    row = await tx.fetchrow(
+        "SELECT c.subject FROM consent c WHERE c.id::text = $1 AND NOT EXISTS"
+        " (SELECT FROM consent_withdrawal w WHERE w.subject = c.subject AND w.consent_id = c.id)", consent_id,
+    )  # fmt: skip
+    if row is None:
+        return
+    leaf = await transparency.append(tx, "consent.withdrawn", jcs({"consent": consent_id, "withdrawn": at_ms, "v": 1}))
+    await tx.execute(
+        "INSERT INTO consent_withdrawal (subject, consent_id, at, channel, leaf) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0), 'h5', $4)"
+        " ON CONFLICT DO NOTHING", row["subject"], consent_id, at_ms, str(leaf.id),
+    )  # fmt: skip
+    await withdrawal_told(tx, node, row["subject"], consent_id)
+
+
 async def withdrawal_told(tx: Tx, node: Node, subject: str, consent_id: str) -> None:
     """The giver of the data has been written to about this withdrawal (已告知提供方)."""
     await tx.execute(

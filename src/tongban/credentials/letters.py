@@ -17,6 +17,7 @@ from tongban.credentials.actions import (
     looks,
     papers,
     prints,
+    reinstate,
     reports,
     share,
     status,
@@ -212,4 +213,10 @@ CALLS = {
     share.DOWNLOAD: share.download,
     share.VERIFY: share.verify,
     file_check.VERIFY_FILE: file_check.verify_file,
+}
+REINSTATE = {
+    ("credential.status_list", 1): reinstate.list_came_home,
+    # sent again as it is: the state it tells of is put back by the list
+    ("credential.changed", 1): None,
+    ("credential.ended", 1): None,
 }

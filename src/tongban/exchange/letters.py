@@ -107,3 +107,11 @@ LETTERS = {
         "correction.asked", "correction.answered", "consent.withdrawn", "complaint.opened", "complaint.answered",
     )
 }  # fmt: skip
+
+
+async def withdrawal_came_home(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """Our own `consent.withdrawn` after a restore: what a person took back stays taken back."""
+    await consent.withdrawn_again(tx, node, str(letter.body["id"]), int(letter.body["at"]))
+
+
+REINSTATE = {("consent.withdrawn", 1): withdrawal_came_home}

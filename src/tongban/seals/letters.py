@@ -17,3 +17,11 @@ async def anchor(tx: Tx, node: Node, letter: federation.Letter) -> None:
 
 
 LETTERS = {("seals.anchor", 1): anchor}
+
+
+async def anchor_came_home(tx: Tx, node: Node, letter: federation.Letter) -> None:
+    """Our own `seals.anchor` after a restore: seals that were ended or suspended since the backup are so again."""
+    await actions.told_again(tx, node, datetime.fromtimestamp(letter.at / 1000, UTC), letter.body)
+
+
+REINSTATE = {("seals.anchor", 1): anchor_came_home}

@@ -84,15 +84,24 @@ async def hand_over(tx: Tx, node: Node, subject: str, to: str, move: str) -> fro
     for first in range(0, len(found), _IN_ONE_LETTER):
         load = Load(id=move, subject=subject, mandates=tuple(_carried(one) for one in found[first : first + _IN_ONE_LETTER]))
         await federation.send(tx, node, to=to, kind=KIND, about=f"mandates:{move}", body=load)
+    await left_again(tx, node, subject, to)
+    hear = {one.agent_node for one in found}.union(*(one.shown for one in found))
+    hear |= {one.granted_node for one in found if one.basis not in BY_LAW}
+    return frozenset(hear - {node.id, to})
+
+
+async def left_again(tx: Tx, node: Node, subject: str, to: str) -> None:
+    """The mandates of an account that left: those of which no side is here any more are gone 授权离开本节点."""
+    rows = await tx.fetch(
+        f"SELECT id FROM mandate WHERE told_by = '' AND state IN ('arriving','offered','active') AND $1 IN (agent, {_SPEAKER})"
+        " AND $2 IN (agent_node, granted_node)", subject, node.id,
+    )  # fmt: skip
     await repoint(tx, node, subject, origin=node.id, to=to)
     await tx.execute(
         "UPDATE mandate SET state = 'moved', moved_to = $2, over_at = $3, over_why = 'moved' WHERE id = ANY($1::uuid[])"
         " AND agent_node <> $4 AND granted_node <> $4",
-        [one.id for one in found], to, node.clock.now(), node.id,
+        [row["id"] for row in rows], to, node.clock.now(), node.id,
     )  # fmt: skip
-    hear = {one.agent_node for one in found}.union(*(one.shown for one in found))
-    hear |= {one.granted_node for one in found if one.basis not in BY_LAW}
-    return frozenset(hear - {node.id, to})
 
 
 def _carried(one: Mandate) -> Carried:

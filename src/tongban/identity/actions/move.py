@@ -299,6 +299,22 @@ async def _release(tx: Tx, node: Node, move: str) -> None:
     log("identity.account_let_go", peer=to)
 
 
+async def left_again(tx: Tx, node: Node, move: str, subject: str, to: str) -> None:
+    """Our own letter says that this account left, and the database was put back to before that 补回搬走: it is closed here again."""
+    if await tx.fetchval("SELECT status FROM account WHERE subject = $1 FOR UPDATE", subject) not in ("open", "restricted"):
+        return
+    now = node.clock.now()
+    await mandates_moving.left_again(tx, node, subject, to)
+    await ending.leave_everywhere(tx, node, subject, "moved")
+    await tx.execute("UPDATE authenticator SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", subject, now)
+    await tx.execute(
+        "UPDATE account SET status = 'moved', moved_to = $2, moved_at = $3, home_statement = NULL, statement_until = NULL WHERE subject = $1",
+        subject, to, now,
+    )  # fmt: skip
+    await tx.execute("UPDATE person SET home = $2 WHERE subject = $1", subject, to)
+    await tx.execute("UPDATE account_move SET state = 'released', ended_at = $2 WHERE id::text = $1 AND side = 'from' AND state = 'waiting'", move, now)
+
+
 async def moved_elsewhere(tx: Tx, node: Node, origin: str, subject: str, to: str) -> None:
     """The home of a visitor, or of one side of a mandate, moved 对方搬了家: on the word of the old home only."""
     await tx.execute("UPDATE person SET home = $3 WHERE subject = $1 AND home = $2", subject, origin, to)

@@ -5,11 +5,10 @@ Requirements R-301, R-303, R-304. A new file: write its LETTERS and CALLS and na
 
 from __future__ import annotations
 
-from tongban.identity.letters import accounts, disputes, mandates, sessions
+from tongban.identity.letters import accounts, disputes, mandates, reinstate, sessions
 from tongban.identity.letters.words import Calls, Letters
 
 _FILES = (accounts, disputes, mandates, sessions)
 LETTERS: Letters = {kind: handler for one in _FILES for kind, handler in one.LETTERS.items()}
 CALLS: Calls = {service: handler for one in _FILES for service, handler in one.CALLS.items()}
-# after a restore these are sent again as they are: a session that ended stays ended, there is nothing to put back
-REINSTATE = {("session.ended", 1): None, ("session.left", 1): None}
+REINSTATE = reinstate.REINSTATE

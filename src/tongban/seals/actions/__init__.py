@@ -5,7 +5,7 @@ from tongban.seals.actions.custody import accept, agree, decline, hand_over
 from tongban.seals.actions.make import ensure_seal, make_seal
 from tongban.seals.actions.request import ask_use, decide_use
 from tongban.seals.actions.standing import lose, resume, revoke_seal, suspend
-from tongban.seals.actions.trust import learn, set_up, tell
+from tongban.seals.actions.trust import learn, set_up, tell, told_again
 from tongban.seals.actions.use import seal_document, seal_pdf
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "set_up",
     "suspend",
     "tell",
+    "told_again",
 ]

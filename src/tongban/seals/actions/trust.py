@@ -147,6 +147,22 @@ async def learn(tx: Tx, origin: str, at: datetime, body: dict[str, object]) -> N
             )  # fmt: skip
 
 
+async def told_again(tx: Tx, node: Node, at: datetime, body: dict[str, object]) -> None:
+    """Our own letter came home after a restore (补回): a seal that was ended or suspended is so again, with the moments told."""
+    await learn(tx, node.id, at, body)
+    await tx.execute(
+        "UPDATE seal s SET state = 'revoked', revoked_at = r.revoked_at, revoke_reason = '恢复数据后补记', end_kind = coalesce((SELECT t.state FROM"
+        " seal_status t WHERE t.node = r.node AND t.es_id = r.es_id AND t.state <> 'suspended' LIMIT 1), 'revoked')"
+        " FROM seal_revoked r WHERE r.node = $1 AND r.es_id = s.es_id AND s.state <> 'revoked'",
+        node.id,
+    )  # fmt: skip
+    stopped = "EXISTS (SELECT FROM seal_status t WHERE t.node = $1 AND t.es_id = s.es_id AND t.state = 'suspended' AND t.ends IS NULL)"
+    await tx.execute(f"UPDATE seal s SET state = 'suspended', suspended_at = $2 WHERE s.state = 'active' AND {stopped}", node.id, at)
+    await tx.execute(
+        f"UPDATE seal s SET state = 'active', suspended_at = NULL, suspended_by = '' WHERE s.state = 'suspended' AND NOT {stopped}", node.id
+    )
+
+
 def _own(origin: str, said: object) -> list[dict[str, Any]]:
     """What is said of the node's own seals; the rest is left out and noted."""
     rows = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
