@@ -56,20 +56,7 @@ async def test_everything_of_her_and_nothing_of_three_others(country):
     await lives(home, subject, "演示她", 201)
     for number, one in enumerate(others):
         await lives(home, one, f"演示别人{number}", 100 + number)
-    async with home.db.transaction() as tx:
-        copy = await asking.ask(tx, home, make.her(subject), whole=True)
-    await gathering.step(home, subject, copy.id)
-    for name in make.OTHERS:
-        await sharing.make_shares(nodes[name])
-    await gathering.step(home, subject, copy.id)
-    async with home.db.reading() as tx:
-        done = await copy_of(tx, home, subject, copy.id)
-    assert (done.state, done.left_out) == ("ready", 0)
-    async with home.db.transaction() as tx:
-        _, word = await asking.show_word(tx, home, make.her(subject), copy.id)
-    async with home.db.transaction() as tx:
-        download = await asking.begin_download(tx, home, make.her(subject), copy.id)
-    files = make.unlock(b"".join([piece async for piece in download.content]), word)
+    files = await copied(nodes, subject, whole=True)
     everything = b"\n".join([*files.values(), *(name.encode() for name in files)])
 
     known = register[subject]
@@ -82,6 +69,30 @@ async def test_everything_of_her_and_nothing_of_three_others(country):
             assert told.encode() not in everything, told
         assert picture(100 + number) not in files.values()
     await _every_table(nodes, subject, files)
+
+    simple = b"\n".join((await copied(nodes, subject, whole=False)).values())
+    assert known.name.reveal().encode() in simple
+    assert known.number.reveal().encode() not in simple, "the number of a document is for level 3"
+    assert picture(201) not in simple
+
+
+async def copied(nodes, subject, *, whole):
+    """Every file of a copy made now."""
+    home, actor = nodes[make.HOME], make.her(subject)
+    async with home.db.transaction() as tx:
+        copy = await asking.ask(tx, home, actor, whole=whole)
+    await gathering.step(home, subject, copy.id)
+    for name in make.OTHERS:
+        await sharing.make_shares(nodes[name])
+    await gathering.step(home, subject, copy.id)
+    async with home.db.reading() as tx:
+        done = await copy_of(tx, home, subject, copy.id)
+    assert (done.state, done.left_out) == ("ready", 0)
+    async with home.db.transaction() as tx:
+        _, word = await asking.show_word(tx, home, actor, copy.id)
+    async with home.db.transaction() as tx:
+        download = await asking.begin_download(tx, home, actor, copy.id)
+    return make.unlock(b"".join([piece async for piece in download.content]), word)
 
 
 async def _every_table(nodes, subject, files):
