@@ -146,8 +146,9 @@ async def test_the_same_letter_twice_and_a_liar_have_no_effect(nodes: dict[str, 
     await sign_in(browser, home, WHO)  # a fresh account, after the first was closed
     await roam(browser, away)
     subject = await subject_at(home)
-    async with home.db.reading() as tx:
-        before = str(await tx.fetchval("SELECT id FROM left_behind LIMIT 1"))
+    before = uuid7()
+    async with away.db.transaction() as tx:
+        await tx.execute("INSERT INTO left_behind (id, origin, result, done_at) VALUES ($1, $2, 'erased', $3)", before, HOME, away.clock.now())
     again = leaving.Told(id=before, subject=subject, at=home.clock.ms())
     lie = leaving.Told(id=uuid7(), subject=subject, at=home.clock.ms())
     for origin, said in ((HOME, again), (REGISTER, lie)):
