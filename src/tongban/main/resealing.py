@@ -184,8 +184,8 @@ def _ways(column: Column, first: _Way | None, wanted: str) -> Iterator[_Way]:
             yield _Way(group, (one,), "")
     for group in groups:
         for pair in permutations(column.others[:12], 2):
-            yield _Way(group, pair, ":")
-            yield _Way(group, pair, "")
+            for joint in (":", ".", ""):
+                yield _Way(group, pair, joint)
 
 
 def _place(way: _Way, row: Any) -> str:

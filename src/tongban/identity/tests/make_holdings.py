@@ -136,7 +136,7 @@ SAMPLES = {
     "guardian_entry": Sample(row=_guardian, says=1, person="subject, guardian_subject"),
     "org_entry": Sample(row=_company, says=3, person="legal_subject"),
     "access_reason": Sample(row=plain(kind="case")),
-    "break_glass": Sample(row=lambda *_: {}),
+    "break_glass": Sample(row=lambda *_: {"staff": "s1", "told": "s2"}),
     "break_glass_person": Sample(row=_glass, left="subject = $1 AND octet_length(ref) = 30"),
     "counter_check": Sample(row=lambda _, who, mark: {"subject": who, "hall": f"{mark}大厅"}, says=1, ends=at("expires_at")),
     "counter_visit": Sample(row=lambda _, who, mark: {"subject": who, "unit": f"{mark}窗口"}, says=1, ends=at("until")),
@@ -151,5 +151,5 @@ SAMPLES = {
         row=lambda node, who, mark: {**sealed("account", by="subject", contact=("phone",), phone="手机号")(node, who, mark), "proof": 2}, says=1,
         ends=at("moved_at", status="moved"),
     ),
-    "home_index": Sample(row=lambda *_: {}),
+    "home_index": Sample(row=lambda *_: {"kind": "phone"}),
 }  # fmt: skip
