@@ -59,16 +59,16 @@ async def codes(node: Node, count: int) -> list[str]:
     ]  # fmt: skip
 
 
-async def bare(node: Node, texts: list[str]) -> float:
-    """Signatures a second, nothing else, in a thread as the server does it."""
+async def bare(node: Node, texts: list[str]) -> tuple[float, float]:
+    """Signatures a second, nothing else, in a thread as the server does it, and their processor ms each."""
     public = (await signer_of(node)).public
     parts = [cbor2.loads(base45.decode(text[4:])) for text in texts]
     pairs = [(presentation.signed_bytes(one[0], one[2]), one[3]) for one in parts]
 
-    def turn() -> float:
-        begin = time.perf_counter()
+    def turn() -> tuple[float, float]:
+        begin, spent = time.perf_counter(), time.thread_time()
         assert all(public.verify(data, signature) for data, signature in pairs)
-        return len(pairs) / (time.perf_counter() - begin)
+        return len(pairs) / (time.perf_counter() - begin), (time.thread_time() - spent) * 1000 / len(pairs)
 
     return await asyncio.to_thread(turn)
 
@@ -125,20 +125,20 @@ async def measure(node: Node) -> None:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {bound.key}"}) as session:
         await batches(session, base, await codes(node, BATCH * 2))
         for number in range(ROUNDS):
-            limit = await bare(node, await codes(node, BATCH * 8))
+            limit, alone = await bare(node, await codes(node, BATCH * 8))
             figure = await batches(session, base, await codes(node, BATCH * 8))
             one, spent = await singles(node, port, bound.key, SINGLE)
             if number:
-                rates.append((limit, figure, one, spent))
+                rates.append((limit, figure, one, spent, alone))
     server.should_exit = True
     await task
-    limit, figure, one, spent = (statistics.median(each) for each in zip(*rates, strict=True))
+    limit, figure, one, spent, alone = (statistics.median(each) for each in zip(*rates, strict=True))
     print(
-        f"  bare SM2 verify {limit:.0f}/s; over {CONNECTIONS} connections one a request with home and record {one:.0f}/s, {spent:.2f} ms of the server's "
+        f"  bare SM2 verify {limit:.0f}/s, {alone:.2f} ms of a processor each; over {CONNECTIONS} connections one a request with home and record {one:.0f}/s, {spent:.2f} ms of the server's "
         f"processor each; in batches of {BATCH} {figure:.0f}/s; {busy()}"
     )
-    print(line("verify-http-batches", figure, "per_s", statistics.median(two / one for one, two, _, _ in rates), "bare-SM2-verify", TARGET))
-    print(line("verify-http", one, "per_s", statistics.median(three / one for one, _, three, _ in rates), "bare-SM2-verify", TARGET))
+    print(line("verify-http-batches", figure, "per_s", statistics.median(two / one for one, two, *_ in rates), "bare-SM2-verify", TARGET))
+    print(line("verify-http", one, "per_s", statistics.median(three / one for one, _, three, *_ in rates), "bare-SM2-verify", TARGET))
 
 
 async def main() -> None:
