@@ -80,6 +80,7 @@ async def fill(node: Node, count: int) -> None:
     async with node.db.reading() as tx:
         await tx.execute("ANALYZE account")
         await tx.execute("ANALYZE person")
+        await tx.execute("ANALYZE credential_request")
 
 
 @asynccontextmanager
