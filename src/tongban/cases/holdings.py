@@ -8,7 +8,7 @@ from typing import Any
 
 from tongban import catalogue, evidence, federation
 from tongban.cases.actions.closing import MIRROR_DAYS, MIRROR_OVER, end_mirrors
-from tongban.cases.actions.leaving import leave, leave_drafts
+from tongban.cases.actions.leaving import leave, leave_drafts, leave_sent
 from tongban.cases.model import Answers, Case, Mirror, Submission
 from tongban.cases.queries import rows
 from tongban.cases.rules import moves, wording
@@ -208,7 +208,9 @@ HOLDINGS = (
     ),
     Holding(table="case_history", title="办理经过", copy=_history, not_erased=_WITH_FILE, no_term=_BY_ARCHIVE),
     Holding(table="case_clock", title="办理时限", not_copied="期限已写在“受理部门的办件”里", not_erased=_WITH_FILE, no_term=_BY_ARCHIVE),
-    Holding(table="case_material", title="办件材料对应", not_copied="只是编号的对应，文件在“我的材料”里", not_erased=_WITH_FILE, no_term=_BY_ARCHIVE),
+    Holding(
+        table="case_material", title="办件材料对应", not_copied="只是编号的对应，文件在“我的材料”里", erase=leave_sent, no_term=_BY_ARCHIVE,
+    ),
     Holding(
         table="case_document", title="办件文书",
         copy=copier("case_document", plain("文书", "title"), time("时间", "made_at"), order="made_at DESC, id DESC"), files=Files(_papers, _paper),

@@ -186,7 +186,7 @@ HOLDINGS = (
     ),
     Holding(
         table="credential_print_job", title="大厅打印单", not_copied="大厅按单号打印，不记是谁的账号；同一单在“领证单”里",
-        not_erased="大厅按单号打印，找不到是谁的账号；办完后文件立即清空",
+        not_erased="大厅按单号打印，找不到是谁的账号；办完后文件立即清空", stays="在大厅领过纸质证照的，领取登记上你签的名字保留 3 年。",
         term=Term(kept=_THREE_YEARS, past=_PRINT_ENDED, subject="", source=_PRINTS),
     ),
     Holding(

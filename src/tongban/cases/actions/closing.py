@@ -129,7 +129,7 @@ async def end_mirrors(tx: Tx, node: Node, before: datetime) -> int:  # noqa: ARG
         " AND NOT on_hold(subject, number) RETURNING subject, id",
         before,
     )
-    for table in ("case_request", "case_opened", "case_claim"):
+    for table in ("case_request", "case_opened", "case_claim", "case_material"):
         await tx.execute(
             f"DELETE FROM {table} t USING unnest($1::text[], $2::uuid[]) AS g (subject, id) WHERE t.subject = g.subject AND t.case_id = g.id",
             [row["subject"] for row in gone], [row["id"] for row in gone],

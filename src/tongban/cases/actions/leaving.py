@@ -65,6 +65,14 @@ async def cut_loose_ended(node: Node) -> None:
             await node.person_keys.forget(tx, row["subject"], "file")
 
 
+async def leave_sent(tx: Tx, _: Node, subject: str) -> int:
+    """Delete which files went with cases of other nodes (删寄出的对应); those of cases here go with their file."""
+    gone = await tx.fetch(
+        "DELETE FROM case_material WHERE subject = $1 AND case_id NOT IN (SELECT r.id FROM case_record r) RETURNING 1", subject
+    )
+    return len(gone)
+
+
 async def leave_drafts(tx: Tx, _: Node, subject: str) -> int:
     """Delete this person's drafts; what they filled in for another stays that person's (删草稿)."""
     gone = await tx.fetch("DELETE FROM draft WHERE subject = $1 RETURNING 1", subject)

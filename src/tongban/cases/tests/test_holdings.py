@@ -25,6 +25,7 @@ SAMPLES = {
     "case_offer": Sample(
         row=lambda _, who, mark: {"subject": who, "way": "in", "answer": "declined", "item_name": f"{mark}事项"}, says=1, ends=lambda at: {"answered_at": at}
     ),
+    "case_material": Sample(),
     "case_claim": Sample(ends=lambda at: {"came_at": at}),
 }
 
@@ -113,7 +114,8 @@ async def test_a_mirror_is_emptied_thirty_days_after_its_end_and_the_link_stays(
     assert (row["办件编号"], "填的内容" in row) == (mine.number, False)
     async with node.db.reading() as tx:
         assert await tx.fetchval("SELECT octet_length(view) + octet_length(form) FROM case_mirror WHERE id = $1", mine.id) == 0
-        assert await tx.fetchval("SELECT count(*) FROM case_opened WHERE case_id = $1", mine.id) == 0
+        for table in ("case_opened", "case_material"):
+            assert await tx.fetchval(f"SELECT count(*) FROM {table} WHERE case_id = $1", mine.id) == 0, table
     browser = make.Browser(node, make.citizen(who))
     page = (await browser.get("/cases")).text
     assert "更早办完的" in page
