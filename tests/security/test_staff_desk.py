@@ -26,7 +26,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),
     "/staff/holds": ("privacy.hold_propose", "privacy.hold_approve"), "/staff/retention": ("privacy.retention_see",),
     "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",), "/staff/seals/apply": ("seals.apply",),
-    "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/corrections": ("exchange.propose", "exchange.approve"),
+    "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/complaints": ("exchange.propose", "exchange.approve"),
+    "/staff/sharing/corrections": ("exchange.propose", "exchange.approve"),
     "/staff/sharing/demands": ("exchange.propose", "exchange.approve"), "/staff/sharing/log": ("exchange.audit",),
     "/staff/sharing/resources": ("exchange.propose", "exchange.approve"), "/staff/verifiers": ("credentials.verifiers",),
 }  # fmt: skip
