@@ -516,7 +516,7 @@ async def test_a_parcel_nobody_asked_for_opens_nothing(nodes: dict[str, Node]) -
         await move.arrived(tx, away, HOME, parcel)
         assert await tx.fetchval("SELECT count(*) FROM account_move WHERE subject = $1", parcel.subject) == 0
         await subjects.put_visitor(tx, away, parcel.subject, home=HOME, proof=2, name_masked="无*")
-        await move.moved_elsewhere(tx, "mps", parcel.subject, "mps")
+        await move.moved_elsewhere(tx, away, "mps", parcel.subject, "mps")
         assert await identity.home_of(tx, parcel.subject) == HOME
     async with hub.db.transaction() as tx:
         await introduce.remember(tx, hub, HOME, number=None, phone="19900000002")
