@@ -161,7 +161,7 @@ _MEMBERS = ("kty", "crv", "x", "y")
 @lru_cache(maxsize=1024)
 def _public(alg: Alg, *members: object) -> OKPKey | ECKey:
     """The key of the four members that make it, read in once: the same phones and clients come again and again."""
-    public = {name: value for name, value in zip(_MEMBERS, members, strict=True) if isinstance(value, str)}
+    public: dict[str, Any] = {name: value for name, value in zip(_MEMBERS, members, strict=True) if isinstance(value, str)}
     return OKPKey.import_key(public) if alg == "Ed25519" else ECKey.import_key(public)
 
 
