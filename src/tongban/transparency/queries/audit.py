@@ -148,7 +148,8 @@ async def _pages(tx: Tx, size: int) -> AsyncIterator[_Page]:
 
 async def _read(tx: Tx, start: int, end: int) -> _Page:
     """Two looks at ranges of keys. OFFSET 0 keeps each row's look a look by its key: joined freely, the planner prefers reading the
-    whole table, once for every page."""
+    whole table, once for every page.
+    """
     entries = await tx.fetch(
         "SELECT e.index, e.leaf_id, l.id, l.kind, l.at_ms, l.salt, l.fact, l.commitment FROM log_entry e LEFT JOIN LATERAL"
         " (SELECT * FROM log_leaf WHERE id = e.leaf_id OFFSET 0) AS l ON true WHERE e.index >= $1 AND e.index < $2",
