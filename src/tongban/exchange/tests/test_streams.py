@@ -240,7 +240,7 @@ async def test_quota_and_the_end_of_a_grant_stop_the_next_piece(nodes):
     async with nodes["samr"].db.transaction() as tx:
         await tx.execute("UPDATE data_grant SET quota_per_day = 2 WHERE resource = $1", RESOURCE)
     rows, end = await take(nodes)
-    assert (len(rows), end.reason) == (2 * PIECE, "quota")
+    assert (len(rows), end and end.reason) == (2 * PIECE, "quota"), "more pieces than the grant had left"
     async with nodes["samr"].db.transaction() as tx:
         await tx.execute("UPDATE data_grant SET state = 'ended' WHERE resource = $1", RESOURCE)
     assert (await take(nodes))[1].reason == "no_grant"
