@@ -22,7 +22,8 @@ from tongban.seals.model import Box, Document, Image, Line, Mark, Page, Text
 from tongban.seals.rules import fonts
 
 MM: Final = 72 / 25.4
-# reportlab keeps fonts by name for the whole process; one document at a time puts its own in and takes them out
+# reportlab keeps fonts for the whole process, by name and by face, and gives a known face its first font, whatever is in
+# it: one document at a time puts its own in and takes them out again
 _lock = threading.Lock()
 
 
@@ -40,7 +41,7 @@ def build_pdf(document: Document) -> bytes:
             return _drawn(document, names)
         finally:
             for name in names.values():
-                pdfmetrics._fonts.pop(name, None)  # noqa: SLF001  the library has no verb for it
+                pdfmetrics.getFont(name).unregister()
 
 
 def _put_in(face: fonts.Face, font: bytes) -> str:

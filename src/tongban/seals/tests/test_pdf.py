@@ -39,6 +39,15 @@ def test_same_document_same_bytes(plain):
     assert len(plain) < 60_000
 
 
+def test_a_second_document_has_its_own_characters(plain):
+    """The fonts of one document are no part of the next: each character drawn has a glyph in the font it names."""
+    later = pdf.build_pdf(msgspec.structs.replace(make.document(), pages=(Page((Text(20, 20, "重庆市渝中区解放碑", 4, "sans"), Text(20, 30, "霄汉", 4, "serif"))),)))
+    fonts = pdf_reading.read(later).root["/Pages"]["/Kids"][0]["/Resources"]["/Font"]
+    named = b"".join(fonts[one]["/ToUnicode"].data for one in fonts if "/ToUnicode" in fonts[one]).upper()
+    assert [char for char in "重庆市渝中区解放碑霄汉" if b"<%04X>" % ord(char) not in named] == []
+    assert plain == pdf.build_pdf(make.document())
+
+
 def test_a_character_without_a_glyph_is_an_error_here_too():
     with pytest.raises(errors.MissingGlyph):
         pdf.build_pdf(Document("1", "t", "a", make.AT, (Page((Text(10, 10, "人\U0003106c"),)),)))
