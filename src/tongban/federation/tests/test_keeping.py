@@ -226,6 +226,8 @@ async def as_found(value):
 
 async def test_a_snapshot_part_that_was_changed_is_not_loaded(nodes):
     a, b = nodes[A], nodes[B]
+    await write(a, 50, to="*", kind="demo.note", about="demo:changed")
+    await stamp(a)
     await take_snapshot(a)
     async with a.db.transaction() as tx:
         await tx.execute("UPDATE node_snapshot_part SET content = replace(encode(content, 'escape'), '50', '99')::bytea WHERE kind = 'demo.note'")
