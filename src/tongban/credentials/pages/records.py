@@ -80,6 +80,7 @@ async def delete(
     """删除出示记录: all of this card's at once."""
     actor.require(LEVEL)
     await ui.form(request)
+    await card_of(node, actor, str(card_id))  # somebody else's card is not found
     async with node.db.transaction() as tx:
         await forgetting.forget_views(tx, actor, str(card_id))
     return ui.see_other(f"/wallet/{card_id}/records?done=deleted")
