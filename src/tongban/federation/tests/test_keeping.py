@@ -234,6 +234,11 @@ async def test_a_snapshot_part_that_was_changed_is_not_loaded(nodes):
     async with b.db.transaction() as tx:
         await tx.execute("UPDATE letter_cursor SET seq = 0 WHERE origin = $1", A)
     assert await load_snapshot(b, A, (A,)) is None, "changed snapshot loaded"
+    async with a.db.transaction() as tx:  # facts left out, each that remains being whole
+        await tx.execute("UPDATE node_snapshot_part SET content = '' WHERE kind = 'demo.note'")
+    async with b.db.transaction() as tx:
+        await tx.execute("UPDATE letter_cursor SET seq = 0 WHERE origin = $1", A)
+    assert await load_snapshot(b, A, (A,)) is None, "changed snapshot loaded"
 
 
 async def test_replaced_letters_lose_their_body_after_thirty_days_and_a_reader_passes_them(nodes):
