@@ -11,15 +11,23 @@ from datetime import timedelta
 from tongban.kernel.clock import SystemClock
 from tongban.main.demo.tour import Story, after, desk, licence, person, walk
 from tongban.main.demo.tour.story import one_time_code
+from tongban.main.demo.visitor import Page
 
 COMPANY, MEDICAL = "内资公司设立登记", "12500000DEM00003002002099903000"
 
 
 async def company(story: Story) -> None:
     """The item of 成都, found by name as soon as its app is told here."""
-    her = story.browser("her")
-    await story.until(lambda: her.get(f"{story.home}/search?q={COMPANY}"), "成都", seconds=30)
-    story.kept["item"] = next(href for _, href in her.page.links if href.startswith("/s/11510100")).removeprefix("/s/")
+    her, found = story.browser("her"), []
+
+    async def look() -> Page:
+        page = await her.get(f"{story.home}/search?q={COMPANY}")
+        found[:] = [href for _, href in page.links if href.startswith("/s/11510100")]
+        page.text += " FOUND" if found else ""
+        return page
+
+    await story.until(look, "FOUND", seconds=30)
+    story.kept["item"] = found[0].removeprefix("/s/")
 
 
 async def medical_case(story: Story) -> str:

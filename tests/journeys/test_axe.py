@@ -294,6 +294,8 @@ class World:
         await self._people()
         await self._staff()
         await self._print()
+        page = await one.browser("her").get(f"{one.owner}/me?from=500000")  # what a visitor reads at another node
+        assert page.url.startswith(f"{one.owner}/me"), page.url
 
     async def _draft(self) -> None:
         her, found = self.one.browser("her"), self.found

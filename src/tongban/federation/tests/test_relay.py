@@ -239,7 +239,7 @@ def test_the_doors_are_those_of_the_page():
     paths = {path for handler in api.routes for path in handler.paths}
     assert paths == {
         f"/federation/{one}" for one in (
-            "directory", "letters", "chain", "snapshot", "enrol", "enrol/{enrolment:str}", "call/{service:str}", "renew",
+            "directory", "letters", "chain", "snapshot", "enrol", "enrol/{enrolment:str}", "call/{service:str}", "stream/{service:str}", "renew",
             "revoke", "diverged", "returned", "crl",
         )
     }  # fmt: skip

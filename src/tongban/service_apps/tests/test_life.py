@@ -242,7 +242,7 @@ async def test_a_demo_node_takes_its_apps_through_the_same_gate(node):
         await seed_demo(node)
     async with node.db.reading() as tx:
         apps = await service_apps.apps(tx)
-    assert sorted(one.name for one in apps) == ["企业开办", "出生户口登记", "社保卡服务"]
+    assert sorted(one.name for one in apps) == ["企业开办", "养老保险转移", "出生户口登记", "社保卡服务"]
     assert {one.state for one in apps} == {"published"}
 
 
