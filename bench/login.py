@@ -21,22 +21,22 @@ from _nation import busy, nation
 HOME = "500000"
 WANTED, STEP = 32, 0.1  # logins a second on two processors; seconds
 WORKERS = 4
+"""As many apps, each with its own people: one app alone may ask so many times a second and no more."""
 POOL = 400
 """People who sign in while it is measured; each consented before, as somebody who comes back has."""
 
 
-async def logins(app: App, people: list[int], seconds: float) -> tuple[int, float, list[float]]:
-    """(logins, seconds, seconds of each step) by a few people at a time."""
+async def logins(apps: list[App], people: list[int], seconds: float) -> tuple[int, float, list[float]]:
+    """(logins, seconds, seconds of each step) by one person of each app at a time."""
     steps: list[float] = []
-    crowd = Crowd(people)
     done, end, started = [0], time.perf_counter() + seconds, time.perf_counter()
 
-    async def one() -> None:
+    async def one(app: App, crowd: Crowd) -> None:
         while time.perf_counter() < end:
             await crowd.sign_in(app, steps)
             done[0] += 1
 
-    await asyncio.gather(*(one() for _ in range(WORKERS)))
+    await asyncio.gather(*(one(app, Crowd(people[at :: len(apps)])) for at, app in enumerate(apps)))
     return done[0], time.perf_counter() - started, steps
 
 
@@ -85,19 +85,20 @@ async def main() -> None:
             started = time.perf_counter()
             await fill(node, args.accounts)
             print(f"{args.accounts} accounts in {time.perf_counter() - started:.0f} s", flush=True)
-            app = App(settings.base_url, await client_of(node), http)
+            apps = [App(settings.base_url, await client_of(node), http) for _ in range(WORKERS)]
             people = random.sample(range(args.accounts), min(POOL, max(10, args.accounts // 50)))
-            for index in people:
-                await sign_in(app, Person(app.base, http, []), index)
+            for index, person in enumerate(people):
+                app = apps[index % len(apps)]
+                await sign_in(app, Person(app.base, http, []), person)
             pid = made.members[HOME].process.pid
             async with node.db.reading() as tx:
                 wrote = int(await tx.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
             node_cpu, db_cpu = cpu_seconds(pid), database_cpu(made)
-            count, seconds, steps = await logins(app, people, args.seconds)
+            count, seconds, steps = await logins(apps, people, args.seconds)
             node_cpu, db_cpu = cpu_seconds(pid) - node_cpu, database_cpu(made) - db_cpu
             async with node.db.reading() as tx:
                 wrote = int(await tx.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")) - wrote
-            asked_statements = await statements(made, app, people)
+            asked_statements = await statements(made, apps[0], people[:: len(apps)])
             print(f"{count} logins in {seconds:.1f} s, {len(steps) / count:.1f} requests each; {busy()}")
             print(f"a login: node {node_cpu / count * 1000:.1f} ms CPU, database {db_cpu / count * 1000:.1f} ms CPU, "
                   f"{asked_statements:.1f} statements, {wrote / count:.1f} transactions that wrote (the clocks' included)")  # fmt: skip
