@@ -13,7 +13,7 @@ from _login import App, Person, client_of, database_cpu, fill, opened, sign_in
 from _nation import busy, nation
 
 HOME = "500000"
-WANTED, WORKERS, SECONDS = 240, 6, 12  # a second a core
+WANTED, WORKERS, SECONDS = 240, 16, 12  # a second a core
 
 
 async def main() -> None:
