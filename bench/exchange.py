@@ -18,7 +18,7 @@ from datetime import date
 
 import msgspec
 from _line import line
-from _load import cpu_seconds
+from _load import cpu_seconds, tree_seconds
 from _login import database_cpu, number_of, opened
 from _nation import busy, nation
 
@@ -164,9 +164,9 @@ async def main() -> None:
         begun = time.perf_counter()
         requests = signed(signer, subjects, count, host)
         print(f"{count} questions signed, {count / (time.perf_counter() - begun):.0f} a second; {busy()}", flush=True)
-        before, db_before, own_before = cpu_seconds(pid), database_cpu(made), time.process_time()
+        before, db_before, own_before = tree_seconds(pid), database_cpu(made), time.process_time()
         seen, seconds = await offer(settings.bind_port, requests, RATE)
-        used, db_used, own_used = cpu_seconds(pid) - before, database_cpu(made) - db_before, time.process_time() - own_before
+        used, db_used, own_used = tree_seconds(pid) - before, database_cpu(made) - db_before, time.process_time() - own_before
         given = seen.statuses.get(200, 0)
         async with owner.db.reading() as tx:
             logged = await tx.fetchval("SELECT count(*) FROM exchange_message WHERE side = 'owner' AND outcome = 'given'")

@@ -28,6 +28,7 @@ from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import signatures
 from tongban.kernel.beside import beside, waiting
+from tongban.kernel.checker import next_door, true_signature
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, parse_object
@@ -124,11 +125,9 @@ async def _admit(node: Node, request: Incoming, candidate: Candidate | None) -> 
         signatures.check_digest(request.body, headers.get("content-digest"))
         if headers.get("content-type", "").strip() != ANSWER_TYPE:
             raise Problem("malformed")
-    await beside(
-        lambda: signatures.check_request_signature(
-            key, parameters, method=request.method, path=request.path, query=request.query, headers=headers
-        )
-    )
+    base, signature = signatures.request_signature(parameters, method=request.method, path=request.path, query=request.query, headers=headers)
+    if not await true_signature(key, base, signature):
+        raise signatures.BadMessage("bad_signature")
     await use_nonce(node, Used(caller, parameters.nonce, parameters.created, parameters.expires))
     note_word(node, caller)
     return Asked(caller, status, _until(headers), _idempotency_key(headers))
@@ -315,12 +314,13 @@ async def signed_headers(node: Node, found: Directory | None, request: Incoming,
     if bound is None or found is None or found.node(node.id) is None:
         return headers
     signer, now = office(node).signer(node, found), node.clock.ms() // 1000
-    signed = await beside(
-        lambda: signatures.sign_answer(
+
+    def sign() -> dict[str, str]:
+        return signatures.sign_answer(
             signer, status=reply.status, body=reply.body, content_type=reply.content_type, directory=version, request_signature=bound, now=now
         )
-    )
-    return headers | signed
+
+    return headers | (sign() if next_door() else await beside(sign))
 
 
 async def forget_old(node: Node) -> None:

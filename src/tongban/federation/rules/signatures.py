@@ -205,11 +205,17 @@ def check_request_signature(
     key: Sm2PublicKey, parameters: Parameters, *, method: str, path: str, query: str, headers: Mapping[str, str]
 ) -> None:
     """The signature is the key's over this very request; else `bad_signature`."""
+    base, signature = request_signature(parameters, method=method, path=path, query=query, headers=headers)
+    if not key.verify(base, signature):
+        raise BadMessage("bad_signature")
+
+
+def request_signature(parameters: Parameters, *, method: str, path: str, query: str, headers: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """What was signed of this very request, and the signature it carries. Raises BadMessage when either cannot be read."""
     base = request_base(
         method=method, path=path, query=query, headers=headers, parts=parameters.parts, params=parameters.raw
     )
-    if not key.verify(base, _signature_bytes(headers)):
-        raise BadMessage("bad_signature")
+    return base, _signature_bytes(headers)
 
 
 # ---- answers -------------------------------------------------------------------------------------------------
