@@ -245,7 +245,12 @@ async def test_more_than_the_processors_bear_is_turned_away_before_any_sm2_work(
     from tongban.federation.actions import answer
 
     asked = []
-    monkeypatch.setattr(signatures, "check_request_signature", lambda *_more, **_named: asked.append(1))
+
+    async def checked(*_more: object) -> bool:
+        asked.append(1)
+        return True
+
+    monkeypatch.setattr(answer, "true_signature", checked)
     monkeypatch.setattr(answer, "waiting", lambda: answer.MOST_WAITING)
     status, code, _, headers, _ = await ask(nodes)
     assert (status, code) == (503, "overloaded")
