@@ -98,10 +98,10 @@ async def test_t40_a_genuine_node_that_lies_is_named_by_all(desks: dict[str, Nod
         await federation.send(tx, liar, to="mps", kind="log.head", about=f"log:{LIAR}", body=body, open=True)
     false = body["head"]
     assert isinstance(false, dict)
-    await reached(mps, int(false["size"]))  # it believes the lie: nothing in it is wrong
+    await reached(mps, int(false["size"]))  # it believes the lie: nothing in it is wrong, unless the true log outran it on the way
     await grow(liar)
     fork = await named_by(mps)
-    assert transparency.named(fork.first.root) == false["root"]
+    assert false["root"] in {transparency.named(one.root) for one in (fork.first, fork.second)}
     await tasks.tell_forks(mps)
     for name in ("500000", "cn"):
         theirs = await named_by(desks[name])
