@@ -55,18 +55,19 @@ async def main() -> None:
     wanted = asked.parse_args().logins
     async with nation(20400, nodes=("cn", "mps", HOME), login_per_hour=10_000_000) as made, opened(made, HOME) as node:
         await fill(node, 2000)
-        app = App(made.settings(HOME).base_url, await client_of(node), node.http.session)
-        keys, people = Keys(app), random.sample(range(2000), min(POOL, max(100, wanted // 20)))
-        for index in people:
-            await keys.claims((await sign_in(app, Person(app.base, app.http, []), index))["id_token"])
-        crowd = Crowd(people)
+        base, http = made.settings(HOME).base_url, node.http.session
+        checked = [Keys(App(base, await client_of(node), http)) for _ in range(WORKERS)]  # one app alone may ask 50 times a second
+        people = random.sample(range(2000), min(POOL, max(100, wanted // 20)))
+        for at, index in enumerate(people):
+            keys = checked[at % WORKERS]
+            await keys.claims((await sign_in(keys.app, Person(base, http, []), index))["id_token"])
         done, failed, kids, started = [0], [], set(), time.perf_counter()
 
-        async def one() -> None:
+        async def one(keys: Keys, crowd: Crowd) -> None:
             while done[0] < wanted or (len(kids) <= TURNS and not failed):
                 done[0] += 1
                 try:
-                    told = await crowd.sign_in(app, [])
+                    told = await crowd.sign_in(keys.app, [])
                     await keys.claims(told["id_token"])
                     kids.add(tokens.kid_of(told["id_token"]))
                 except (RuntimeError, TokenRefused, OSError) as error:
@@ -78,7 +79,7 @@ async def main() -> None:
                     await asyncio.sleep(0.2)
                 await turn(made)
 
-        await asyncio.gather(turning(), *(one() for _ in range(WORKERS)))
+        await asyncio.gather(turning(), *(one(keys, Crowd(people[at::WORKERS])) for at, keys in enumerate(checked)))
         print(f"{done[0]} logins in {time.perf_counter() - started:.0f} s, keys turned {TURNS} times, {len(kids)} signed; {busy()}")
         for one_failure in failed[:3]:
             print(one_failure)
