@@ -8,6 +8,7 @@ from typing import Any
 from tongban import federation, transparency
 from tongban.credentials.actions import (
     at_home,
+    checking,
     ended,
     file_check,
     gather,
@@ -21,7 +22,6 @@ from tongban.credentials.actions import (
     reports,
     share,
     status,
-    together,
     verify,
     wallet,
 )
@@ -111,7 +111,7 @@ async def presented(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
 async def presented_many(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`credentials.presented_many` {v, looks}: as `presented` for up to 64 codes, {v, answers} in their order; fallback there: one by one."""
     asked = body.get("looks")
-    if not isinstance(asked, list) or not 1 <= len(asked) <= together.MOST or not all(isinstance(one, dict) for one in asked):
+    if not isinstance(asked, list) or not 1 <= len(asked) <= checking.MOST or not all(isinstance(one, dict) for one in asked):
         raise federation.CallRefused(400, "malformed")
     found = [_look(caller, one) for one in asked]
     async with node.db.transaction() as tx:

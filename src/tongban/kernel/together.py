@@ -19,24 +19,26 @@ _Got = TypeVar("_Got")
 
 
 class _Turn(Generic[_One, _Got]):
-    """Who waits at one node, and the task that works while somebody does."""
+    """Who waits at one node, and the tasks that work while somebody does."""
 
     def __init__(self) -> None:
         self.waiting: list[tuple[_One, asyncio.Future[_Got]]] = []
-        self.running: asyncio.Task[None] | None = None
+        self.running: set[asyncio.Task[None]] = set()
 
 
 class Together(Generic[_One, _Got]):
     """One kind of work that many calls need (合并办理): `await together(node, one)` gives what became of that one.
 
-    `work(node, ones)` gets at most `most` and answers one result for each, in their order; an exception among the results
+    `work(node, ones)` gets at most `most`, in at most `at_once` turns at a time, and answers one result for each, in their order; an exception among the results
     is raised to the one it belongs to. When a turn fails as a whole, each of it is tried alone, so that one that cannot be
     done is no hindrance to the others: the work must bear that (do all or nothing, or be on the safe side when done twice).
     Whoever gives up waiting before the turn begins is left out of it; afterwards the work is done all the same.
     """
 
-    def __init__(self, work: Callable[[Node, list[_One]], Awaitable[Sequence[_Got | BaseException]]], *, most: int = 200) -> None:
-        self._work, self._most = work, most
+    def __init__(
+        self, work: Callable[[Node, list[_One]], Awaitable[Sequence[_Got | BaseException]]], *, most: int = 200, at_once: int = 1
+    ) -> None:
+        self._work, self._most, self._at_once = work, most, at_once
         self._turns: WeakKeyDictionary[Node, _Turn[_One, _Got]] = WeakKeyDictionary()
 
     async def __call__(self, node: Node, one: _One) -> _Got:
@@ -45,9 +47,11 @@ class Together(Generic[_One, _Got]):
             turn = self._turns[node] = _Turn()
         mine: asyncio.Future[_Got] = asyncio.get_running_loop().create_future()
         turn.waiting.append((one, mine))
-        if turn.running is None:
+        if len(turn.running) < self._at_once:
             # a task of its own, in a context of its own: no caller's end is the end of the others
-            turn.running = asyncio.get_running_loop().create_task(self._run(node, turn), context=Context())
+            task = asyncio.get_running_loop().create_task(self._run(node, turn), context=Context())
+            turn.running.add(task)
+            task.add_done_callback(turn.running.discard)
         return await mine
 
     async def _run(self, node: Node, turn: _Turn[_One, _Got]) -> None:
@@ -58,12 +62,12 @@ class Together(Generic[_One, _Got]):
                 taken = [one for one in taken if not one[1].done()]
                 if taken:
                     await self._once(node, taken)
-        finally:
-            turn.running = None
-            for _, future in (*taken, *turn.waiting):  # only when this task itself was stopped
+        except asyncio.CancelledError:  # this task itself was stopped, with its node
+            for _, future in (*taken, *turn.waiting):
                 if not future.done():
                     future.cancel()
             turn.waiting = []
+            raise
 
     async def _once(self, node: Node, taken: list[tuple[_One, asyncio.Future[_Got]]]) -> None:
         results = await self._results(node, [one for one, _ in taken])

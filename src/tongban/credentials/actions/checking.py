@@ -4,7 +4,7 @@ Order: signature by the directory's key → time → once per verifier group →
 home is away: the state in the code with the time of its list, refused beyond 24 hours.
 
 Codes checked at the same time go together: their signatures in one thread, their rows in one transaction, the calls to one home in one
-call (`together`). Each still has its own verdict, its own line in its holder's record, and is taken once.
+call (`kernel/together`). Each still has its own verdict, its own line in its holder's record, and is taken once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tongban import federation
 from tongban.credentials.actions import verifiers
 from tongban.credentials.actions.looks import Look, Looked, looked_many
-from tongban.credentials.actions.together import Together
 from tongban.credentials.model import Browser, Shown, Unreadable, Verdict
 from tongban.credentials.queries.keys import key_finder, node_name
 from tongban.credentials.queries.types import purpose as find_purpose
@@ -31,8 +29,13 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.kernel.together import Together
 
 UNREGISTERED: Final = "unregistered"
+MOST: Final = 64
+"""Codes in one turn, and looks in one call to a home."""
+_UNDER_WAY: Final = 2
+"""So many turns at once: while the database writes one, the signatures of the next are looked at."""
 _BUDGET_MS: Final = 2000
 
 
@@ -52,41 +55,16 @@ class _Taken(msgspec.Struct, frozen=True):
     look: Look
 
 
-class _Desk:
-    """Where the checks of one node go together; homes have one counter each, so that a slow one holds up nobody else's codes."""
-
-    def __init__(self) -> None:
-        self.checks: Together[_Question, Verdict | _Taken] = Together(_take)
-        self.counts: Together[tuple[str, str, str], None] = Together(_count_all)
-        self.windows: Together[str, Browser | Exception | None] = Together(_windows)
-        self._homes: dict[str, Together[Look, Looked | None]] = {}
-
-    def home(self, home: str) -> Together[Look, Looked | None]:
-        """The counter of one home."""
-
-        async def run(node: Node, asked: Sequence[Look]) -> Sequence[Looked | None]:
-            return await _ask_home(node, home, asked)
-
-        return self._homes.setdefault(home, Together(run))
-
-
-_desks: WeakKeyDictionary[Node, _Desk] = WeakKeyDictionary()
-
-
-def _desk(node: Node) -> _Desk:
-    return _desks.setdefault(node, _Desk())
-
-
 async def verify_presentation(node: Node, text: str, browser: Browser | None = None, ask: tuple[str, ...] = ()) -> Verdict:
     """The verdict on a scanned text (核对出示码). Never raises for what the text holds; writes counts, no personal data.
 
     `browser` None is an unregistered verifier: it learns the type and whether it is valid, and the holder sees that.
     `ask` narrows what a registered one gets below what its purpose allows.
     """
-    found = await _desk(node).checks.ask(node, _Question(text.strip(), browser, ask))
+    found = await _checks(node, _Question(text.strip(), browser, ask))
     if isinstance(found, Verdict):
         return found
-    answer = await _desk(node).home(found.shown.home).ask(node, found.look)
+    answer = await _home(found.shown.home)(node, found.look)
     known = await _by_marks(node, found.shown) if answer is None else ("valid", found.now)
     verdict = await _judged(node, found, answer, known)
     await count(node, browser, verdict)
@@ -95,15 +73,12 @@ async def verify_presentation(node: Node, text: str, browser: Browser | None = N
 
 async def window(node: Node, key: str) -> Browser | None:
     """The registered window of a unit key as it stands now, or None (查验窗口). Raises UnitSuspended."""
-    found = await _desk(node).windows.ask(node, key)
-    if isinstance(found, Exception):
-        raise found
-    return found
+    return await _windows(node, key)
 
 
 async def count(node: Node, browser: Browser | None, found: Verdict) -> None:
     """Counts by unit, day and verdict: all that this node keeps of a check."""
-    await _desk(node).counts.ask(node, _counted(browser, found))
+    await _counts(node, _counted(browser, found))
 
 
 def group_of(browser: Browser | None) -> str:
@@ -275,6 +250,21 @@ async def _count_rows(tx: Tx, node: Node, counts: Mapping[tuple[str, str, str], 
     )  # fmt: skip
 
 
-async def _windows(node: Node, keys: Sequence[str]) -> list[Browser | Exception | None]:
+async def _windows_of(node: Node, keys: Sequence[str]) -> list[Browser | Exception | None]:
     async with node.db.reading() as tx:
         return await verifiers.browsers(tx, keys)
+
+
+def _home(home: str) -> Together[Look, Looked | None]:
+    """Where the questions to one home go together: each has its own, so that a slow one holds up nobody else's codes."""
+
+    async def ask(node: Node, asked: Sequence[Look]) -> Sequence[Looked | None]:
+        return await _ask_home(node, home, asked)
+
+    return _homes.setdefault(home, Together(ask, most=MOST, at_once=_UNDER_WAY))
+
+
+_checks: Together[_Question, Verdict | _Taken] = Together(_take, most=MOST, at_once=_UNDER_WAY)
+_counts: Together[tuple[str, str, str], None] = Together(_count_all, most=MOST, at_once=_UNDER_WAY)
+_windows: Together[str, Browser | None] = Together(_windows_of, most=MOST, at_once=_UNDER_WAY)
+_homes: dict[str, Together[Look, Looked | None]] = {}

@@ -9,32 +9,40 @@ import pytest
 from tongban import credentials, federation
 from tongban.credentials.actions import checking, verifiers, verify
 from tongban.credentials.actions.looks import Look, Looked
-from tongban.credentials.actions.together import Together
 from tongban.credentials.errors import UnitSuspended
 from tongban.credentials.tests import make
+from tongban.kernel.together import Together
 
 
-async def test_questions_that_come_while_one_is_under_way_leave_together():
+async def test_two_turns_at_once_and_each_pays_for_its_own(node):
     batches: list[list[int]] = []
-    door = asyncio.Event()
+    under_way: set[object] = set()
+    door, both = asyncio.Event(), asyncio.Event()
 
     async def run(_node, asked):
         batches.append(list(asked))
+        if not door.is_set():
+            under_way.add(asyncio.current_task())
+            if len(under_way) > 1:
+                both.set()
         await door.wait()
         if 7 in asked:
             raise ValueError("seven")
         return [one * 2 for one in asked]
 
-    counter = Together(run, most=4)
-    asking = [asyncio.create_task(counter.ask(None, one)) for one in range(10)]
+    counter = Together(run, most=4, at_once=2)
+    asking = [asyncio.create_task(counter(node, one)) for one in range(10)]
     await asyncio.sleep(0)
-    asking[5].cancel()
+    asking[9].cancel()
+    async with asyncio.timeout(5):
+        await both.wait()
     door.set()
     answers = await asyncio.gather(*asking, return_exceptions=True)
-    assert [one for one in answers if isinstance(one, int)] == [0, 2, 4, 6, 8, 12, 16, 18]
-    assert isinstance(answers[5], asyncio.CancelledError)
+    assert [one for one in answers if isinstance(one, int)] == [0, 2, 4, 6, 8, 10, 12, 16]
+    assert isinstance(answers[9], asyncio.CancelledError)
     assert isinstance(answers[7], ValueError), "only who asked for seven pays for it"
     assert max(len(one) for one in batches) == 4
+    assert len(under_way) == 2, "two turns were under way at once, and no third"
 
 
 async def test_many_at_once_are_each_taken_once_counted_and_written_down(node):
