@@ -4,24 +4,18 @@ One node's own code on a real database, no HTTP: what every page pays before it 
 """
 
 import asyncio
-import shutil
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import uvloop
+from _bare import bare_node
 from _line import line
 from _login import fill
 from _nation import busy
 
 from tongban import identity
 from tongban.identity.actions import resolve, sessions
-from tongban.kernel.clock import SystemClock
 from tongban.kernel.node import Node
-from tongban.kernel.settings import Settings
-from tongban.main import migrate
-from tongban.main.postgres import Postgres
 
 CACHED, COLD = 15.0, 400.0  # microseconds
 TIMES, SESSIONS = 20_000, 2_000
@@ -56,23 +50,9 @@ async def measure(node: Node) -> tuple[float, float]:
 
 
 async def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
-    folder.chmod(0o755)
-    server = Postgres(folder / "pg", durable=False)
-    server.start()
-    try:
-        await server.ready()
-        await asyncio.to_thread(migrate.upgrade, server.url())
-        settings = Settings(
-            node="500000", name="重庆市", role="province", divisions=("50",), base_url="http://500000.localhost:8103",
-            database_url=server.url(), data_dir=folder / "500000", organisation="11100000000013338W", demo=True,
-        )  # fmt: skip
-        async with Node.open(settings, clock=SystemClock()) as node:
-            await fill(node, SESSIONS)
-            cached, cold = await measure(node)
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    async with bare_node() as node:
+        await fill(node, SESSIONS)
+        cached, cold = await measure(node)
     print(busy())
     print(line("session-check-cold", cold, "us", cold / COLD, "400-us", 1.0, at_most=True))
     print(line("session-check", cached, "us", cached / CACHED, "15-us", 1.0, at_most=True))
