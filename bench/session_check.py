@@ -3,7 +3,6 @@
 One node's own code on a real database, no HTTP: what every page pays before it does anything.
 """
 
-import asyncio
 import statistics
 import time
 
