@@ -51,7 +51,6 @@ class Together(Generic[_One, _Got]):
             # a task of its own, in a context of its own: no caller's end is the end of the others
             task = asyncio.get_running_loop().create_task(self._run(node, turn), context=Context())
             turn.running.add(task)
-            task.add_done_callback(turn.running.discard)
         return await mine
 
     async def _run(self, node: Node, turn: _Turn[_One, _Got]) -> None:
@@ -68,6 +67,8 @@ class Together(Generic[_One, _Got]):
                     future.cancel()
             turn.waiting = []
             raise
+        finally:  # at once and not by a callback: who comes between the two would wait for a turn that nobody begins
+            turn.running.discard(asyncio.current_task())
 
     async def _once(self, node: Node, taken: list[tuple[_One, asyncio.Future[_Got]]]) -> None:
         results = await self._results(node, [one for one, _ in taken])

@@ -55,6 +55,19 @@ async def test_when_the_database_is_away_each_hears_it_once(node):
     assert turns == [[0, 1, 2, 3, 4]], "tried again one by one although nobody answers"
 
 
+async def test_who_comes_the_moment_a_turn_ends_is_not_forgotten(node):
+    async def work(_node, ones):
+        return ones
+
+    together = Together(work)
+
+    async def one_after_the_other():
+        async with asyncio.timeout(5):
+            return [await together(node, one) for one in range(50)]
+
+    assert await one_after_the_other() == list(range(50))
+
+
 async def test_who_gives_up_takes_nobody_along(node):
     gate, begun, turns = asyncio.Event(), asyncio.Event(), []
 
