@@ -8,6 +8,7 @@ from typing import Any
 
 from tongban import exchange, identity
 from tongban.exchange import letters
+from tongban.exchange.providers.records import made_up
 from tongban.federation.tests.make import nation
 from tongban.identity import letters as identity_letters
 from tongban.identity.actions import keys, subjects
@@ -30,11 +31,12 @@ def steward(name: str, *actions: str, division: str = "000000") -> Actor:
     )
 
 
-async def person_at(node: Any) -> str:
-    """The subject of the first invented person of the demo register."""
+async def person_at(node: Any, *, known_to: str = "cn.education") -> str:
+    """The subject of the first invented person of the demo register of whom the register of `known_to` has a record too."""
     await identity.set_up(node)
     async with node.db.reading() as tx:
-        return await tx.fetchval("SELECT subject FROM register_entry ORDER BY subject LIMIT 1")
+        everybody = await tx.fetch("SELECT subject FROM register_entry ORDER BY subject")
+    return next(one["subject"] for one in everybody if made_up(known_to, one["subject"]))
 
 
 async def at_home(nodes: dict[str, Any], home: str, subject: str) -> None:

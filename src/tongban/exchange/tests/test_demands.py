@@ -215,8 +215,7 @@ async def test_a_wrong_value_is_corrected_by_two_at_its_owner(nodes, subject):
     home, hub = nodes[HOME], nodes[HUB]
     question = {"resource": "cn.education", "fields": ("degree", "school")}
     got = await ask(home, subject, **question)
-    if not isinstance(got, Fetched):
-        pytest.fail("the demo register has no record of this person")
+    assert isinstance(got, Fetched), got
     wrong = {"resource": "cn.education", "field": "school", "claimed": "演示农业大学", "grounds": "看过毕业证"}
     async with home.db.transaction() as tx:
         actor = steward("anna", division="500000")
