@@ -49,7 +49,7 @@ def test_what_a_term_or_a_hold_names_is_there(every):
     wrong = []
     for one in rooms.holdings():
         columns = every.get(one.table, {})
-        for column in (one.term.subject, one.term.case) if one.term else ():
+        for column in (one.case, *((one.term.subject, one.term.case) if one.term else ())):
             if column and column not in columns:
                 wrong.append(f"{one.table}: no column {column}")
         wrong += [f"{one.table}: {text!r} is read by the person" for text in (one.title, one.not_copied, one.stays) if text and not CHINESE.search(text)]

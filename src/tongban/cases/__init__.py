@@ -36,7 +36,7 @@ from tongban.cases.queries.calendar import calendar
 from tongban.cases.queries.corrected import used_before
 from tongban.cases.queries.mirrors import cases_of, mine, of_person, unfinished
 from tongban.cases.queries.needs import licences_needed
-from tongban.cases.queries.records import held
+from tongban.cases.queries.records import held, on_hold
 from tongban.cases.rules.process import PROCESS, Process, Transition
 
 __all__ = [
@@ -80,4 +80,5 @@ identity.follow_rows(
 identity.offer_reason("case", readings.open_case)
 identity.offer_cases(readings.subject_of, readings.listed)
 identity.on_correction(used_before)
+evidence.kept_for(on_hold)
 evidence.archives_from(archiving.dossier, archiving.case_of, archiving.forget, archiving.packed)

@@ -8,7 +8,13 @@ from typing import Any
 
 from tongban import catalogue, evidence, federation
 from tongban.cases.actions.closing import MIRROR_DAYS, MIRROR_OVER, end_mirrors
-from tongban.cases.actions.leaving import leave, leave_drafts, leave_sent
+from tongban.cases.actions.leaving import (
+    leave,
+    leave_drafts,
+    leave_mirrors,
+    leave_sent,
+    leave_with_mirror,
+)
 from tongban.cases.model import Answers, Case, Mirror, Submission
 from tongban.cases.queries import rows
 from tongban.cases.rules import moves, wording
@@ -166,6 +172,7 @@ async def _paper(tx: Tx, node: Node, subject: str, document: str) -> bytes | Non
 
 
 async def _forgotten(tx: Tx, node: Node, subject: str) -> int:
+    await node.person_keys.renew(tx, subject)
     return await node.person_keys.forget(tx, subject)
 
 
@@ -178,7 +185,7 @@ HOLDINGS = (
         ),
     ),
     Holding(
-        table="case_mirror", title="我的办件", copy=_mirrors, sensitive=frozenset({_NUMBERS}), erase=rows_of("case_mirror"),
+        table="case_mirror", title="我的办件", copy=_mirrors, sensitive=frozenset({_NUMBERS}), erase=leave_mirrors,
         term=Term(
             kept=timedelta(days=MIRROR_DAYS), past=MIRROR_OVER, end=end_mirrors, case="number",
             source="privacy.md 4: mirror of a case in another node, 30 days after a final state, product",
@@ -195,16 +202,17 @@ HOLDINGS = (
             time("时间", "sent_at"), words("结果", "answer", {"done": "办了", "refused": "没有办成"}), time("答复时间", "answered_at"),
             order="sent_at DESC, id DESC",
         ),
-        erase=rows_of("case_request"), no_term="跟着“我的办件”：镜像清空时一起删",
+        erase=leave_with_mirror("case_request"), no_term="跟着“我的办件”：镜像清空时一起删",
     ),
     Holding(
         table="case_opened", title="打开过的通知",
         copy=copier(_WITH_NUMBER.format("case_opened"), plain("办件编号", "number"), says("做了什么", "打开通知、结果或评过"), time("时间", "at"), order="at DESC, what"),
-        erase=rows_of("case_opened"), no_term="跟着“我的办件”：镜像清空时一起删",
+        erase=leave_with_mirror("case_opened"), no_term="跟着“我的办件”：镜像清空时一起删",
     ),
     Holding(
         table="case_record", title="受理部门的办件", copy=_records, sensitive=frozenset({_NUMBERS}), erase=leave,
         stays="办过的事由受理部门依法留案卷（按事项 10 年、30 年或永久），只留案卷本身，不再和你的账号连着。正在办的会接着办完。", no_term=_BY_ARCHIVE,
+        case="number",
     ),
     Holding(table="case_history", title="办理经过", copy=_history, not_erased=_WITH_FILE, no_term=_BY_ARCHIVE),
     Holding(table="case_clock", title="办理时限", not_copied="期限已写在“受理部门的办件”里", not_erased=_WITH_FILE, no_term=_BY_ARCHIVE),

@@ -81,6 +81,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     term: Term | None = None
     no_term: str = ""
     """Why no clock ends its rows."""
+    case: str = ""
+    """The column with the case number, of rows that have no term and belong to a case: a legal hold may name it."""
 
     def __post_init__(self) -> None:
         """Refuse an answer that is missing or given twice, at import.

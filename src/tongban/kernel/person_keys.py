@@ -107,6 +107,14 @@ class PersonKeys:
         """Seal nothing new under the keys a person has now (停用): whoever comes back after closing an account gets others."""
         await tx.execute("UPDATE person_key SET retired = true WHERE subject = $1 AND NOT retired", subject)
 
+    async def renew(self, tx: Tx, subject: str) -> None:
+        """What a legal hold keeps gets a fresh `own` key (另换一把), so that the one it stood under goes with all the rest."""
+        rows = await tx.fetch("SELECT id FROM person_key WHERE subject = $1 AND purpose = 'own' AND retired FOR UPDATE", subject)
+        for row in rows:
+            name = uuid.UUID(row["id"]).bytes
+            if await _needed(tx, subject, name):
+                await self._seal_anew(tx, subject, name)
+
     async def hand_over(self, tx: Tx, old: str, new: str) -> None:
         """The keys of values that just went from `old` to `new` go along; where both still need one, the moved values get another (随案卷走)."""
         rows = await tx.fetch("SELECT id FROM person_key WHERE subject = $1 FOR UPDATE", old)

@@ -67,6 +67,15 @@ async def materials(tx: Tx, node: Node, case: Case) -> dict[str, tuple[Material,
     return {code: tuple(files) for code, files in kept.items()}
 
 
+async def on_hold(tx: Tx, subject: str) -> list[str]:
+    """The cases of this person here, as owner or as mirror, that a legal hold names (依法保留的办件)."""
+    rows = await tx.fetch(
+        "SELECT id FROM case_record WHERE subject = $1 AND on_hold('', number) UNION SELECT id FROM case_mirror WHERE subject = $1 AND on_hold('', number)",
+        subject,
+    )
+    return [row["id"] for row in rows]
+
+
 async def opinions(tx: Tx, subject: str, case_id: str) -> int:
     """How many opinions were written since the last receipt (审查意见数)."""
     count: int = await tx.fetchval(

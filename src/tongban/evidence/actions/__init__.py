@@ -12,7 +12,7 @@ from tongban.evidence.actions.archive import (
     forget_files,
 )
 from tongban.evidence.actions.hand_over import give_back
-from tongban.evidence.actions.leaving import leave, unlink
+from tongban.evidence.actions.leaving import kept_for, leave, unlink
 from tongban.evidence.actions.materials import (
     DROP,
     WANTED,
@@ -51,6 +51,7 @@ __all__ = [
     "give_back",
     "judged",
     "keep_document",
+    "kept_for",
     "leave",
     "put",
     "remove",

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from tongban.evidence.actions.materials import DROP, under_files
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
-_HELD_HERE = "EXISTS (SELECT FROM material_use u WHERE u.subject = m.subject AND u.material = m.id AND u.sent_to = $2)"
+Keeper = Callable[[Tx, str], Awaitable[list[str]]]
+_HELD_HERE = "EXISTS (SELECT FROM material_use u WHERE u.subject = m.subject AND u.material = m.id AND (u.sent_to = $2 OR u.used_in = ANY($3::text[])))"
+_keepers: list[Keeper] = []
+
+
+def kept_for(keeper: Keeper) -> None:
+    """A room above names the cases of a person that a legal hold keeps: `keeper(tx, subject)` gives their ids, their files stay (依法多留)."""
+    _keepers.append(keeper)
 
 
 async def leave(tx: Tx, node: Node, subject: str) -> int:
     """Delete what a person uploaded and no case here holds; the rest leaves 我的材料 and stands under the key of files (删材料); how many."""
-    gone = await tx.fetch(f"DELETE FROM material m WHERE subject = $1 AND origin = 'upload' AND NOT {_HELD_HERE} RETURNING id, address", subject, node.id)
+    held = [f"case:{case}" for keeper in _keepers for case in await keeper(tx, subject)]
+    gone = await tx.fetch(
+        f"DELETE FROM material m WHERE subject = $1 AND origin = 'upload' AND NOT {_HELD_HERE} RETURNING id, address", subject, node.id, held
+    )
     for row in gone:
         await jobs.enqueue(tx, DROP, {"address": row["address"]})
     await tx.execute("DELETE FROM material_use WHERE subject = $1 AND material = ANY($2::uuid[])", subject, [row["id"] for row in gone])

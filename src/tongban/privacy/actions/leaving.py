@@ -2,6 +2,7 @@
 
 Heard by letter and kept as a row; proven; sessions ended; apps told; then every holding's `erase` in one transaction with a
 leaf, and a receipt to the home. Each step is a row's state, so a kill between two of them loses nothing and repeats nothing.
+A legal hold on the person keeps everything; one on a case keeps that case: the rest goes now, the case when the hold ends.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tongban.kernel.db import Tx, ring
 from tongban.kernel.gm import jcs
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
-from tongban.privacy.model.closing import Receipt
+from tongban.privacy.model.closing import LegalHold, Receipt
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.queries import holds
 from tongban.privacy.queries.known import holdings
@@ -144,11 +145,15 @@ async def _erase(tx: Tx, node: Node, closing: str) -> None:
         await _refuse(tx, node, closing, "came_back")
         return
     kept = await holds.touching(tx, node, subject) if subject else ()
-    if kept:
+    if kept and (row["partly_at"] is not None or any(one.subject for one in kept)):
         await _held(tx, node, row, kept)
         return
     stays = queries.stays_of(await queries.here(tx, subject)) if subject else ()
     counts = await erase_all(tx, node, subject) if subject else {}
+    if kept:
+        await _partly(tx, node, row, kept, counts, stays)
+        return
+    counts = {name: counts.get(name, 0) + row["counts"].get(name, 0) for name in (*row["counts"], *counts)}
     number, phone = _open(node, row, "sensitive", "number"), _open(node, row, "contact", "phone")
     if number or phone:
         gone = await identity.forget_home(tx, node, row["origin"], number, phone)
@@ -157,6 +162,25 @@ async def _erase(tx: Tx, node: Node, closing: str) -> None:
     named = transparency.named(leaf.commitment)
     await _done(tx, node, row, Receipt(node=node.id, state="erased", counts=counts, stays=stays, leaf=named, at=now))
     log("privacy.erased", count=sum(counts.values()), origin=row["origin"])
+
+
+async def _partly(tx: Tx, node: Node, row: Any, kept: tuple[LegalHold, ...], counts: dict[str, int], stays: tuple[str, ...]) -> None:
+    """Everything but the held case went 先删其余的: its own leaf, and a receipt that says so unless the hold may not be said."""
+    leaf = await transparency.append(
+        tx, "privacy.erased_partly", jcs({"id": str(row["id"]), "node": node.id, "counts": counts, "held": len(kept), "v": 1})
+    )
+    await tx.execute(
+        "UPDATE leaving SET partly_at = $2, counts = $3, next_at = $4 WHERE id = $1",
+        row["id"], node.clock.now(), counts, node.clock.now() + _HELD_AGAIN,
+    )  # fmt: skip
+    log("privacy.erased_partly", count=sum(counts.values()), origin=row["origin"])
+    shown = [one for one in kept if one.shown]
+    if len(shown) == len(kept):  # one that may not be said would show in what is missing from the counts
+        await tx.execute("UPDATE leaving SET told_held = true WHERE id = $1", row["id"])
+        await _answer(tx, node, row, Receipt(
+            node=node.id, state="held", counts=counts, stays=stays, held_until=max(one.until for one in shown),
+            leaf=transparency.named(leaf.commitment), at=node.clock.now(),
+        ))  # fmt: skip
 
 
 async def erase_all(tx: Tx, node: Node, subject: str) -> dict[str, int]:
@@ -171,14 +195,14 @@ async def erase_all(tx: Tx, node: Node, subject: str) -> dict[str, int]:
     return counts
 
 
-async def _held(tx: Tx, node: Node, row: Any, kept: tuple[Any, ...]) -> None:
+async def _held(tx: Tx, node: Node, row: Any, kept: tuple[LegalHold, ...]) -> None:
     """A legal hold keeps it: looked at again when it ends; the home hears of a hold that may be said."""
     await tx.execute("UPDATE leaving SET next_at = $2 WHERE id = $1", row["id"], node.clock.now() + _HELD_AGAIN)
     shown = [one for one in kept if one.shown]
     if shown and not row["told_held"]:
         await tx.execute("UPDATE leaving SET told_held = true WHERE id = $1", row["id"])
         until = max(one.until for one in shown)
-        await _answer(tx, node, row, Receipt(node=node.id, state="held", counts={}, held_until=until, at=node.clock.now()))
+        await _answer(tx, node, row, Receipt(node=node.id, state="held", counts=row["counts"], held_until=until, at=node.clock.now()))
 
 
 async def _done(tx: Tx, node: Node, row: Any, receipt: Receipt) -> None:

@@ -56,23 +56,25 @@ async def touching(tx: Tx, node: Node, subject: str) -> tuple[LegalHold, ...]:
 
 async def known_case(tx: Tx, number: str) -> bool:
     """Whether some row here belongs to this case (有没有这件)."""
-    for table, term in _with_case():
-        if await tx.fetchval(f"SELECT EXISTS (SELECT FROM {table} WHERE {term.case}::text = $1)", number):
+    for table, _, column in _with_case():
+        if await tx.fetchval(f"SELECT EXISTS (SELECT FROM {table} WHERE {column}::text = $1)", number):
             return True
     return False
 
 
 async def _cases_of(tx: Tx, subject: str, numbers: set[str]) -> set[str]:
     found: set[str] = set()
-    for table, term in _with_case():
-        if term.subject:
+    for table, whose, column in _with_case():
+        if whose:
             rows = await tx.fetch(
-                f"SELECT DISTINCT {term.case}::text AS number FROM {table} WHERE {term.subject} = $1 AND {term.case}::text = ANY($2::text[])",
+                f"SELECT DISTINCT {column}::text AS number FROM {table} WHERE {whose} = $1 AND {column}::text = ANY($2::text[])",
                 subject, sorted(numbers),
             )  # fmt: skip
             found |= {row["number"] for row in rows}
     return found
 
 
-def _with_case() -> list[tuple[str, Term]]:
-    return [(one.table, one.term) for one in holdings() if one.term is not None and one.term.case]
+def _with_case() -> list[tuple[str, str, str]]:
+    """Tables whose rows belong to a case: the table, whose the rows are, the column with its number."""
+    found = [(one.table, one.term.subject if one.term else "subject", one.case or (one.term.case if one.term else "")) for one in holdings()]
+    return [one for one in found if one[2]]
