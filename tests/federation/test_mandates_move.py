@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -112,6 +112,23 @@ async def may_submit(node: Node, agent: Person, grantor: Person, mandate: str) -
     return ""
 
 
+async def did(nodes: dict[str, Node], where: str, agent: Person, grantor: Person, mandate: str, what: str) -> datetime:
+    """An act under a mandate, two hours ago by the mover's home; the time it has there."""
+    node, home = nodes[where], nodes[OLD]
+    async with node.db.transaction() as tx:
+        who = agent.actor(for_subject=grantor.subject, mandate=mandate, basis="family", acts=frozenset(WANTED.acts), items=frozenset(WANTED.items))
+        await acting.record_act(tx, node, who, "submit", what=what, about=f"case:{uuid7()}")
+    await until(nodes, lambda: one_act(home, mandate))
+    async with home.db.transaction() as tx:
+        at: datetime = await tx.fetchval("UPDATE mandate_act SET at = date_trunc('second', at - interval '2 hours') WHERE mandate = $1 RETURNING at", mandate)
+    return at
+
+
+async def one_act(node: Node, mandate: str) -> bool:
+    async with node.db.reading() as tx:
+        return len(await queries.done_under(tx, node, mandate)) == 1
+
+
 async def asked(nodes: dict[str, Node], mover: Person) -> str:
     """A move that was asked for at the new home and whose 24 hours are over."""
     made = uuid7()
@@ -143,6 +160,7 @@ async def test_mandates_work_from_the_new_home_and_either_side_ends_them(nodes: 
     from_old, to_new = await given(nodes, stays, mover), await given(nodes, mover, welcomes)
     pending, second = await given(nodes, friend, mover, accept=False), await given(nodes, mover, friend)
     assert await may_submit(other, friend, mover, gave) == ""
+    done_before = await did(nodes, OTHER, friend, mover, gave, "设立登记（演示）"), await did(nodes, OLD, mover, friend, received, "居住证（演示）")
     made = await asked(nodes, mover)
 
     # the old home dies while it lets go: nothing happened, to the account or to a mandate
@@ -161,7 +179,7 @@ async def test_mandates_work_from_the_new_home_and_either_side_ends_them(nodes: 
     assert await account_status(old, mover.subject) == "moved"
     async with old.db.reading() as tx:
         left = {str(row["id"]): row["state"] for row in await tx.fetch("SELECT id, state FROM mandate WHERE $1 IN (grantor, agent)", mover.subject)}
-        assert await tx.fetchval("SELECT count(*) FROM outbox WHERE kind = $1", mandates_moving.KIND) == 1
+        assert await tx.fetchval("SELECT count(*) FROM outbox WHERE kind = $1", mandates_moving.KIND) == 2, "the mandates, and what was done under them"
     assert left == {received: "moved", gave: "moved", to_new: "moved", pending: "moved", second: "moved", from_old: "active"}
 
     # asked now, the old home says where; the new one was not heard yet, and nothing ends by that
@@ -200,6 +218,9 @@ async def test_mandates_work_from_the_new_home_and_either_side_ends_them(nodes: 
     async with new.db.reading() as tx:
         assert {one.id for one in await queries.given(tx, new, mover.subject)} == {gave, to_new, second}
         assert {one.id for one in await queries.received(tx, new, mover.subject)} == {received, from_old, pending}
+        known = [(one.act, one.what.reveal(), one.about, one.at) for mandate in (gave, received) for one in await queries.done_under(tx, new, mandate)]
+    # what was done before can be read at the new home, as old as it is; which case it was, only where it was handed in
+    assert known == [("submit", "设立登记（演示）", "", done_before[0]), ("submit", "居住证（演示）", "", done_before[1])]
 
     # ended on either side, over on the other
     async with new.db.transaction() as tx:
@@ -230,10 +251,13 @@ async def test_what_an_old_home_may_say_of_mandates(nodes: dict[str, Node]) -> N
     assert known is not None
     false = msgspec.structs.replace(known, id=uuid7(), items=(ITEM, "12500000DEM00003002002099903001"))
 
+    here = await given(nodes, await invented(nodes, NEW, "演示当地人二"), friend)
+    told = mandates_moving.CarriedAct(id=uuid7(), mandate=false.id, act="submit", what="编的（演示）", at=1)
+
     async def load(move_id: str) -> None:
         body = mandates_moving.Load(id=move_id, subject=mover.subject, mandates=(mandates_moving._carried(false), mandates_moving._carried(
             msgspec.structs.replace(known, id=uuid7(), agent=friend.subject, grantor=mover.subject, granted_node=OTHER)
-        )))  # fmt: skip
+        )), done=(told, msgspec.structs.replace(told, id=uuid7(), mandate=here)))  # fmt: skip
         async with old.db.transaction() as tx:
             await mandates_moving.federation.send(tx, old, to=NEW, kind=mandates_moving.KIND, about=f"mandates:{move_id}", body=body)
         await deliver(nodes)
@@ -245,6 +269,8 @@ async def test_what_an_old_home_may_say_of_mandates(nodes: dict[str, Node]) -> N
     assert await state(new, false.id) == "arriving"
     async with new.db.reading() as tx:
         assert await tx.fetchval("SELECT count(*) FROM mandate WHERE grantor = $1", mover.subject) == 0, "a mandate of another node's word"
+        assert [one.what.reveal() for one in await queries.done_under(tx, new, false.id)] == ["编的（演示）"], "under what came along"
+        assert await queries.done_under(tx, new, here) == (), "under a mandate of this node, by another's word"
     await move.let_go(old)
     await deliver(nodes)
     await move.finish(new)

@@ -31,6 +31,8 @@ _IN_ONE_LETTER: Final = 100
 _HEARD: Final = timedelta(days=30)
 """So long the old home may pass on what the other side still told it."""
 _LAW: Final = list(BY_LAW)
+_FAR: Final = 4_102_444_800_000
+"""1 January 2100 in Unix ms; no time in a letter is later."""
 _SPEAKER: Final = "coalesce(nullif(granted_by_subject, ''), grantor)"
 
 
@@ -61,12 +63,26 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     shown: tuple[str, ...]
 
 
+class CarriedAct(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing done under a mandate on its way to the new home 随账号带走的代办记录; `at` in Unix ms.
+
+    Which case it was goes unsaid: that opens the case to the agent, and only the node where it was handed in may say so.
+    """
+
+    id: str
+    mandate: str
+    act: str
+    what: str
+    at: int
+
+
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `account.mandates`: which move, and the mandates (一批授权)."""
+    """The body of `account.mandates`: which move, and mandates or what was done under them (一批授权或代办记录)."""
 
     id: str
     subject: str
-    mandates: tuple[Carried, ...]
+    mandates: tuple[Carried, ...] = ()
+    done: tuple[CarriedAct, ...] = ()
     v: int = 1
 
 
@@ -84,6 +100,10 @@ async def hand_over(tx: Tx, node: Node, subject: str, to: str, move: str) -> fro
     for first in range(0, len(found), _IN_ONE_LETTER):
         load = Load(id=move, subject=subject, mandates=tuple(_carried(one) for one in found[first : first + _IN_ONE_LETTER]))
         await federation.send(tx, node, to=to, kind=KIND, about=f"mandates:{move}", body=load)
+    done = await _done(tx, node, [one.id for one in found])
+    for first in range(0, len(done), _IN_ONE_LETTER):
+        body = Load(id=move, subject=subject, done=done[first : first + _IN_ONE_LETTER])
+        await federation.send(tx, node, to=to, kind=KIND, about=f"mandates:{move}", body=body)
     await left_again(tx, node, subject, to)
     hear = {one.agent_node for one in found}.union(*(one.shown for one in found))
     hear |= {one.granted_node for one in found if one.basis not in BY_LAW}
@@ -101,6 +121,22 @@ async def left_again(tx: Tx, node: Node, subject: str, to: str) -> None:
         "UPDATE mandate SET state = 'moved', moved_to = $2, over_at = $3, over_why = 'moved' WHERE id = ANY($1::uuid[])"
         " AND agent_node <> $4 AND granted_node <> $4",
         [row["id"] for row in rows], to, node.clock.now(), node.id,
+    )  # fmt: skip
+
+
+async def _done(tx: Tx, node: Node, mandates: list[str]) -> tuple[CarriedAct, ...]:
+    """What was done under these mandates, as much of each as its page shows."""
+    rows = await tx.fetch(
+        "SELECT a.id, a.mandate, a.act, a.what, a.at FROM unnest($1::uuid[]) AS one (id) CROSS JOIN LATERAL"
+        " (SELECT * FROM mandate_act m WHERE m.mandate = one.id ORDER BY m.at DESC LIMIT $2) a ORDER BY a.mandate, a.at",
+        mandates, queries.DONE_SHOWN,
+    )  # fmt: skip
+    return tuple(
+        CarriedAct(
+            id=str(row["id"]), mandate=str(row["mandate"]), act=row["act"], at=_ms(row["at"]),
+            what=node.cipher.open("identity", "mandate_act.what", row["id"], row["what"]).reveal(),
+        )
+        for row in rows
     )  # fmt: skip
 
 
@@ -166,6 +202,8 @@ async def arrived(tx: Tx, node: Node, letter: federation.Letter) -> None:
     for one in load.mandates:
         if _sound(one, load.subject, letter.origin):
             await _put(tx, node, one, load.subject, letter.origin)
+    for done in load.done:
+        await _put_done(tx, node, done, load.subject, letter.origin)
     if state == "opened":
         await settle(tx, node, load.subject)
 
@@ -175,7 +213,7 @@ def _sound(one: Carried, subject: str, origin: str) -> bool:
     known = {act.code for act in book().act}
     speaks = (one.granted_by_subject or one.grantor) == subject and one.granted_node == origin and one.basis not in BY_LAW
     receives = one.agent == subject and one.agent_node == origin
-    shaped = is_uuid(one.id) and one.state in {"arriving", "offered", "active"} and 0 < one.from_at < one.until_at < 4_102_444_800_000
+    shaped = is_uuid(one.id) and one.state in {"arriving", "offered", "active"} and 0 < one.from_at < one.until_at < _FAR
     return shaped and (speaks or receives) and bool(one.acts) and set(one.acts) <= known and bool(one.items) != (one.basis in BY_LAW)
 
 
@@ -199,6 +237,19 @@ async def _put(tx: Tx, node: Node, one: Carried, subject: str, origin: str) -> N
         _at(one.accepted_at) if one.accepted_at else None, now, node.cipher.seal("identity", "mandate.grantor_name", one.id, one.grantor_name[:120]),
         node.cipher.seal("identity", "mandate.agent_name", one.id, one.agent_name[:120]), [name for name in one.shown if name != node.id],
         origin, "active" if one.state == "active" else "offered",
+    )  # fmt: skip
+
+
+async def _put_done(tx: Tx, node: Node, one: CarriedAct, subject: str, origin: str) -> None:
+    """One thing done, under a mandate that came along with this account from this home; under any other it is left out."""
+    if not (is_uuid(one.id) and is_uuid(one.mandate)) or one.act not in rules.ACT_WORDS or not 0 < one.at < _FAR:
+        return
+    await tx.execute(
+        "INSERT INTO mandate_act (grantor, id, mandate, agent, act, about, what, at)"
+        f" SELECT grantor, $1, id, agent, $3, '', $4, $5 FROM mandate WHERE id = $2 AND moved_from = $6 AND $7 IN (agent, {_SPEAKER})"
+        " ON CONFLICT DO NOTHING",
+        one.id, one.mandate, one.act, node.cipher.seal("identity", "mandate_act.what", one.id, one.what[:200]), min(_at(one.at), node.clock.now()),
+        origin, subject,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,10 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     name: Personal | None = None
     number: Personal | None = None
     phone: Personal | None = None
+
+
+DONE_SHOWN: Final = 50
+"""So many acts the page of a mandate shows, and so many move along with an account."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +96,7 @@ async def shown_by(tx: Tx, node: Node, agent: str, home: str) -> tuple[Mandate, 
     return tuple(mandate_of(node, row) for row in rows)
 
 
-async def done_under(tx: Tx, node: Node, mandate_id: str, most: int = 50) -> tuple[Done, ...]:
+async def done_under(tx: Tx, node: Node, mandate_id: str, most: int = DONE_SHOWN) -> tuple[Done, ...]:
     """What was done under a mandate, newest first 代办记录."""
     rows = await tx.fetch("SELECT id, act, what, about, at FROM mandate_act WHERE mandate = $1 ORDER BY at DESC LIMIT $2", mandate_id, most)
     return tuple(
