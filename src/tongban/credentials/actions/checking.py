@@ -25,6 +25,8 @@ from tongban.credentials.queries.keys import key_finder, node_name
 from tongban.credentials.queries.types import purpose as find_purpose
 from tongban.credentials.queries.types import purposes, type_of
 from tongban.credentials.rules import marks, presentation, verdicts
+from tongban.kernel.beside import beside
+from tongban.kernel.checker import true_signatures
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
@@ -90,8 +92,7 @@ async def _take(node: Node, asked: Sequence[_Question]) -> list[Verdict | _Taken
     """Read the codes, take each once, look where the home is here, count: one transaction."""
     now, find, directory = node.clock.now(), await key_finder(node), await federation.present(node)
     known = {listed.id for listed in directory.nodes if listed.status in {"active", "leaving"}} if directory else {node.id}
-    # SM2 leaves the interpreter while it computes: the next requests are read meanwhile
-    read = await asyncio.to_thread(lambda: [presentation.read(one.text, find, now.timestamp()) for one in asked])
+    read = await _read(asked, find, now.timestamp())
     answers: list[Verdict | _Taken | None] = [None] * len(asked)
     good: list[tuple[int, Shown]] = []
     for at, (one, shown) in enumerate(zip(asked, read, strict=True)):
@@ -118,6 +119,20 @@ async def _take(node: Node, asked: Sequence[_Question]) -> list[Verdict | _Taken
         found = [one for one in answers if one is not None]
         await _count_rows(tx, node, Counter(_counted(asked[at].browser, one) for at, one in enumerate(found) if isinstance(one, Verdict)))
     return found
+
+
+async def _read(asked: Sequence[_Question], find: presentation.KeyOf, now: float) -> list[Shown | Unreadable]:
+    """What the texts say. Their signatures are checked all at once, next door while many ask (kernel/checker)."""
+    opened = [presentation.opened(one.text, find, now) for one in asked]
+    signed = [one for one in opened if isinstance(one, presentation.Opened)]
+    true = await true_signatures([(one.key, one.signed, one.signature) for one in signed])
+
+    def judge() -> list[Shown | Unreadable]:
+        said = iter(true)
+        return [presentation.judged(one, now, true=next(said)) if isinstance(one, presentation.Opened) else one for one in opened]
+
+    # what a phone signed is one more signature to check: beside the loop
+    return await beside(judge) if any(one.device for one in signed) else judge()
 
 
 def _lives_here(node: Node, shown: Shown) -> bool:

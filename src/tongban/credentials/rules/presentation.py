@@ -109,27 +109,42 @@ def _claim(said: Claimed) -> dict[int, Any]:
     return claim | {11: mark} if mark else claim
 
 
-def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
-    """What a scanned text says, if its signature and its time hold (验出示码). `now`: Unix seconds. Never raises.
+class Opened(msgspec.Struct, frozen=True):
+    """A well-formed text and the key that must have signed it (待验签的码): what is left is the signature, and then `judged`."""
 
-    Order: form, key of the directory, signature, contents, time. The verifier's clock may be 30 s behind; nothing is
-    taken after exp.
-    """
+    kid: str
+    key: Sm2PublicKey
+    protected: bytes
+    payload: bytes
+    signature: bytes
+    device: offline.Device | None
+
+    @property
+    def signed(self) -> bytes:
+        """What the signature is over."""
+        return signed_bytes(self.protected, self.payload)
+
+
+def opened(text: str, key_of: KeyOf, now: float) -> Opened | Unreadable:
+    """A scanned text taken apart, nothing of it believed yet (拆码). `now`: Unix seconds. Never raises."""
     if not text.startswith(PREFIX):
         return Unreadable("not_ours")
-    opened = _open(text)
-    if opened is None:
+    found = _open(text)
+    if found is None:
         return Unreadable("malformed")
-    kid, protected, payload, signature, device = opened
-    home = kid.partition("/")[0]
+    kid, protected, payload, signature, device = found
     key = key_of(kid, int(now))
-    if key is None:
-        return Unreadable("unknown_key", home)
-    if not key.verify(signed_bytes(protected, payload), signature):
+    return Opened(kid, key, protected, payload, signature, device) if key is not None else Unreadable("unknown_key", kid.partition("/")[0])
+
+
+def judged(found: Opened, now: float, *, true: bool) -> Shown | Unreadable:
+    """What the text says, if its signature was found `true` and its contents and time hold (判码). Never raises."""
+    home, device = found.kid.partition("/")[0], found.device
+    if not true:
         return Unreadable("bad_signature", home)
     try:
-        body = cbor2.loads(payload)
-        shown, device_key = _shown(kid, body), body[CLAIM].get(12)
+        body = cbor2.loads(found.payload)
+        shown, device_key = _shown(found.kid, body), body[CLAIM].get(12)
     except _BROKEN:
         return Unreadable("malformed", home)
     if shown.home != home or (device_key is None) != (device is None):
@@ -140,6 +155,16 @@ def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
     if now > end or not 0 < end - begin <= LIFETIME_SECONDS:
         return Unreadable("too_old", home)
     return Unreadable("not_yet", home) if begin > now + SKEW_SECONDS else shown
+
+
+def read(text: str, key_of: KeyOf, now: float) -> Shown | Unreadable:
+    """What a scanned text says, if its signature and its time hold (验出示码). `now`: Unix seconds. Never raises.
+
+    Order: form, key of the directory, signature, contents, time. The verifier's clock may be 30 s behind; nothing is
+    taken after exp.
+    """
+    found = opened(text, key_of, now)
+    return judged(found, now, true=found.key.verify(found.signed, found.signature)) if isinstance(found, Opened) else found
 
 
 def _by_phone(entry: Shown, device: offline.Device, key: Any, now: float) -> Shown | Unreadable:

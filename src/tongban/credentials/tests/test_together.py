@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import cbor2
 import pytest
 
 from tongban import credentials, federation
 from tongban.credentials.actions import checking, verifiers, verify
 from tongban.credentials.actions.looks import Look, Looked
 from tongban.credentials.errors import UnitSuspended
+from tongban.credentials.rules import base45
 from tongban.credentials.tests import make
 from tongban.kernel.together import Together
 
@@ -60,6 +62,21 @@ async def test_many_at_once_are_each_taken_once_counted_and_written_down(node):
         counted = await tx.fetchval("SELECT sum(checks) FROM credential_check")
     assert {row["result"]: row["count"] for row in views} == {"valid": 12, "used": 24}, "each unit that came later is written down once"
     assert (lines, counted) == (36, 72)
+
+
+async def test_a_forged_code_among_many_is_false_and_the_others_are_valid(node):
+    """T-52: signatures are checked in one go; each verdict belongs to its own code."""
+    async with node.db.transaction() as tx:
+        card = await make.licence(tx, node)
+        codes = [(await credentials.present(tx, node, make.citizen(), card.id)).token for _ in range(6)]
+    forged = []
+    for text in codes[::2]:
+        parts = cbor2.loads(base45.decode(text[4:]))
+        parts[3] = bytes(32) + parts[3][32:]
+        forged.append("GZ1:" + base45.encode(cbor2.dumps(parts)))
+    asked = [one for pair in zip(forged, codes[1::2], strict=True) for one in (*pair, "https://example.test/")]
+    found = await asyncio.gather(*(verify.verify_presentation(node, text) for text in asked))
+    assert [one.code for one in found] == ["bad_signature", "valid", "not_ours"] * 3
 
 
 async def test_a_stopped_unit_is_refused_in_the_next_check(node):

@@ -37,6 +37,11 @@ async def test_verdicts_are_those_of_this_process(door):
     said = await asyncio.gather(*(checker.true_signature(key.public, data, signature) for _ in range(40) for key, data, signature, _ in cases))
     assert said == [true for _ in range(40) for *_, true in cases]
     assert door.number >= len(said), "asked next door"
+    asked = [(key.public, data, signature) for _ in range(10) for key, data, signature, _ in cases]
+    before, expected = door.number, [true for _ in range(10) for *_, true in cases]
+    assert await checker.true_signatures(asked) == expected, "many at once, in their order"
+    assert door.number == before + len(asked)
+    assert await checker.true_signatures([]) == []
 
 
 async def test_what_a_killed_process_owed_is_checked_here(door):
@@ -45,11 +50,13 @@ async def test_what_a_killed_process_owed_is_checked_here(door):
     os.kill(door.process.pid, signal.SIGSTOP)
     asked = [asyncio.create_task(checker.true_signature(key.public, b"text", signature)) for _ in range(20)]
     wrong = asyncio.create_task(checker.true_signature(key.public, b"other", signature))
+    many = asyncio.create_task(checker.true_signatures([(key.public, b"text", signature), (key.public, b"other", signature)]))
     await asyncio.sleep(0)
     os.kill(door.process.pid, signal.SIGKILL)
     async with asyncio.timeout(20):
         assert await asyncio.gather(*asked) == [True] * 20
         assert await wrong is False
+        assert await many == [True, False]
     assert not checker.next_door()
 
 
