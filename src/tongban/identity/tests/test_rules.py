@@ -13,6 +13,7 @@ from tongban.identity.actions.set_up import people
 from tongban.identity.actions.step_up import ways
 from tongban.identity.model import Person
 from tongban.identity.rules import levels, roles, throttle, typed
+from tongban.identity.rules.clients import pairwise_sub
 from tongban.kernel.actor import NOBODY, Actor
 from tongban.kernel.errors import NotAllowed, StaffNeeded
 
@@ -196,3 +197,10 @@ def test_every_code_has_a_plain_sentence() -> None:
     assert errors.failure("identity.account_exists", place="四川省").sentence == "你在四川省已有账号，用它登录就行，不用再注册"
     with pytest.raises(KeyError):
         errors.refusal("identity.nothing")
+
+
+def test_t76_a_person_is_another_in_every_sector():
+    """T-76: no two sectors know a person by the same word, however their names are cut; the same sector always does."""
+    known = {pairwise_sub(b"k" * 32, sector, subject) for sector, subject in (("a", "n1x"), ("b", "n1x"), ("a", "n1y"), ("an1", "x"))}
+    assert len(known) == 4, "two sectors can compare notes"
+    assert pairwise_sub(b"k" * 32, "a", "n1x") in known
