@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tongban.main.demo.nation import Nation
 from tongban.main.demo.visitor import Visitor
+from tongban.main.postgres import passing_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -44,8 +43,7 @@ def free_block(size: int = 8) -> int:
 @pytest.fixture(scope="session")
 async def nation() -> AsyncIterator[Nation]:
     """The five demo nodes as real processes, for the whole run. Tests that stop a node start it again."""
-    folder = Path(tempfile.mkdtemp(prefix="tongban-nation-"))
-    folder.chmod(0o755)
+    folder = passing_folder("tongban-nation")
     lines: list[str] = []
     made = Nation(folder, port_base=free_block(), durable=False, say=lines.append, overrides={"hub_away_seconds": 5, "login_per_hour": 100_000})
     try:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from tongban import consent, evidence, federation, identity, notifications
-from tongban.evidence import letters as evidence_letters
 from tongban.exchange.actions.serve import serve
 from tongban.exchange.model import Asked, Given
 from tongban.federation.tests.make import deliver
-from tongban.identity.actions import corrections, dispute_desk, disputes, subjects
+from tongban.identity.actions import corrections, dispute_desk, disputes
 from tongban.identity.model import Corrected
-from tongban.identity.providers.register import subject_of
 from tongban.identity.queries import desk
 from tongban.identity.rules import disputes as rules
-from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, go_on, household, sign_in
-from tongban.kernel.actor import Actor
+from tongban.identity.tests.make import Browser, Page, citizen, sign_in
 from tongban.kernel.errors import Failure, NotAllowed, Refusal
 from tongban.kernel.gm import CannotOpen
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 from tongban.ui.forms import Upload
 
-HOME, AWAY, REGISTER = "500000", "510000", "mps"
+from .make import AWAY, HOME, REGISTER, as_staff, clerk, decided, letter, me, opened, roam_in, written_wrong
+
 JPEG = bytes.fromhex(
     "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f141d1a1f1e1d1a1c1c20242e2720"
     "222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b080001000101011100ffc4001f0000010501010101010100000000000000000102030405"
@@ -39,55 +35,8 @@ JPEG = bytes.fromhex(
 )
 
 
-@pytest.fixture(scope="module")
-async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
-    async with household(make_node, HOME, AWAY, calls=evidence_letters.CALLS) as found:
-        yield found
-
-
-async def roam_in(browser: Browser, away: Node) -> Actor:
-    await browser.get(away, f"/login?{urlencode({'next': f'/me/access?from={HOME}'})}")
-    return await identity.resolve(away, browser.jar[away.settings.host])
-
-
-async def clerk(node: Node, staff_no: str) -> Browser:
-    """A clerk signed in with the demo certificate."""
-    browser = Browser()
-    page = await browser.get(node, "/staff/login?next=/staff/disputes")
-    page = await browser.submit(node, page, "/staff/login", key=staff_no)
-    assert page.path == "/staff/disputes", page.body
-    return browser
-
-
-async def as_staff(node: Node, browser: Browser) -> Actor:
-    return await identity.resolve(node, browser.jar[node.settings.host], path="/staff/disputes")
-
-
-async def me(node: Node, browser: Browser) -> Actor:
-    return await identity.resolve(node, browser.jar[node.settings.host])
-
-
 def link_of(page: Page, start: str) -> str:
     return next(one for one in page.links() if re.fullmatch(re.escape(start) + r"[0-9a-f-]{36}", one))
-
-
-async def decided(nodes: dict[str, Node], dispute: str, *, uphold: bool, reasons: tuple[str, str] = ("看过户口簿，属实", "复核无误，同意")) -> None:
-    """Two clerks, one after the other."""
-    register = nodes[REGISTER]
-    first, second = await clerk(register, "GA-HJ-01"), await clerk(register, "GA-HJ-02")
-    page = await first.get(register, f"/staff/disputes/{dispute}")
-    await first.submit(register, page, f"/staff/disputes/{dispute}/decide", uphold="yes" if uphold else "no", reason=reasons[0])
-    page = await second.get(register, f"/staff/disputes/{dispute}")
-    await second.submit(register, page, f"/staff/disputes/{dispute}/confirm", agree="yes", reason=reasons[1])
-    await deliver(nodes)
-
-
-async def opened(nodes: dict[str, Node], browser: Browser, at: Node, attribute: str, claimed: str) -> str:
-    page = await browser.get(at, "/me/disputes/new")
-    page = await browser.submit(at, page, "/me/disputes", attribute=attribute, claimed=claimed, note="登记的时候写错了")
-    assert re.fullmatch(r"/me/disputes/[0-9a-f-]{36}", page.path), page.body
-    await deliver(nodes)
-    return page.path.rsplit("/", 1)[1]
 
 
 async def test_a_wrong_name_is_disputed_at_one_node_corrected_at_the_register_and_right_at_another(nodes: dict[str, Node]) -> None:
@@ -240,7 +189,7 @@ async def test_a_name_the_register_refuses_may_be_disputed_before_the_match(node
     """identity.md 6.7: refused at the first sign-in, disputed at level 1 with a day at the counter, matched when decided."""
     home, register, browser = nodes[HOME], nodes[REGISTER], Browser()
     page = await browser.get(register, "/demo/sms")  # the register's node is up
-    who = await invented(register, "唐小芳", "唐晓芳")
+    who = await written_wrong(register, "唐小芳", "唐晓芳")
     page = await browser.get(home, "/login?next=/me/disputes")
     page = await browser.submit(home, page, "/login", who=who["phone"])
     from tongban.identity.tests.make import code_for
@@ -269,17 +218,6 @@ async def test_a_name_the_register_refuses_may_be_disputed_before_the_match(node
     now = await me(home, browser)
     assert now.subject.startswith("n1"), "matched by the clock, the session and the dispute went along"
     assert "已更正" in (await browser.get(home, f"/me/disputes/{dispute}")).body
-
-
-async def invented(register: Node, written: str, right: str) -> dict[str, str]:
-    """A new invented person whose name stands wrong in the register."""
-    import msgspec
-
-    async with register.http.session.post(
-        register.settings.base_url + "/demo/people", data=msgspec.json.encode({"name": written}), headers={"Content-Type": "application/json"}
-    ) as answer:
-        assert answer.status == 201
-        return {**msgspec.json.decode(await answer.read()), "right": right}
 
 
 async def test_two_eyes_are_not_four_and_what_changed_meanwhile_is_not_confirmed(nodes: dict[str, Node]) -> None:
@@ -350,85 +288,6 @@ async def test_only_the_owner_corrects_and_only_forwards(nodes: dict[str, Node])
             subject="n1" + "b" * 32, attribute="name", version=3, effective=date(2026, 11, 18), dispute=uuid7(), value="路人",
         ))  # fmt: skip
         assert await identity.person(tx, home, "n1" + "b" * 32) is None, "a stranger stays a stranger"
-
-
-def letter(origin: str, kind: str, body: dict[str, Any]) -> federation.Letter:
-    return federation.Letter(
-        id=uuid7(), origin=origin, to="*", epoch=1, seq=1, kind=kind, kind_version=1, about="x", at=0, counts_at=0, body=body
-    )
-
-
-async def test_another_number_is_another_subject_and_everything_follows(nodes: dict[str, Node]) -> None:
-    """identity.md 1: the alias counts at once at every door, rows are rewritten by the job, the person signs in as before."""
-    home, away, register, browser = nodes[HOME], nodes[AWAY], nodes[REGISTER], Browser()
-    who = await invented(register, "宋雅琴", "")
-    page = await browser.get(home, "/login?next=/me/access")
-    page = await go_on(browser, home, page, msgspec_citizen(who))
-    before = await me(home, browser)
-    await roam_in(browser, away)
-    number = other_number(who["number"])
-    dispute = await opened(nodes, browser, home, "number", number)
-    await decided(nodes, dispute, uphold=True)
-    await deliver(nodes)
-    after = subject_of(register, "111", number)
-    now = await me(home, browser)
-    assert now.subject == after != before.subject
-    async with home.db.reading() as tx:
-        known = await identity.person(tx, home, before.subject)
-        assert known is not None
-        assert known.number is not None
-        assert (known.subject, known.number.reveal()) == (after, number)
-        assert await identity.person_by_number(tx, home, number) is not None
-        assert await identity.person_by_number(tx, home, who["number"]) is None
-    async with home.db.transaction() as tx:
-        await notifications.notify(tx, home, subject=before.subject, kind="t", title="旧", text="旧", link="/me", about="t:1")
-    seen: list[tuple[str, str]] = []
-
-    async def follower(_tx: Any, _node: Node, old: str, new: str) -> None:
-        seen.append((old, new))
-
-    subjects.follow_subject(follower)  # before the row waits: the node's own job may be there first
-    async with home.db.transaction() as tx:
-        await tx.execute("UPDATE subject_alias SET rewritten_at = NULL, old_sealed = $2 WHERE subject = $1", after,
-                         home.cipher.seal("identity", "subject_alias.old_sealed", after, before.subject))
-    await subjects.rewrite(home, {})
-    await subjects.rewrite(home, {})
-    async with home.db.transaction() as tx:  # whoever is at it has ended
-        await tx.fetchval("SELECT 1 FROM subject_alias WHERE subject = $1 FOR UPDATE", after)
-    assert set(seen) == {(before.subject, after)}, "the news itself may have been under way: every time the same person"
-    async with home.db.reading() as tx:
-        assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1", before.subject) == 0
-        assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1 AND kind = 't'", after) == 1
-    await corrections.ask_successors(away, {})
-    there = await me(away, browser)
-    assert there.subject == after, "the visited node follows too, on the register's word"
-    got: list[str] = []
-
-    async def handler(_tx: Any, _node: Node, one: federation.Letter) -> None:
-        got.append(one.body["case"]["subject"])
-
-    mapped = subjects.follow_aliases({("t", 1): handler})
-    async with away.db.transaction() as tx:
-        await mapped[("t", 1)](tx, away, letter(HOME, "t", {"case": {"subject": before.subject, "n": 1}}))
-    assert got == [after], "a letter written before the news still finds the person"
-    from tongban.identity import tasks
-
-    await tasks.renew_statements(home)
-    page = await browser.get(away, f"/login/go?home={HOME}&next=/me/access")
-    assert page.path == "/me/access", "the home statement is of the new subject"
-
-
-def msgspec_citizen(who: dict[str, str]) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(citizen(), name=who["name"], number=who["number"], phone=who["phone"])
-
-
-def other_number(number: str) -> str:
-    from tongban.kernel.ids import IdNumber
-
-    born = date(int(number[6:10]), int(number[10:12]), int(number[12:14])) + timedelta(days=1)
-    return IdNumber.make(number[:6], born, int(number[14:17])).value
 
 
 @pytest.mark.parametrize(

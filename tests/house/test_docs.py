@@ -35,9 +35,9 @@ def test_every_quoted_file_and_test_exists(document: str) -> None:
 
 
 def test_every_page_is_looked_at_by_axe() -> None:
-    """`ui.page_paths(app)` against the lists of tests/journeys/test_axe.py (ux.md 8: no route without an entry)."""
+    """`ui.page_paths(app)` against the lists of tests/journeys/pages.py (ux.md 8: no route without an entry)."""
     lists = {}
-    for line in ast.parse(source("tests/journeys/test_axe.py")).body:
+    for line in ast.parse(source("tests/journeys/pages.py")).body:
         target = line.targets[0] if isinstance(line, ast.Assign) else line.target if isinstance(line, ast.AnnAssign) else None
         if isinstance(target, ast.Name) and isinstance(line, ast.Assign | ast.AnnAssign) and line.value is not None:
             held = line.value.keys if isinstance(line.value, ast.Dict) else line.value.elts if isinstance(line.value, ast.Set) else []

@@ -25,6 +25,35 @@ _SERVER_USER = "tongban-db"
 _PR_SET_PDEATHSIG = 1
 
 
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  the kernel's own place for it; folders in it are made by mkdtemp
+_ENOUGH_BYTES = 4 << 30
+
+
+def passing_folder(name: str) -> Path:
+    """A new folder for data that need not outlive this process (临时数据夹), which others may enter; the caller deletes it.
+
+    In memory where twice what a run takes is free: a database is a thousand files, and making them is what takes long.
+    Else among the temporary files. What a killed process left in memory is deleted first.
+    """
+    place = _IN_MEMORY if _memory_to_spare() else Path(tempfile.gettempdir())
+    if place == _IN_MEMORY:
+        for left in place.glob(f"{name}-*-*"):
+            owner = left.name.removeprefix(f"{name}-").partition("-")[0]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=place))
+    made.chmod(0o755)
+    return made
+
+
+def _memory_to_spare() -> bool:
+    try:
+        available = next(line for line in Path("/proc/meminfo").read_text("utf-8").splitlines() if line.startswith("MemAvailable:"))
+        return int(available.split()[1]) * 1024 > 2 * _ENOUGH_BYTES and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH_BYTES
+    except (OSError, ValueError, StopIteration):
+        return False
+
+
 class PostgresError(Exception):
     """The server could not be made or started; the message says what was tried and where its log is."""
 

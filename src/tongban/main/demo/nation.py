@@ -135,7 +135,7 @@ class Nation:
                     await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
                     await asyncio.to_thread(migrate.upgrade, self.postgres.url(_TEMPLATE))
                     have.add(_TEMPLATE)
-                await connection.execute(f'CREATE DATABASE "tongban_{node}" TEMPLATE {_TEMPLATE}')
+                await connection.execute(f'CREATE DATABASE "tongban_{node}" TEMPLATE {_TEMPLATE} STRATEGY file_copy')
             if _TEMPLATE in have:
                 await connection.execute(f"DROP DATABASE {_TEMPLATE}")
         finally:
