@@ -74,6 +74,9 @@ def test_the_trace_table_has_every_requirement():
     rows = set(re.findall(r"^\| (R-\d{3}) ", text, re.MULTILINE))
     wanted = {f"R-{n}" for n in (*range(101, 108), *range(201, 207), *range(301, 307), *range(401, 411), *range(501, 509), *range(601, 608), *range(701, 712), *range(801, 806))}
     assert rows == wanted, f"missing {sorted(wanted - rows)}, unknown {sorted(rows - wanted)}"
+    states = re.findall(r"^\| R-\d{3} .* (works|partly|open) \| [^|]*\|$", text, re.MULTILINE)
+    counted = f"{len(states)} rows: {states.count('works')} work, {states.count('partly')} partly, {states.count('open')} open."
+    assert counted in text, f"the last line should say: {counted}"
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md", "publiccode.yml", "docs/map.md", "docs/glossary.md", "docs/roadmap.md", "docs/life-of-a-case.md", "docs/life-of-a-letter.md"])
