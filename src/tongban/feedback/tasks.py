@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tongban.feedback.actions import settle
+from tongban.kernel.indexes import Index
 from tongban.kernel.jobs import Clockwork
 from tongban.kernel.node import Node
 
@@ -12,4 +13,5 @@ async def settle_reviews(node: Node) -> None:
     await settle(node)
 
 
+INDEXES = (Index(table="review", column="service_key", labels=("review.service_key",), linked=lambda _: "review.service_key"),)
 CLOCKS = [Clockwork("feedback.settle", 3600, settle_reviews)]

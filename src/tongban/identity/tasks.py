@@ -13,6 +13,7 @@ from tongban.identity.actions import (
     ending,
     first_time,
     guardians,
+    indexed,
     keys,
     mandate_word,
     mandates,
@@ -33,7 +34,7 @@ from tongban.identity.actions import (
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.holdings import HOLDINGS
 from tongban.identity.model import MatchAsked
-from tongban.identity.queries import staff
+from tongban.identity.queries import persons, staff
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log
@@ -165,6 +166,7 @@ async def link_staff(node: Node) -> None:
         )
         for row in rows:
             await _link(tx, node, row["subject"], row["citizen"])
+        await _link_by_number(tx, node)
         asked = await tx.fetch(
             "SELECT subject, name, citizen_number FROM staff WHERE linked_subject IS NULL AND citizen_number IS NOT NULL AND ended_at IS NULL LIMIT 20"
         )
@@ -188,6 +190,15 @@ async def link_staff(node: Node) -> None:
                     )  # fmt: skip
 
 
+async def _link_by_number(tx: Tx, node: Node) -> None:
+    """The same by the number itself: while the index key turns, a clerk's row and the person's may stand under different versions."""
+    for row in await tx.fetch("SELECT subject, citizen_number FROM staff WHERE linked_subject IS NULL AND citizen_number IS NOT NULL LIMIT 200"):
+        number = node.cipher.open("staff", "staff.citizen_number", row["subject"], row["citizen_number"]).reveal()
+        known = await persons.person_by_number(tx, node, number)
+        if known is not None:
+            await _link(tx, node, row["subject"], known.subject)
+
+
 async def _link(tx: Tx, node: Node, subject: str, citizen: str) -> None:
     await tx.execute(
         "UPDATE staff SET linked_subject = $2, citizen_number = NULL WHERE subject = $1",
@@ -208,6 +219,7 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.ask_guardians": guardians.ask_guardians,
     voice.FORGET: voice.forget_at_provider,
 }
+INDEXES = indexed.INDEXES
 CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.match_again", 30, match_again),
     jobs.Clockwork("identity.renew_statements", 3600, renew_statements),

@@ -280,6 +280,17 @@ def data(
 
 
 @keys_app.command()
+def index(
+    settings: SettingsFile,
+    status: Annotated[bool, typer.Option("--status", help="Only say where it stands.")] = False,
+) -> None:
+    """Make a new index key now instead of after a year; the rows go over while the node works. Can be repeated after an interruption."""
+    from tongban.main import keeping
+
+    raise typer.Exit(asyncio.run(keeping.rotate_index_key(_load(settings), only_status=status)))
+
+
+@keys_app.command()
 def rotate(
     settings: Annotated[Path | None, typer.Option("--settings", "-s", help="The node's settings file.")] = None,
     demo_node: Annotated[str, typer.Option("--demo", help="A node of the running demo instead, for example 510000.")] = "",

@@ -96,6 +96,26 @@ async def rotate_data_keys(settings: Settings, group: str) -> int:
     return 1 if failed else 0
 
 
+async def rotate_index_key(settings: Settings, *, only_status: bool) -> int:
+    """A new index key, every row found all the while (索引密钥轮换). Prints where it stands; 1 when a row did not open."""
+    from tongban.main import reindexing
+
+    async with _opened(settings) as node:
+        if only_status:
+            found = await reindexing.standing(node)
+        else:
+            typer.echo(f"{settings.node}: index key version {await reindexing.begin(node)}.")
+            found = await reindexing.go_on(node)
+            while found.settles is not None:  # each step stands for half a minute before the next builds on it
+                await asyncio.sleep(max(0.1, (found.settles - node.clock.now()).total_seconds()))
+                found = await reindexing.go_on(node)
+    say = {"announced": "searched beside the old one", "written": "written; the old one is still searched", "done": "alone in use"}[found.step]
+    typer.echo(f"{settings.node}: index key version {found.version} is {say}; {found.done_rows} rows went over, {found.failed} could not be opened.")
+    for one in found.left:
+        typer.echo(f"  {one.name}: {one.rows} rows under the old key" + (", which pass by themselves" if one.passes else ""))
+    return 1 if found.failed else 0
+
+
 def seal_keys(settings: Settings) -> int:
     """Seal every key file by the device (封存密钥)."""
     if not settings.pkcs11_module:

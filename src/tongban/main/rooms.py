@@ -9,6 +9,7 @@ from typing import Any
 
 from tongban.kernel import jobs
 from tongban.kernel.holdings import Holding
+from tongban.kernel.indexes import Index
 
 ROOMS = (
     "ui", "transparency", "federation", "notifications", "consent", "identity", "exchange", "seals", "catalogue",
@@ -49,6 +50,14 @@ def holdings() -> tuple[Holding, ...]:
     found: list[Holding] = []
     for room in (*ROOMS, "main"):
         found += getattr(door(room, "holdings"), "HOLDINGS", ())
+    return tuple(found)
+
+
+def indexes() -> tuple[Index, ...]:
+    """The columns each room is found by, and how they go over to a new index key, in the order of ROOMS (盲索引列)."""
+    found: list[Index] = []
+    for room in (*ROOMS, "main"):
+        found += getattr(door(room, "tasks"), "INDEXES", ())
     return tuple(found)
 
 

@@ -7,13 +7,14 @@ from tongban.kernel import jobs, person_keys
 from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.main import resealing, rooms
+from tongban.main import reindexing, resealing, rooms
 
 _HEAD_SECONDS = 10
 _WITNESSED_SECONDS = 60
 _FORK_SECONDS = 20
 _CERTIFICATE_SECONDS = 30
 _DATA_KEY_SECONDS = 3600
+_INDEX_KEY_SECONDS = 60
 _OLD_ROWS_SECONDS = 86_400
 
 
@@ -134,6 +135,7 @@ CLOCKS = [
     jobs.Clockwork("main.log_forks", _FORK_SECONDS, tell_forks),
     jobs.Clockwork("main.log_certificate", _CERTIFICATE_SECONDS, keep_certificate, bell="federation.directory"),
     jobs.Clockwork("main.data_keys", _DATA_KEY_SECONDS, resealing.turn, bell=resealing.BELL),
+    jobs.Clockwork("main.index_keys", _INDEX_KEY_SECONDS, reindexing.turn, bell=reindexing.BELL),
     jobs.Clockwork("main.old_rows", _OLD_ROWS_SECONDS, seal_old_rows),
     jobs.Clockwork("main.closed_again", _OLD_ROWS_SECONDS, keep_closed),
 ]

@@ -12,6 +12,7 @@ from tongban.feedback.model import BAD_FROM, LEVELS, Told
 from tongban.feedback.rules import FINISHED, terms
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import jcs
+from tongban.kernel.indexes import one_alone
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
@@ -31,6 +32,8 @@ async def apply_review(tx: Tx, node: Node, origin: str, told: Told) -> bool:
     if case is None or case.applicant_node != origin or case.state not in FINISHED or told.level not in LEVELS:
         raise ReviewNotBelieved
     codes = {one.code for one in terms().indicator}
+    marks = node.cipher.linked_marks("review.service_key", f"{told.case}|{told.service_no}")
+    await one_alone(tx, "review", "service_key", marks)
     made = await tx.fetchval(
         """INSERT INTO review (org, id, from_node, service_key, sealed_case, task_code, item_name, division, level, indicators,
            text, call_me, day) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -38,7 +41,7 @@ async def apply_review(tx: Tx, node: Node, origin: str, told: Told) -> bool:
         case.org_code,
         told.review,
         origin,
-        node.cipher.index("review.service_key", f"{told.case}|{told.service_no}"),
+        marks[0],
         node.cipher.seal(GROUP, "review.sealed_case", told.review, told.case),
         case.task_code,
         case.item_name,

@@ -9,19 +9,23 @@ from tongban.identity.actions import sign_in
 from tongban.identity.errors import refusal
 from tongban.identity.model import OpenedSession
 from tongban.identity.providers.cosigner import ask
-from tongban.identity.queries.persons import number_index
+from tongban.identity.queries.persons import number_marks
 from tongban.identity.rules.certificates import judge
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.typed import normal
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
+from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 
 def holder_of(node: Node, number: str) -> str:
-    """The name a certificate of this node's authority carries: an index of the document number, never the number."""
-    return number_index(node, normal(number)).hex()
+    """The name a certificate of this node's authority carries: a mark of the document number, never the number.
+
+    Its key is its own and does not turn: the name stands in certificates outside for as long as they are good.
+    """
+    return hmac_sm3(node.keys.secret("holder"), normal(number).encode())[:16].hex()
 
 
 async def asked(node: Node, number: str, *, way: str) -> Refusals:
@@ -48,8 +52,8 @@ async def sign_in_by(tx: Tx, node: Node, number: str, browser: sign_in.Browser) 
     """A session at level 4 after `asked` found nothing wrong 用数字证书登录; a certificate is proof 4 of the account."""
     subject: str | None = await tx.fetchval(
         "UPDATE account a SET proof = 4, proof_method = 'certificate', proof_at = $2 FROM person p"
-        " WHERE p.subject = a.subject AND p.bi_number = $1 AND a.status IN ('open', 'restricted') RETURNING a.subject",
-        number_index(node, normal(number)), node.clock.now(),
+        " WHERE p.subject = a.subject AND p.bi_number = ANY($1::bytea[]) AND a.status IN ('open', 'restricted') RETURNING a.subject",
+        number_marks(node, normal(number)), node.clock.now(),
     )  # fmt: skip
     if subject is None:
         return (refusal("identity.certificate_failed", "way"),)

@@ -123,11 +123,15 @@ async def came_back(tx: Tx, subject: str, origin: str, since: datetime) -> bool:
     return seen is not None and seen["home"] != origin and seen["seen_at"] > since
 
 
-async def staff_too(tx: Tx, subject: str) -> bool:
+async def staff_too(tx: Tx, node: Node, subject: str) -> bool:
     """Whether this person also has a staff account here, which is another account and stays 另有工作账号."""
-    return bool(await tx.fetchval(
-        "SELECT EXISTS (SELECT FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE p.subject = $1 AND s.ended_at IS NULL)", subject
-    ))  # fmt: skip
+    known = await persons.person(tx, node, subject)
+    marks = [] if known is None or known.number is None else persons.number_marks(node, known.number.reveal(), known.doctype)
+    rows = await tx.fetch("SELECT subject, linked_subject, bi_citizen = ANY($1::bytea[]) AS same FROM staff WHERE ended_at IS NULL", marks)
+    return any(row["same"] for row in rows) or any(
+        node.cipher.open("staff", "staff.linked_subject", row["subject"], row["linked_subject"]).reveal() == subject
+        for row in rows if row["linked_subject"] is not None
+    )  # fmt: skip
 
 
 async def _end_ways_in(tx: Tx, node: Node, subject: str) -> None:

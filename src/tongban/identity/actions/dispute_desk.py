@@ -18,7 +18,7 @@ from tongban.identity.model import Corrected, Decided, DeskDispute, DisputeOpene
 from tongban.identity.providers import register
 from tongban.identity.providers.evidence import evidence_room
 from tongban.identity.queries import desk as queries
-from tongban.identity.queries.persons import current_subject, number_index
+from tongban.identity.queries.persons import current_subject, number_marks
 from tongban.identity.rules import disputes as rules
 from tongban.identity.rules import typed
 from tongban.kernel.actor import Actor
@@ -62,8 +62,8 @@ async def _row_of(tx: Tx, node: Node, opened: DisputeOpened) -> str | None:
         subject = await current_subject(tx, node, opened.subject)
         found: str | None = await tx.fetchval("SELECT subject FROM register_entry WHERE subject = $1", subject)
         return found
-    number = number_index(node, typed.normal(opened.document))
-    return await tx.fetchval("SELECT subject FROM register_entry WHERE bi_number = $1", number)  # type: ignore[no-any-return]
+    marks = number_marks(node, typed.normal(opened.document))
+    return await tx.fetchval("SELECT subject FROM register_entry WHERE bi_number = ANY($1::bytea[])", marks)  # type: ignore[no-any-return]
 
 
 def _due(node: Node, opened: DisputeOpened) -> object:

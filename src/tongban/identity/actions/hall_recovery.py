@@ -17,7 +17,7 @@ from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import OpenedSession
 from tongban.identity.providers.face import FaceResult
-from tongban.identity.queries.persons import number_index, person
+from tongban.identity.queries.persons import number_marks, person
 from tongban.identity.rules import typed
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
@@ -130,9 +130,9 @@ async def sign_in_by(tx: Tx, node: Node, number: str, word: str, browser: sign_i
     if wrong := typed.check_number(number):
         return (wrong,)
     row = await tx.fetchrow(
-        "SELECT r.subject, r.id, r.word_hash, r.tries FROM hall_recovery r JOIN person p ON p.subject = r.subject WHERE p.bi_number = $1"
+        "SELECT r.subject, r.id, r.word_hash, r.tries FROM hall_recovery r JOIN person p ON p.subject = r.subject WHERE p.bi_number = ANY($1::bytea[])"
         " AND r.word_hash IS NOT NULL AND r.used_at IS NULL AND r.expires_at > $2 AND r.tries < $3 ORDER BY r.at DESC LIMIT 1 FOR UPDATE OF r",
-        number_index(node, typed.normal(number)), node.clock.now(), FACTORS.recovery.word_tries,
+        number_marks(node, typed.normal(number)), node.clock.now(), FACTORS.recovery.word_tries,
     )  # fmt: skip
     if row is None:
         return (refusal("identity.hall_word", "word", n=FACTORS.recovery.word_tries - 1),)

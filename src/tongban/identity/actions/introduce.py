@@ -18,6 +18,7 @@ from tongban.identity.rules import throttle as limits
 from tongban.identity.rules import typed
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import uuid7
+from tongban.kernel.indexes import one_alone
 from tongban.kernel.node import Node
 
 HINT_LIFE = timedelta(seconds=60)
@@ -51,10 +52,12 @@ async def remember(tx: Tx, node: Node, home: str, *, number: str | None, phone: 
     """
     for kind, value in (("number", number), ("phone", phone)):
         if value:
+            marks = _marks(node, kind, value)
+            await one_alone(tx, "home_index", "bi", marks)
             await tx.execute(
                 "INSERT INTO home_index (kind, bi, home, since) VALUES ($1, $2, $3, $4)"
                 " ON CONFLICT (kind, bi) DO NOTHING",
-                kind, _index(node, kind, value), home, node.clock.now(),
+                kind, marks[0], home, node.clock.now(),
             )  # fmt: skip
 
 
@@ -66,8 +69,8 @@ async def turn(tx: Tx, node: Node, home: str, *, to: str, number: str, phone: st
     for kind, value in (("number", number), ("phone", phone)):
         if value:
             await tx.execute(
-                "UPDATE home_index SET home = $4, since = $5 WHERE kind = $1 AND bi = $2 AND home = $3",
-                kind, _index(node, kind, value), home, to, node.clock.now(),
+                "UPDATE home_index SET home = $4, since = $5 WHERE kind = $1 AND bi = ANY($2::bytea[]) AND home = $3",
+                kind, _marks(node, kind, value), home, to, node.clock.now(),
             )  # fmt: skip
 
 
@@ -77,7 +80,8 @@ async def forget(tx: Tx, node: Node, home: str, *, number: str, phone: str) -> i
     for kind, value in (("number", number), ("phone", phone)):
         if value:
             gone += len(await tx.fetch(
-                "DELETE FROM home_index WHERE kind = $1 AND bi = $2 AND home = $3 RETURNING 1", kind, _index(node, kind, value), home
+                "DELETE FROM home_index WHERE kind = $1 AND bi = ANY($2::bytea[]) AND home = $3 RETURNING 1",
+                kind, _marks(node, kind, value), home,
             ))  # fmt: skip
     return gone
 
@@ -97,7 +101,7 @@ async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str,
         raise failure("identity.too_many", t=waiting(wait), retry_after=wait)
     kind = typed.kind_of(who) or "phone"
     value = typed.normal(who)
-    known: str | None = await tx.fetchval("SELECT home FROM home_index WHERE kind = $1 AND bi = $2", kind, _index(node, kind, value))
+    known: str | None = await tx.fetchval("SELECT home FROM home_index WHERE kind = $1 AND bi = ANY($2::bytea[])", kind, _marks(node, kind, value))
     await tx.execute(
         "INSERT INTO discovery_log (id, at, from_node, home) VALUES ($1, $2, $3, $4)", uuid7(), node.clock.now(), visited, known or ""
     )
@@ -140,5 +144,5 @@ async def hub_ready(node: Node) -> bool:
     return True
 
 
-def _index(node: Node, kind: str, value: str) -> bytes:
-    return node.cipher.index(f"home_index.{kind}", typed.normal(value))
+def _marks(node: Node, kind: str, value: str) -> list[bytes]:
+    return node.cipher.linked_marks(f"home_index.{kind}", typed.normal(value))

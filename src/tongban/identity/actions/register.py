@@ -18,7 +18,7 @@ from tongban.identity.actions import keys, throttle
 from tongban.identity.model import Match, MatchAsked
 from tongban.identity.providers import register
 from tongban.identity.providers.register import way_now
-from tongban.identity.queries.persons import number_index
+from tongban.identity.queries.persons import number_marks
 from tongban.identity.rules import home as home_rules
 from tongban.identity.rules import typed
 from tongban.identity.rules.throttle import MATCH_NODE, WRONG_NAMES_A_DAY
@@ -40,9 +40,9 @@ async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
     """
     if await throttle.take(tx, node, f"match:{caller}", MATCH_NODE):
         return Match(matched=False, why="quota")
-    index = number_index(node, typed.normal(asked.number), asked.doctype)
+    marks = number_marks(node, typed.normal(asked.number), asked.doctype)
     wrong: int | None = await tx.fetchval(
-        "SELECT wrong FROM match_asked WHERE day = $1 AND node = $2 AND bi_number = $3", node.clock.today(), caller, index
+        "SELECT sum(wrong) FROM match_asked WHERE day = $1 AND node = $2 AND bi_number = ANY($3::bytea[])", node.clock.today(), caller, marks
     )
     if (wrong or 0) >= WRONG_NAMES_A_DAY:
         return Match(matched=False, why="quota")
@@ -62,7 +62,7 @@ async def match(tx: Tx, node: Node, caller: str, asked: MatchAsked) -> Match:
         await tx.execute(
             "INSERT INTO match_asked AS m (day, node, bi_number, wrong) VALUES ($1, $2, $3, 1)"
             " ON CONFLICT (day, node, bi_number) DO UPDATE SET wrong = m.wrong + 1",
-            node.clock.today(), caller, index,
+            node.clock.today(), caller, marks[0],
         )  # fmt: skip
         return Match(matched=False, why="name_differs")
     who = await _office(tx, caller)

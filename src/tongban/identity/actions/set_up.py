@@ -16,6 +16,7 @@ from tongban.identity.queries.persons import number_index
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.tokens import ALGORITHMS
 from tongban.kernel.db import Tx
+from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT
 
@@ -101,7 +102,7 @@ async def set_up(node: Node) -> None:
 
 
 async def _enter_staff(tx: Tx, node: Node, member: DemoStaff) -> None:
-    subject = "s" + node.cipher.index("staff.staff_no", member.staff_no).hex()[:26]
+    subject = "s" + hmac_sm3(node.keys.secret("staff-no"), member.staff_no.encode()).hex()[:26]
     added = await tx.fetchval(
         "INSERT INTO staff (subject, staff_no, name, unit, org, division, department, bi_citizen, citizen_number, demo)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true) ON CONFLICT DO NOTHING RETURNING true",

@@ -19,7 +19,7 @@ from tongban.identity.model import LoginStep, OpenedSession
 from tongban.identity.providers import sms
 from tongban.identity.providers.phone_status import Status
 from tongban.identity.providers.sms import NEWEST, shown
-from tongban.identity.queries.persons import number_index, phone_index
+from tongban.identity.queries.persons import number_marks, phone_index, phone_marks
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules import levels, typed
 from tongban.identity.rules import throttle as limits
@@ -115,7 +115,7 @@ def _address_purse(node: Node, browser: Browser, *, known_device: bool) -> tuple
 
 def _code_purse(node: Node, row: str, *, subject: str | None, device: str | None, phone: str | None) -> tuple[str, limits.Purse]:
     """A purse for each known device, and one for all others together, so that nobody can empty the owner's (T-20)."""
-    whom = subject or (row if phone is None else phone_index(node, phone).hex())
+    whom = subject or (row if phone is None else phone)
     kind = f"known:{device}" if device is not None else "unknown"
     return f"code:{kind}:{whom}", limits.codes(known_device=device is not None, demo=node.settings.demo)
 
@@ -136,8 +136,9 @@ async def send_code(tx: Tx, node: Node, cookie: str) -> Refusals:
         return (refusal("identity.code_limit", "who", t=waiting(wait)),)
     code, digits = await _new_code(tx, node)
     await tx.execute(
-        "UPDATE login_tx SET code_hash = $2, code_until = $3, sent = sent + 1, tries = 0, digits = $4 WHERE id = $1",
+        "UPDATE login_tx SET code_hash = $2, code_until = $3, sent = sent + 1, tries = 0, digits = $4, bi_phone = $5 WHERE id = $1",
         row["id"], _code_hash(node, row["id"], code), now + timedelta(seconds=limits.CODE_SECONDS), digits,
+        None if phone is None else phone_index(node, phone),
     )  # fmt: skip
     if phone is not None:
         await sms(node).send(tx, node, phone, code_text(node, code))
@@ -337,12 +338,12 @@ def _opening(subject: str, account: str, proof: int, acr: int, amr: tuple[str, .
 
 async def _account(tx: Tx, node: Node, kind: str, value: str, browser: Browser) -> Any:
     """The account of a typed phone or number, and the row of this browser if it was seen before with it and not removed."""
-    by_number = "JOIN person p ON p.subject = a.subject AND p.bi_number = $1" if kind == "number" else ""
+    by_number = "JOIN person p ON p.subject = a.subject AND p.bi_number = ANY($1::bytea[])" if kind == "number" else ""
     return await tx.fetchrow(
         f"SELECT a.subject, a.phone, d.id AS device FROM account a {by_number}"
         " LEFT JOIN device d ON d.subject = a.subject AND d.secret_hash = $2 AND d.ended_at IS NULL"
-        f" WHERE {'a.bi_phone = $1 AND' if kind == 'phone' else ''} a.status IN ('open', 'restricted') ORDER BY a.opened_at LIMIT 1",
-        (number_index if kind == "number" else phone_index)(node, value), hashed(browser.device_cookie) if browser.device_cookie else None,
+        f" WHERE {'a.bi_phone = ANY($1::bytea[]) AND' if kind == 'phone' else ''} a.status IN ('open', 'restricted') ORDER BY a.opened_at LIMIT 1",
+        (number_marks if kind == "number" else phone_marks)(node, value), hashed(browser.device_cookie) if browser.device_cookie else None,
     )  # fmt: skip
 
 

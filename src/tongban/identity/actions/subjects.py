@@ -19,10 +19,11 @@ from tongban import federation
 from tongban.identity.actions import following
 from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
 from tongban.identity.actions.sessions import BELL
-from tongban.identity.queries.persons import alias_index, current_subject, number_index
+from tongban.identity.queries.persons import alias_marks, current_subject, number_marks
 from tongban.identity.rules.home import STATEMENT_DAYS
 from tongban.identity.rules.typed import masked_name
 from tongban.kernel.db import Tx, ring
+from tongban.kernel.indexes import one_alone
 from tongban.kernel.node import Node
 from tongban.kernel.parts import Parts
 
@@ -52,7 +53,9 @@ rows_stay("guardian_entry", columns=("subject", "guardian_subject"), because="th
 
 async def replace(tx: Tx, node: Node, old: str, new: str) -> None:
     """Everything of this node under a local `old` becomes `new`'s; the person row is written anew by the caller."""
-    await tx.execute("INSERT INTO subject_alias (old, subject, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", alias_index(node, old), new, node.clock.now())
+    marks = alias_marks(node, old)
+    await one_alone(tx, "subject_alias", "old", marks)
+    await tx.execute("INSERT INTO subject_alias (old, subject, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", marks[0], new, node.clock.now())
     await _move_account(tx, node, old, new)
     await tx.execute("DELETE FROM person WHERE subject = $1", old)
     await _move_rows(tx, old, new)
@@ -68,13 +71,15 @@ async def alias(tx: Tx, node: Node, old: str, new: str, *, number: str = "") -> 
     """
     if not new.startswith("n") or new == old:
         return False
+    marks = alias_marks(node, old)
+    await one_alone(tx, "subject_alias", "old", marks)
     added = await tx.fetchval(
         "INSERT INTO subject_alias (old, subject, since, old_sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING true",
-        alias_index(node, old), new, node.clock.now(), node.cipher.seal("identity", "subject_alias.old_sealed", new, old),
+        marks[0], new, node.clock.now(), node.cipher.seal("identity", "subject_alias.old_sealed", new, old),
     )  # fmt: skip
     if not added:
         return False
-    for row in await tx.fetch("SELECT old, old_sealed FROM subject_alias WHERE subject = $1", old):
+    for row in await tx.fetch("SELECT old, old_sealed FROM subject_alias WHERE subject = $1 FOR UPDATE", old):
         await tx.execute("UPDATE subject_alias SET subject = $2, old_sealed = $3, rewritten_at = NULL WHERE old = $1", row["old"], new, _resealed(node, row["old_sealed"], old, new))
     await _move_account(tx, node, old, new)
     await _move_person(tx, node, old, new, number)
@@ -139,15 +144,22 @@ async def _move_person(tx: Tx, node: Node, old: str, new: str, number: str) -> N
     def sealed(group: str, column: str, value: str = "") -> bytes | None:
         if row[column] is None:
             return None
-        text = value or node.cipher.open(group, f"person.{column}", old, row[column]).reveal()
-        return node.cipher.seal(group, f"person.{column}", new, text)
+        return node.cipher.seal(group, f"person.{column}", new, value or opened(group, column))
 
+    def opened(group: str, column: str) -> str:
+        return node.cipher.open(group, f"person.{column}", old, row[column]).reveal()
+
+    mark: bytes | None = row["bi_number"]
+    if mark is not None and (number or row["number"] is not None):
+        marks = number_marks(node, number or opened("sensitive", "number"), row["doctype"])
+        await one_alone(tx, "person", "bi_number", marks)
+        mark = marks[0]
     await tx.execute(
         "INSERT INTO person (subject, home, proof, doctype, name, name_masked, number, bi_number, photo_held, matched_at, version, seen_at,"
         " confirm_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (subject) DO NOTHING",
         new, row["home"], row["proof"], row["doctype"], sealed("identity", "name"), sealed("identity", "name_masked"),
-        sealed("sensitive", "number", number), number_index(node, number, row["doctype"]) if number and row["bi_number"] else row["bi_number"],
-        row["photo_held"], row["matched_at"], row["version"], row["seen_at"], sealed("identity", "confirm_until"),
+        sealed("sensitive", "number", number), mark, row["photo_held"],
+        row["matched_at"], row["version"], row["seen_at"], sealed("identity", "confirm_until"),
     )  # fmt: skip
 
 
@@ -200,7 +212,9 @@ async def put_person(
     tx: Tx, node: Node, subject: str, *, home: str, proof: int, name: str, number: str, photo_held: bool, matched: bool
 ) -> None:
     """Write or refresh the row of an own person 登记本节点的人, found again by the blind index of the number."""
-    now = node.clock.now()
+    now, marks = node.clock.now(), number_marks(node, number)
+    if matched:
+        await one_alone(tx, "person", "bi_number", marks)
     await tx.execute(
         "INSERT INTO person AS p (subject, home, proof, name, name_masked, number, bi_number, photo_held, matched_at, seen_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -209,7 +223,7 @@ async def put_person(
         " photo_held = excluded.photo_held, matched_at = coalesce(excluded.matched_at, p.matched_at), seen_at = excluded.seen_at",
         subject, home, proof, node.cipher.seal("identity", "person.name", subject, name),
         node.cipher.seal("identity", "person.name_masked", subject, masked_name(name)),
-        node.cipher.seal("sensitive", "person.number", subject, number), number_index(node, number) if matched else None,
+        node.cipher.seal("sensitive", "person.number", subject, number), marks[0] if matched else None,
         photo_held, now if matched else None, now,
     )  # fmt: skip
 

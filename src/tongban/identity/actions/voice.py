@@ -11,7 +11,7 @@ from tongban.identity.actions import sessions, sign_in
 from tongban.identity.errors import refusal
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.providers.voice import VoiceResult
-from tongban.identity.queries.persons import number_index, phone_index
+from tongban.identity.queries.persons import number_marks, phone_marks
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules import typed
 from tongban.kernel import jobs
@@ -85,11 +85,11 @@ async def on_known_device(tx: Tx, node: Node, who: str, browser: sign_in.Browser
     kind, value = typed.kind_of(who), typed.normal(who)
     if kind is None or not browser.device_cookie:
         return None
-    column, index = ("a.bi_phone", phone_index(node, value)) if kind == "phone" else ("p.bi_number", number_index(node, value))
+    column, marks = ("a.bi_phone", phone_marks(node, value)) if kind == "phone" else ("p.bi_number", number_marks(node, value))
     subject: str | None = await tx.fetchval(
         "SELECT a.subject FROM account a JOIN person p ON p.subject = a.subject JOIN device d ON d.subject = a.subject"
-        f" WHERE {column} = $1 AND a.status IN ('open', 'restricted') AND d.secret_hash = $2 AND d.ended_at IS NULL LIMIT 1",
-        index, hashed(browser.device_cookie),
+        f" WHERE {column} = ANY($1::bytea[]) AND a.status IN ('open', 'restricted') AND d.secret_hash = $2 AND d.ended_at IS NULL LIMIT 1",
+        marks, hashed(browser.device_cookie),
     )  # fmt: skip
     if subject is not None and not await consent.allows(tx, subject, PURPOSE, "voice", at=node.clock.now()):
         return None

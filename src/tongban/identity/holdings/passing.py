@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tongban.identity.queries.persons import phone_marks
 from tongban.kernel.db import Tx
 from tongban.kernel.holdings import Holding, Term, rows_of
 from tongban.kernel.node import Node
@@ -14,17 +15,24 @@ _NOBODY = "不记是谁"
 _PASSING = "登录途中的临时记录，很快自动删除"
 
 
-async def _attempts(tx: Tx, _: Node, subject: str) -> int:
+async def _attempts(tx: Tx, node: Node, subject: str) -> int:
     """Attempts that found the account, and those to its phone."""
-    gone = await tx.fetch(
-        "DELETE FROM login_tx WHERE subject = $1 OR bi_phone = (SELECT bi_phone FROM account WHERE subject = $1) RETURNING 1", subject
-    )
+    gone = await tx.fetch("DELETE FROM login_tx WHERE subject = $1 OR bi_phone = ANY($2::bytea[]) RETURNING 1", subject, await _marks(tx, node, subject))
     return len(gone)
 
 
-async def _texts(tx: Tx, _: Node, subject: str) -> int:
-    gone = await tx.fetch("DELETE FROM demo_sms WHERE bi_phone = (SELECT bi_phone FROM account WHERE subject = $1) RETURNING 1", subject)
+async def _texts(tx: Tx, node: Node, subject: str) -> int:
+    gone = await tx.fetch("DELETE FROM demo_sms WHERE bi_phone = ANY($1::bytea[]) RETURNING 1", await _marks(tx, node, subject))
     return len(gone)
+
+
+async def _marks(tx: Tx, node: Node, subject: str) -> list[bytes]:
+    """The mark the account stands under, and the others its phone may stand under while the index key turns."""
+    row = await tx.fetchrow("SELECT phone, bi_phone FROM account WHERE subject = $1", subject)
+    if row is None or row["bi_phone"] is None:
+        return []
+    phone = "" if row["phone"] is None else node.cipher.open("contact", "account.phone", subject, row["phone"]).reveal()
+    return [row["bi_phone"], *(phone_marks(node, phone) if phone else ())]
 
 
 def _nobody(table: str, title: str, kept: timedelta, past: str, source: str) -> Holding:

@@ -13,10 +13,11 @@ from typing import Protocol
 
 import msgspec
 
-from tongban.identity.queries.persons import number_index
+from tongban.identity.queries.persons import number_marks
 from tongban.identity.rules.typed import normal, normal_name
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import hmac_sm3
+from tongban.kernel.indexes import one_alone
 from tongban.kernel.node import Node
 
 KEY_NAME = "subject-n1"
@@ -91,8 +92,8 @@ class DemoRegister:
         if self.way == "wrong":
             return Registered("nobody", name_agrees=True, photo_held=False, since=date(1900, 1, 1), home=None)
         row = await tx.fetchrow(
-            "SELECT subject, name, photo_held, since, home FROM register_entry WHERE bi_number = $1",
-            number_index(node, normal(number), doctype),
+            "SELECT subject, name, photo_held, since, home FROM register_entry WHERE bi_number = ANY($1::bytea[])",
+            number_marks(node, normal(number), doctype),
         )
         if row is None:
             return None
@@ -121,10 +122,12 @@ class DemoRegister:
         assert row is not None
         new = subject_of(node, row["doctype"], number)
         sealed = {one: _seal(node, new, one, _open(node, old, one, row[_column(one)])) for one in ("name", "sex", "born", "nation", "address")}
+        marks = number_marks(node, number, row["doctype"])
+        await one_alone(tx, "register_entry", "bi_number", marks)
         await tx.execute(
             "UPDATE register_entry SET subject = $2, number = $3, bi_number = $4, name = $5, sex = $6, born = $7, nation = $8, address = $9"
             " WHERE subject = $1",
-            old, new, _seal(node, new, "number", number), number_index(node, number, row["doctype"]), *sealed.values(),
+            old, new, _seal(node, new, "number", number), marks[0], *sealed.values(),
         )  # fmt: skip
         for table in ("dispute_desk", "register_version"):
             await tx.execute(f"UPDATE {table} SET subject = $2 WHERE subject = $1", old, new)
@@ -174,10 +177,12 @@ async def enter(tx: Tx, node: Node, entry: NewEntry) -> str:
     def sealed(column: str, text: str) -> bytes:
         return _seal(node, subject, column, text)
 
+    marks = number_marks(node, number, entry.doctype)
+    await one_alone(tx, "register_entry", "bi_number", marks)
     await tx.execute(
         "INSERT INTO register_entry (subject, doctype, number, bi_number, name, sex, born, nation, address, division, photo_held,"
         " since, demo) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true) ON CONFLICT DO NOTHING",
-        subject, entry.doctype, sealed("number", number), number_index(node, number, entry.doctype), sealed("name", entry.name),
+        subject, entry.doctype, sealed("number", number), marks[0], sealed("name", entry.name),
         sealed("sex", entry.sex), sealed("born", entry.born.isoformat()), sealed("nation", entry.nation),
         sealed("address", entry.address), entry.division, entry.photo_held, entry.since,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from tongban.identity.queries.persons import phone_index
+from tongban.identity.queries.persons import phone_index, phone_marks
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
@@ -66,5 +66,7 @@ def shown(node: Node, row: Any) -> str:
 
 async def demo_messages(tx: Tx, node: Node, phone: str, most: int = 5) -> list[tuple[datetime, str]]:
     """The last messages to a number on a demo node, newest first, as (when, text)."""
-    rows = await tx.fetch("SELECT id, text, at FROM demo_sms WHERE bi_phone = $1 ORDER BY at DESC, id DESC LIMIT $2", phone_index(node, phone), most)
+    rows = await tx.fetch(
+        "SELECT id, text, at FROM demo_sms WHERE bi_phone = ANY($1::bytea[]) ORDER BY at DESC, id DESC LIMIT $2", phone_marks(node, phone), most
+    )
     return [(row["at"], node.cipher.open("contact", "demo_sms.text", row["id"], row["text"]).reveal()) for row in rows]

@@ -60,7 +60,7 @@ async def person(tx: Tx, node: Node, subject: str) -> Person | None:
 
 async def person_by_number(tx: Tx, node: Node, number: str, doctype: str = "111") -> Person | None:
     """The person with this document number, found by this node's own blind index."""
-    row = await tx.fetchrow(f"{_PERSON} WHERE p.bi_number = $1", number_index(node, number, doctype))
+    row = await tx.fetchrow(f"{_PERSON} WHERE p.bi_number = ANY($1::bytea[])", number_marks(node, number, doctype))
     return None if row is None else _person(node, row)
 
 
@@ -105,38 +105,47 @@ async def accounts_by_number(tx: Tx, node: Node, numbers: Iterable[str]) -> list
     """Subjects with an open account at this node whose document number is one of these."""
     rows = await tx.fetch(
         "SELECT a.subject FROM person p JOIN account a ON a.subject = p.subject AND a.status <> 'closed' WHERE p.bi_number = ANY ($1) ORDER BY a.opened_at",
-        [number_index(node, one) for one in numbers],
+        [mark for one in numbers for mark in number_marks(node, one)],
     )  # fmt: skip
     return [row["subject"] for row in rows]
 
 
 async def current_subject(tx: Tx, node: Node, subject: str) -> str:
     """The subject that follows an old one, or the same (identity.md 1)."""
-    found: str | None = await tx.fetchval("SELECT subject FROM subject_alias WHERE old = $1", alias_index(node, subject))
+    found: str | None = await tx.fetchval("SELECT subject FROM subject_alias WHERE old = ANY($1::bytea[])", alias_marks(node, subject))
     return found or subject
 
 
 async def current_subjects(tx: Tx, node: Node, subjects: Sequence[str]) -> dict[str, str]:
     """As `current_subject`, for many at once: each with the one that follows it."""
-    marks = {subject: alias_index(node, subject) for subject in subjects}
-    rows = await tx.fetch("SELECT old, subject FROM subject_alias WHERE old = ANY($1::bytea[])", list(marks.values()))
-    moved = {row["old"]: row["subject"] for row in rows}
-    return {subject: moved.get(mark, subject) for subject, mark in marks.items()}
+    marks = {mark: subject for subject in subjects for mark in alias_marks(node, subject)}
+    rows = await tx.fetch("SELECT old, subject FROM subject_alias WHERE old = ANY($1::bytea[])", list(marks))
+    return {subject: subject for subject in subjects} | {marks[row["old"]]: row["subject"] for row in rows}
 
 
 def number_index(node: Node, number: str, doctype: str = "111") -> bytes:
-    """This node's blind index of a document number."""
-    return node.cipher.index("person.number", number if doctype == "111" else f"{doctype}:{number}")
+    """This node's blind index of a document number, to be written."""
+    return number_marks(node, number, doctype)[0]
 
 
-def alias_index(node: Node, subject: str) -> bytes:
-    """This node's blind index of a subject that was replaced."""
-    return node.cipher.index("subject_alias.old", subject)
+def number_marks(node: Node, number: str, doctype: str = "111") -> list[bytes]:
+    """Every mark a row with this document number may stand under; the first is written."""
+    return node.cipher.marks("person.number", number if doctype == "111" else f"{doctype}:{number}")
+
+
+def alias_marks(node: Node, subject: str) -> list[bytes]:
+    """Every mark a subject that was replaced may stand under; the first is written."""
+    return node.cipher.linked_marks("subject_alias.old", subject)
 
 
 def phone_index(node: Node, phone: str) -> bytes:
-    """This node's blind index of a mobile number."""
-    return node.cipher.index("account.phone", phone)
+    """This node's blind index of a mobile number, to be written."""
+    return phone_marks(node, phone)[0]
+
+
+def phone_marks(node: Node, phone: str) -> list[bytes]:
+    """Every mark a row with this mobile number may stand under; the first is written."""
+    return node.cipher.marks("account.phone", phone)
 
 
 def _person(node: Node, row: Mapping[str, Any]) -> Person:

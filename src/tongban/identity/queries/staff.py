@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tongban.identity.model import StaffMember
-from tongban.identity.queries.persons import current_subject
+from tongban.identity.queries.persons import current_subject, person_by_number
 from tongban.identity.rules import roles
 from tongban.kernel.actor import Assignment
 from tongban.kernel.db import Tx
@@ -108,7 +108,11 @@ async def linked_subject(tx: Tx, node: Node, subject: str) -> str:
     if blob is not None:
         return await current_subject(tx, node, node.cipher.open("staff", "staff.linked_subject", subject, blob).reveal())
     # nobody has linked them by hand: by the number the office gave, as soon as the person is known here
-    found: str | None = await tx.fetchval(
-        "SELECT p.subject FROM staff s JOIN person p ON p.bi_number = s.bi_citizen WHERE s.subject = $1 LIMIT 1", subject
+    row = await tx.fetchrow(
+        "SELECT s.citizen_number, p.subject AS citizen FROM staff s LEFT JOIN person p ON p.bi_number = s.bi_citizen WHERE s.subject = $1 LIMIT 1", subject
     )
-    return found or ""
+    if row is None or row["citizen"] is not None or row["citizen_number"] is None:
+        return (row["citizen"] if row is not None else None) or ""
+    # while the index key turns, the two rows may stand under different versions
+    known = await person_by_number(tx, node, node.cipher.open("staff", "staff.citizen_number", subject, row["citizen_number"]).reveal())
+    return "" if known is None else known.subject

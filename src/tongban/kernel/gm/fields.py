@@ -1,7 +1,8 @@
 """Personal columns at rest (字段加密): sealed values, and an index that finds them without opening.
 
 A sealed value is bound to its table, row and column: moved elsewhere, it does not open. Layout: 2 bytes key version ‖
-12 bytes nonce ‖ ciphertext ‖ 16 bytes tag; 18 bytes become 48. Source: privacy.md 2.
+12 bytes nonce ‖ ciphertext ‖ 16 bytes tag; 18 bytes become 48. An index is 16 bytes, with 2 bytes key version in front from
+version 2 on. Source: privacy.md 2, docs/adr/0015.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tongban.kernel.gm.sm4 import NONCE_BYTES, TAG_BYTES, sm4_gcm_decrypt, sm4_g
 GROUPS: Final = frozenset({"identity", "sensitive", "case", "contact", "staff"})
 """The key groups (密钥组): one data key each and 90 days. Source: privacy.md 2."""
 
+MARK_BYTES: Final = 16
+"""Length of a blind index without its version. Source: privacy.md 2."""
 _OVERHEAD: Final = 2 + NONCE_BYTES + TAG_BYTES
 
 
@@ -66,7 +69,6 @@ class FieldCipher:
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
         self._groups: dict[str, dict[int, bytes]] = {}
-        self._index_key: bytes | None = None
 
     def seal(self, group: str, column: str, row: str, text: str | Personal) -> bytes:
         """`text` sealed for `column` ("table.column") of the row with id `row`, under the newest key of `group`."""
@@ -99,15 +101,43 @@ class FieldCipher:
         return int.from_bytes(blob[:2], "big")
 
     def index(self, column: str, value: str | Personal) -> bytes:
-        """16 bytes by which equal values of one column are found at this node and nowhere else (盲索引).
+        """The mark by which equal values of one column are found at this node and nowhere else (盲索引): the one to write.
 
         Full-width forms, letter case and blanks do not matter. Never for columns of few values (sex, birth, district).
+        Rows are looked for by `marks`: while the key turns, some stand under the key before.
         """
-        if self._index_key is None:
-            self._index_key = self._keys.secret("index")
+        return self._mark(self._keys.indexes.in_use().write, column, value)
+
+    def marks(self, column: str, value: str | Personal) -> list[bytes]:
+        """Every mark a row with this value may stand under now (查找用的全部盲索引); the first is the one to write."""
+        write, search = self._keys.indexes.in_use()
+        return [self._mark(version, column, value) for version in (write, *(one for one in search if one != write))]
+
+    def linked_marks(self, column: str, value: str | Personal) -> list[bytes]:
+        """As `marks`, for a column whose values are not kept (接续索引): each version's mark is made of the mark before.
+
+        So its rows go on to a new key without anybody knowing what they stand for.
+        """
+        write, search = self._keys.indexes.in_use()
+        chain = [self._mark(1, column, value)]
+        for version in range(2, max(search) + 1):
+            chain.append(self._linked(version, column, chain[-1]))
+        return [chain[version - 1] for version in (write, *(one for one in search if one != write))]
+
+    def led_on(self, column: str, mark: bytes) -> bytes:
+        """The mark of a row of `linked_marks` under the version that is written now (续到新密钥)."""
+        for version in range(mark_version(mark) + 1, self._keys.indexes.in_use().write + 1):
+            mark = self._linked(version, column, mark)
+        return mark
+
+    def _mark(self, version: int, column: str, value: str | Personal) -> bytes:
         text = value.reveal() if isinstance(value, Personal) else value
         normal = "".join(unicodedata.normalize("NFKC", text).split()).upper()
-        return hmac_sm3(self._index_key, column.encode("ascii") + b"\x00" + normal.encode("utf-8"))[:16]
+        key = self._keys.indexes.key(version, column)
+        return _versioned(version, hmac_sm3(key, column.encode("ascii") + b"\x00" + normal.encode("utf-8"))[:MARK_BYTES])
+
+    def _linked(self, version: int, column: str, before: bytes) -> bytes:
+        return _versioned(version, hmac_sm3(self._keys.indexes.key(version, column), b"\x01" + before)[:MARK_BYTES])
 
     def current(self, group: str) -> int:
         """The key version that new values are sealed under."""
@@ -138,6 +168,15 @@ class FieldCipher:
         if version not in versions:
             raise CannotOpen("gm.field_version", f"no key version {version} in group {group}")
         return versions[version]
+
+
+def mark_version(mark: bytes) -> int:
+    """The key version a mark stands under: two bytes in front from version 2 on, none before."""
+    return int.from_bytes(mark[:2], "big") if len(mark) > MARK_BYTES else 1
+
+
+def _versioned(version: int, body: bytes) -> bytes:
+    return body if version == 1 else version.to_bytes(2, "big") + body
 
 
 def place_of(column: str, row: str) -> bytes:

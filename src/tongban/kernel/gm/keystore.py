@@ -19,6 +19,7 @@ from typing import Final, Literal, Protocol
 from tongban.kernel.gm.encoding import b64, unb64
 from tongban.kernel.gm.errors import BadKey
 from tongban.kernel.gm.hashes import hmac_sm3
+from tongban.kernel.gm.index_keys import IndexKeys
 from tongban.kernel.gm.outside import HeldOutsideKey, Kind, OutsideSigner, make_private
 from tongban.kernel.gm.person_halves import PersonHalves
 from tongban.kernel.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
@@ -72,6 +73,11 @@ class KeyStore(Protocol):
     @property
     def halves(self) -> PersonHalves:
         """The halves of the persons' erasure keys (人员密钥半份)."""
+        ...
+
+    @property
+    def indexes(self) -> IndexKeys:
+        """The keys of blind indexes (盲索引密钥)."""
         ...
 
     def signer(self, name: str) -> Signer: ...
@@ -142,6 +148,7 @@ class FileKeyStore:
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._halves = PersonHalves(folder / "persons", lambda: hmac_sm3(self.secret("master"), b"wrap person halves")[:KEY_BYTES])
+        self._indexes = IndexKeys(folder, self)
 
     @property
     def node(self) -> str:
@@ -152,6 +159,11 @@ class FileKeyStore:
     def halves(self) -> PersonHalves:
         """The halves of the persons' erasure keys (人员密钥半份)."""
         return self._halves
+
+    @property
+    def indexes(self) -> IndexKeys:
+        """The keys of blind indexes (盲索引密钥)."""
+        return self._indexes
 
     def signer(self, name: str) -> Signer:
         """The signing key `<node>/<name>`, made on first use. Raises BadKey if the name is an encryption key's."""
@@ -191,6 +203,28 @@ class FileKeyStore:
         _check_name(name)
         return any((self._folder / f"{name}.{kind}").exists() for kind in ("key", "secret"))
 
+    def forget(self, name: str) -> None:
+        """Overwrite and remove a secret that nothing needs any more (销毁); what a disk keeps of it is for the operator."""
+        _check_name(name)
+        path = self._folder / f"{name}.secret"
+        self._secrets.pop(name, None)
+        with contextlib.suppress(FileNotFoundError):
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            _sync(self._folder)
+
+    def kept_text(self, name: str, make: Callable[[], str] | None) -> str:
+        """A text kept like a key file, sealed by the device where there is one; FileNotFoundError when there is none to make."""
+        path = self._folder / name
+        if make is None:
+            if not path.exists():
+                raise FileNotFoundError(name)
+            return self._text(path, str)
+        return self._text(path, make)
+
     def data_keys(self, group: str) -> dict[int, bytes]:
         """The data keys of a key group by version (数据密钥), unwrapped; version 1 is made on first use."""
         _check_name(group)
@@ -214,7 +248,7 @@ class FileKeyStore:
         if self._device is None:
             raise BadKey("gm.device", "there is no device to seal with")
         count = 0
-        for path in sorted(one for kind in ("key", "secret", "outside") for one in self._folder.glob(f"*.{kind}")):
+        for path in sorted(one for kind in ("key", "secret", "outside", "link") for one in self._folder.glob(f"*.{kind}")):
             text = _read(path)
             if not text.startswith(_SEALED):
                 draft = path.with_name(f".{path.name}.sealed")

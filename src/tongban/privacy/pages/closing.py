@@ -99,7 +99,7 @@ async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = Fals
             address=f"{node.settings.base_url}/closed/{waiting.paper.link}" if waiting else "", goes=goes, stays=stays,
             goes_too=tuple(one for one in queries.goes() if one not in goes), stays_too=tuple(one for one in queries.stays() if one not in stays),
             open_cases=open_cases, cards=len(await credentials.of_holder(tx, node, subject)), ties=await queries.ties(tx, node, subject),
-            staff=await identity.staff_too(tx, subject), held=tuple(one for one in await holds.touching(tx, node, subject) if one.shown),
+            staff=await identity.staff_too(tx, node, subject), held=tuple(one for one in await holds.touching(tx, node, subject) if one.shown),
         )  # fmt: skip
     return ui.page(request, "privacy/closing.html", page)
 
