@@ -6,13 +6,9 @@ One household for the whole folder: every test brings its own browser, person or
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
-import asyncpg
 import pytest
 import uvicorn
 from joserfc.jwk import ECKey
@@ -26,14 +22,13 @@ from tongban.identity import letters as identity_letters
 from tongban.identity.actions import keys
 from tongban.identity.rules import clients as client_rules
 from tongban.identity.rules import home as home_rules
-from tongban.identity.tests.make import MakeNode, household
+from tongban.identity.tests.make import Browser, MakeNode, citizen, household, sign_in
 from tongban.identity.tests.make_hostile import Liar
 from tongban.identity.tests.make_judges import Door, Judge, Pipe, node_process, stop
+from tongban.identity.tests.make_wire import Wire, fapi_wire
 from tongban.kernel.node import Node
-from tongban.kernel.settings import Settings
 
 HOME, AWAY, LYING = "500000", "510000", "440000"
-NAMES = {"cn": ("国家节点（演示）", "hub", ()), "mps": ("公安部（演示）", "ministry", ())}
 
 
 @pytest.fixture(autouse=True)
@@ -43,40 +38,9 @@ def faster_than_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-async def make_one(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MakeNode]:
-    """`await make_one("500000", **settings)`: a node with a database of its own, for all files of this folder."""
-    server, made = os.environ["TONGBAN_TEST_SERVER"], []
-
-    async def admin(statement: str) -> None:
-        connection = await asyncpg.connect(server.replace("{database}", "postgres"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    async with AsyncExitStack() as stack:
-
-        async def make(node_id: str, **more: Any) -> Node:
-            database = f"t_{uuid.uuid4().hex[:16]}"
-            await admin(f'CREATE DATABASE "{database}" TEMPLATE tongban_template')
-            made.append(database)
-            name, role, divisions = NAMES.get(node_id, (node_id, "province", (node_id[:2],)))
-            settings = Settings(**{
-                "node": node_id, "name": name, "role": role, "divisions": divisions,
-                "database_url": server.replace("{database}", database), "data_dir": tmp_path_factory.mktemp(node_id),
-                "organisation": "11100000000013338W", "demo": True, **more,
-            })  # fmt: skip
-            return await stack.enter_async_context(Node.open(settings))
-
-        yield make
-    for database in made:
-        await admin(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-
-
-@pytest.fixture(scope="session")
-async def nodes(make_one: MakeNode) -> AsyncIterator[dict[str, Node]]:
+async def nodes(make_lasting_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
     """Hub, register and two provinces, enrolled for real, with identity's doors."""
-    async with household(make_one, HOME, AWAY) as found:
+    async with household(make_lasting_node, HOME, AWAY) as found:
         for one in found.values():  # of their own: another file that runs in between may put other handlers at every node's disposal
             federation.register(
                 {**federation_letters.LETTERS, **identity_letters.LETTERS}, {**federation_letters.CALLS, **identity_letters.CALLS}, node=one
@@ -85,10 +49,10 @@ async def nodes(make_one: MakeNode) -> AsyncIterator[dict[str, Node]]:
 
 
 @pytest.fixture(scope="session")
-async def liars(nodes: dict[str, Node], make_one: MakeNode) -> AsyncIterator[dict[str, Liar]]:
+async def liars(nodes: dict[str, Node], make_lasting_node: MakeNode) -> AsyncIterator[dict[str, Liar]]:
     """Two providers that can lie: `node`, a genuine node of the directory, and `outside`, an issuer of the file."""
     away, mps = nodes[AWAY], nodes["mps"]
-    member = await make_member(make_one, LYING)
+    member = await make_member(make_lasting_node, LYING)
     async with member.db.transaction() as tx:
         own = await keys.signing_key(tx, member, "Ed25519")
     sub = "n1" + "a" * 32
@@ -108,6 +72,19 @@ async def liars(nodes: dict[str, Node], make_one: MakeNode) -> AsyncIterator[dic
         await enrol(nodes["cn"], member)
         await federation.refresh(away)
         yield {"node": node, "outside": outside}
+
+
+@pytest.fixture(scope="session")
+async def home(nodes: dict[str, Node]) -> Node:
+    return nodes[HOME]
+
+
+@pytest.fixture(scope="module")
+async def browser(home: Node) -> Browser:
+    """A browser signed in at level 2."""
+    made = Browser()
+    await sign_in(made, home, citizen())
+    return made
 
 
 class serving:
@@ -141,6 +118,18 @@ async def door() -> AsyncIterator[Door]:
     made = Door(port)
     async with serving(Litestar(made.routes(), openapi_config=None, logging_config=None), port):
         yield made
+
+
+@pytest.fixture(scope="module")
+async def wire(home: Node, door: Door) -> Wire:
+    """A client of the FAPI 2.0 profile."""
+    return await fapi_wire(home, door)
+
+
+@pytest.fixture(scope="module")
+async def other(home: Node, door: Door) -> Wire:
+    """A second client."""
+    return await fapi_wire(home, door, "Ed25519")
 
 
 @pytest.fixture(scope="session")

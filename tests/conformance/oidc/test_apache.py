@@ -29,7 +29,6 @@ from tongban.identity.tests.make_judges import absent, travel
 from tongban.identity.tests.make_wire import Wire
 from tongban.kernel.node import Node
 
-HOME = "500000"
 APACHE, MODULES = Path("/usr/sbin/apache2"), Path("/usr/lib/apache2/modules")
 
 CONFIG = """
@@ -110,11 +109,6 @@ def sidecar(wire_of: Any, own: str) -> Litestar:
         return {**json.loads(body), "token_endpoint": own + "/token"}
 
     return Litestar([token, metadata], openapi_config=None, logging_config=None)
-
-
-@pytest.fixture(scope="module")
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
 
 
 @pytest.fixture(scope="module")

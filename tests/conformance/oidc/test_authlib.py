@@ -27,8 +27,6 @@ with warnings.catch_warnings(record=True):  # authlib speaks to httpx through a 
     from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
     from authlib.oidc.core import CodeIDToken
 
-HOME = "500000"
-
 
 class Signed(PrivateKeyJWT):  # type: ignore[misc]
     """As docs/connect.md asks: the issuer as audience, a minute of life, a new jti each time."""
@@ -40,11 +38,6 @@ class Signed(PrivateKeyJWT):  # type: ignore[misc]
     def sign(self, auth: Any, token_endpoint: str) -> str:
         claims = {"aud": self.issuer, "exp": int(time.time()) + 60, "jti": secrets.token_urlsafe(16)}
         return str(private_key_jwt_sign(auth.client_secret, auth.client_id, token_endpoint, alg="ES256", claims=claims, header={"kid": self.kid}))
-
-
-@pytest.fixture
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
 
 
 @pytest.fixture(autouse=True)

@@ -16,13 +16,6 @@ from tongban.identity.tests.make_clients import TestClient, register_client, sus
 from tongban.identity.tests.make_judges import Door, Judge, Refused, back_of, travel
 from tongban.kernel.node import Node
 
-HOME = "500000"
-
-
-@pytest.fixture
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
-
 
 @pytest.fixture
 async def browser(home: Node) -> Browser:

@@ -18,21 +18,7 @@ from tongban.identity.tests.make_judges import Door, travel
 from tongban.identity.tests.make_wire import Wire, arrived, new_key, payload
 from tongban.kernel.node import Node
 
-HOME = "500000"
 ALL = ("openid", "profile", "email", "phone", "address", "age_over", "offline_access")
-
-
-@pytest.fixture(scope="module")
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
-
-
-@pytest.fixture(scope="module")
-async def browser(home: Node) -> Browser:
-    """A browser signed in at level 2."""
-    made = Browser()
-    await sign_in(made, home, citizen())
-    return made
 
 
 @pytest.fixture(scope="module")

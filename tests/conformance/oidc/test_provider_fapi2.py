@@ -11,47 +11,13 @@ import time
 
 import pytest
 
-from tongban.identity.tests.make import Browser, citizen, sign_in
-from tongban.identity.tests.make_clients import register_client
+from tongban.identity.tests.make import Browser, citizen
 from tongban.identity.tests.make_hostile import GONE, Form
 from tongban.identity.tests.make_judges import Door, travel
-from tongban.identity.tests.make_wire import Wire, arrived, new_key, thumbprint
+from tongban.identity.tests.make_wire import Wire, arrived, at, fapi_wire, new_key, thumbprint
 from tongban.kernel.node import Node
 
-HOME = "500000"
 NOW = int(time.time())
-
-
-def at(seconds: int) -> int:
-    return int(time.time()) + seconds
-
-
-@pytest.fixture(scope="module")
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
-
-
-@pytest.fixture(scope="module")
-async def browser(home: Node) -> Browser:
-    made = Browser()
-    await sign_in(made, home, citizen())
-    return made
-
-
-async def made(home: Node, door: Door, alg: str = "ES256") -> Wire:
-    app = await register_client(home, kind="service_app", redirect_uris=(door.callback,), scopes=("openid", "profile", "offline_access"), alg=alg)
-    return Wire(home, app, door.callback, proof_alg=alg)
-
-
-@pytest.fixture(scope="module")
-async def wire(home: Node, door: Door) -> Wire:
-    return await made(home, door)
-
-
-@pytest.fixture(scope="module")
-async def other(home: Node, door: Door) -> Wire:
-    """A second client."""
-    return await made(home, door, "Ed25519")
 
 
 # ---- normal ----------------------------------------------------------------------------------------------------------------
@@ -60,7 +26,7 @@ async def other(home: Node, door: Door) -> Wire:
 @pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
 async def test_happy_flow(home: Node, door: Door, browser: Browser, alg: str) -> None:
     """happy-flow; discovery-end-point-verification is in test_provider_basic."""
-    wire = await made(home, door, alg)
+    wire = await fapi_wire(home, door, alg)
     told = await wire.tokens(browser)
     assert told["token_type"].lower() == "dpop"
     claims = await wire.verified(told["id_token"])
@@ -69,7 +35,7 @@ async def test_happy_flow(home: Node, door: Door, browser: Browser, alg: str) ->
 
 async def test_user_rejects_authentication(wire: Wire, home: Node, door: Door, browser: Browser) -> None:
     """user-rejects-authentication."""
-    fresh = await made(home, door)
+    fresh = await fapi_wire(home, door)
     page = await fresh.go(browser, choice="no")
     assert (arrived(page)["error"], arrived(page)["iss"], arrived(page)["state"]) == ("access_denied", wire.base, "st-1")
 

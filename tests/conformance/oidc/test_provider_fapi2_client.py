@@ -5,53 +5,16 @@ Module names are those of `fapi2-security-profile-final-test-plan` without their
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from tongban.identity.tests.make import Browser, citizen, sign_in
-from tongban.identity.tests.make_clients import register_client
+from tongban.identity.tests.make import Browser
 from tongban.identity.tests.make_hostile import GONE, Form, compact
-from tongban.identity.tests.make_judges import Door, travel
-from tongban.identity.tests.make_wire import Wire, arrived, new_key
+from tongban.identity.tests.make_judges import travel
+from tongban.identity.tests.make_wire import Wire, arrived, at, new_key
 from tongban.kernel.node import Node
-
-HOME = "500000"
-NOW = int(time.time())
-
-
-def at(seconds: int) -> int:
-    return int(time.time()) + seconds
-
-
-@pytest.fixture(scope="module")
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
-
-
-@pytest.fixture(scope="module")
-async def browser(home: Node) -> Browser:
-    made = Browser()
-    await sign_in(made, home, citizen())
-    return made
-
-
-async def made(home: Node, door: Door, alg: str = "ES256") -> Wire:
-    app = await register_client(home, kind="service_app", redirect_uris=(door.callback,), scopes=("openid", "profile", "offline_access"), alg=alg)
-    return Wire(home, app, door.callback, proof_alg=alg)
-
-
-@pytest.fixture(scope="module")
-async def wire(home: Node, door: Door) -> Wire:
-    return await made(home, door)
-
-
-@pytest.fixture(scope="module")
-async def other(home: Node, door: Door) -> Wire:
-    """A second client."""
-    return await made(home, door, "Ed25519")
 
 
 def _times(**seconds: int) -> dict[str, Any]:

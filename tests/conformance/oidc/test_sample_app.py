@@ -22,7 +22,6 @@ from tongban.main.demo.visitor import Visitor
 
 ROOT = Path(__file__).resolve().parents[3]
 APP = ROOT / "examples" / "sample_app" / "app.py"
-HOME = "500000"
 
 
 class Sample:
@@ -36,11 +35,6 @@ async def run(*arguments: str, **environment: str) -> asyncio.subprocess.Process
     return await asyncio.create_subprocess_exec(
         sys.executable, str(APP), *arguments, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
     )
-
-
-@pytest.fixture(scope="module")
-async def home(nodes: dict[str, Node]) -> Node:
-    return nodes[HOME]
 
 
 @pytest.fixture(scope="module")

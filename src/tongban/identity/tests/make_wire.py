@@ -21,9 +21,9 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
 from tongban.identity.tests.make import Browser, Page
-from tongban.identity.tests.make_clients import TestClient
+from tongban.identity.tests.make_clients import TestClient, register_client
 from tongban.identity.tests.make_hostile import b64, bent, compact
-from tongban.identity.tests.make_judges import travel
+from tongban.identity.tests.make_judges import Door, travel
 from tongban.kernel.node import Node
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -178,3 +178,14 @@ def payload(token: str) -> Form:
     """The claims, unverified."""
     part = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+async def fapi_wire(home: Node, door: Door, alg: str = "ES256") -> Wire:
+    """A new client of the FAPI 2.0 profile that signs and proves with `alg`."""
+    app = await register_client(home, kind="service_app", redirect_uris=(door.callback,), scopes=("openid", "profile", "offline_access"), alg=alg)
+    return Wire(home, app, door.callback, proof_alg=alg)
+
+
+def at(seconds: int) -> int:
+    """Unix seconds from now."""
+    return int(time.time()) + seconds
