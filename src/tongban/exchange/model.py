@@ -16,6 +16,8 @@ CLASS_WORDS: dict[str, str] = {"unconditional": "无条件共享", "conditional"
 GrantState = Literal["proposed", "active", "refused", "ended"]
 ResourceState = Literal["draft", "active", "suspended", "withdrawn", "replaced", "refused"]
 DemandState = Literal["sent", "reviewed", "granted", "refused", "disputed", "upheld", "withdrawn"]
+LICENCE_USE = "licence.use"
+"""The purpose of grants for licences (证照授权的用途代码)."""
 AlarmKind = Literal["missing_here", "missing_there", "differs", "breadth", "late", "register"]
 Reason = Literal["away", "busy", "no_grant", "no_consent", "quota", "not_found", "refused", "stopped"]
 
@@ -33,7 +35,7 @@ class Resource(msgspec.Struct, frozen=True):
 
     The attributes of the catalogue are those of standards.md 7: sharing class with its condition or the reason against it,
     open or not, update cycle, related items, network, whether it is a licence, uses. `key`: asked about a person
-    (`subject`), by a value (`asked`), or as a list in parts (`list`). `per_day` is what its register bears over all grants.
+    (`subject`), by a value (`asked`), as a list in parts (`list`), or through the services of the licences (`licence`). `per_day` is what its register bears over all grants.
     """
 
     id: str
@@ -44,7 +46,7 @@ class Resource(msgspec.Struct, frozen=True):
     basis: str
     update_cycle: str
     fields: tuple[Field, ...]
-    key: Literal["subject", "asked", "list"]
+    key: Literal["subject", "asked", "list", "licence"]
     consent: bool = False
     demo: bool = False
     sharing_reason: str = ""
@@ -120,6 +122,13 @@ class Demand(msgspec.Struct, frozen=True):
     judgement: str = ""
     grant_id: str | None = None
     round: int = 1
+
+
+class Permitted(msgspec.Struct, frozen=True):
+    """What a grant lets a service give (许可的范围): field names of the resource; `grant` is None for this node's own use."""
+
+    fields: tuple[str, ...]
+    grant: str | None
 
 
 class HeldGrant(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Before the first request (节点就绪): the first status list, and on a demo node its invented verifier units."""
+"""Before the first request (节点就绪): the first status list, and on a demo node its invented verifier units and grants of licences."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from tongban import exchange
 from tongban.credentials.actions import lists, verifiers
-from tongban.credentials.queries.types import types
+from tongban.credentials.queries.types import type_named, types
+from tongban.credentials.rules import resources
 from tongban.kernel.actor import SYSTEM
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT, SettingsError
@@ -24,6 +26,23 @@ class DemoVerifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enrolment_code: str
 
 
+class DemoOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A demo node and the types it issues (演示发证节点)."""
+
+    node: str
+    name: str
+    types: tuple[str, ...]
+
+
+class DemoGrants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may use the demo's licences (演示证照授权), deploy/demo/licence_grants.yaml."""
+
+    callers: tuple[str, ...]
+    per_day: int
+    days: int
+    owners: tuple[DemoOwner, ...]
+
+
 async def set_up(node: Node) -> None:
     """Make what must be there (节点就绪). Idempotent; raises SettingsError for a type template that is wrong."""
     types(node)
@@ -31,6 +50,27 @@ async def set_up(node: Node) -> None:
         await lists.open_current(tx, node)
     if node.settings.demo:
         await _demo_verifiers(node, CODE_ROOT / "deploy" / "demo" / "verifiers.yaml")
+        await _demo_grants(node, CODE_ROOT / "deploy" / "demo" / "licence_grants.yaml")
+
+
+async def _demo_grants(node: Node, path: Path) -> None:
+    """Every demo node has the licences of all in its catalogue, and grants of its own."""
+    if not path.exists():
+        return
+    try:
+        found = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), DemoGrants)
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    wanted = []
+    for owner in found.owners:
+        wanted.append(resources.search_resource(owner.node, owner.name, demo=True))
+        for name in owner.types:
+            kind = type_named(node, name)
+            if kind is None:
+                raise SettingsError(f"{path}: no type {name}")
+            wanted.append(resources.type_resource(kind, owner.node, owner.name, demo=True))
+    async with node.db.transaction() as tx:
+        await exchange.seed_licences(tx, node, wanted, callers=found.callers, per_day=found.per_day, days=found.days)
 
 
 async def _demo_verifiers(node: Node, path: Path) -> None:

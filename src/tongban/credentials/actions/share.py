@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 import asyncpg
 import msgspec
 
-from tongban import consent, federation, seals, transparency
+from tongban import consent, exchange, federation, seals, transparency
+from tongban.credentials.actions import granted
 from tongban.credentials.actions.papers import drawn
 from tongban.credentials.actions.status import outside
 from tongban.credentials.model import Credential
@@ -133,7 +134,10 @@ def line(asked: UseAsked, fields: tuple[str, ...], source: str, receiver: str, b
 async def query(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """`queryCert`: the licences of a holder that an item needs, in this wallet or issued here; no content (检索)."""
     asked = read(body, node.clock.now())
+    grant = await granted.to_search(node, caller)
     async with node.db.transaction() as tx:
+        if isinstance(grant, exchange.Refused):
+            return await _refused(tx, node, caller, QUERY, asked, NO_PERMISSION, grant.reason)
         mine, today = await _listed(tx, node, asked.subject), node.clock.today()
         given: list[dict[str, Any]] = []
         basis = ""
@@ -168,7 +172,11 @@ async def data(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
     """`GetCertificateDataBy…`: the fields the item needs of a valid licence issued here (获取数据)."""
     asked = read(body, node.clock.now())
     service = DATA_BY_HOLDER if by_holder else DATA_BY_ID
+    grant = await granted.to_read(node, caller, asked, by_holder=by_holder)
     async with node.db.transaction() as tx:
+        if isinstance(grant, exchange.Refused):
+            return await _refused(tx, node, caller, service, asked, NO_PERMISSION, grant.reason)
+        given = frozenset(grant.fields) if grant else frozenset()
         found = await _pick(tx, node, caller, asked, by_holder=by_holder)
         if isinstance(found, str):
             return await _refused(tx, node, caller, service, asked, found)
@@ -177,7 +185,7 @@ async def data(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
         wanted = {
             field.name: one.data[field.key].reveal()
             for field in (kind.fields if kind else ())
-            if field.key in one.data and (not allowed.fields or field.name in allowed.fields) and (not asked.fields or field.name in asked.fields)
+            if field.key in one.data and field.key in given and (not allowed.fields or field.name in allowed.fields) and (not asked.fields or field.name in asked.fields)
         }
         extra = _row(one.id, one.identifier, kind.name if kind else "", node.id, one, node.clock.now())
         extra.pop("until")
@@ -190,7 +198,10 @@ async def file(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
     """`GetCertificateFileBy…`: a one-off id under which a watermarked copy may be fetched for ten minutes (获取文件)."""
     asked = read(body, node.clock.now())
     service = FILE_BY_HOLDER if by_holder else FILE_BY_ID
+    grant = await granted.to_copy(node, caller, asked, by_holder=by_holder)
     async with node.db.transaction() as tx:
+        if isinstance(grant, exchange.Refused):
+            return await _refused(tx, node, caller, service, asked, NO_PERMISSION, grant.reason)
         found = await _pick(tx, node, caller, asked, by_holder=by_holder)
         if isinstance(found, str):
             return await _refused(tx, node, caller, service, asked, found)
@@ -294,10 +305,10 @@ async def _pick(
     return (found, allowed) if valid else NOT_FOUND
 
 
-async def _refused(tx: Tx, node: Node, caller: str, service: str, asked: UseAsked, code: str) -> dict[str, Any]:
-    """Nothing given, yet written down; what is refused says nothing of the licence."""
+async def _refused(tx: Tx, node: Node, caller: str, service: str, asked: UseAsked, code: str, why: str = "") -> dict[str, Any]:
+    """Nothing given, yet written down; what is refused says nothing of the licence. `why`: what is wrong with the grant."""
     made = await write_use(tx, node, "owner", service, caller, node.id, asked, credential="", type_code="", fields=(), result=code)
-    answer = {"v": 1, "code": code, "words": WORDS[code], "digest": made}
+    answer = {"v": 1, "code": code, "words": WORDS[code], "digest": made, "why": why}
     await federation.remember(tx, node, answer)
     return answer
 

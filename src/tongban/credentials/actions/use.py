@@ -67,14 +67,17 @@ async def find_licences(
         for owner in (*(kind.gathered_from if kind else ()), *((kind.on_request,) if kind and kind.on_request else ())):
             nodes[owner] = None
     found: dict[str, FoundLicence] = {}
-    silent = []
+    silent, not_granted = [], []
     for one in nodes:
         asked = _asked(node, actor, purpose, subject=subject, types=types)
         answer = await _call(node, one, share.QUERY, asked)
         if answer is None:
             silent.append(federation.name_of(node, one))
             continue
-        if answer.get("code") != OK or not await _kept(node, one, share.QUERY, asked, answer, ""):
+        kept = await _kept(node, one, share.QUERY, asked, answer, "")
+        if answer.get("why"):
+            not_granted.append(federation.name_of(node, one))
+        if answer.get("code") != OK or not kept:
             continue
         for row in answer.get("licences", ()):
             licence = _licence(row)
@@ -82,7 +85,7 @@ async def find_licences(
                 found.setdefault(licence.id, licence)
         if one == home and not silent:
             break  # the home has them all; the owners are asked only when it is silent
-    return LicencesFound(tuple(found.values()), tuple(silent))
+    return LicencesFound(tuple(found.values()), tuple(silent), tuple(not_granted))
 
 
 async def licence_data(
@@ -93,9 +96,10 @@ async def licence_data(
     answer = await _call(node, licence.issuer, share.DATA_BY_ID, asked)
     if answer is None:
         return await _own_copy(node, asked, licence, fields)
+    kept = await _kept(node, licence.issuer, share.DATA_BY_ID, asked, answer, licence.id)
     if answer.get("code") != OK:
-        return LicenceRefused(str(answer.get("code", NOT_NOW)))
-    if not await _kept(node, licence.issuer, share.DATA_BY_ID, asked, answer, licence.id):
+        return _refused(answer)
+    if not kept:
         return LicenceRefused(NOT_NOW)
     told = _licence(answer)
     values = answer.get("values")
@@ -114,9 +118,12 @@ async def licence_file(
     """A watermarked copy of a licence (获取文件): a one-off id first, then the file; its seal is checked before it is used."""
     asked = _asked(node, actor, purpose, subject=subject, credential=licence.id)
     answer = await _call(node, licence.issuer, share.FILE_BY_ID, asked)
-    if answer is None or answer.get("code") != OK:
-        return LicenceRefused(str(answer.get("code", NOT_NOW)) if answer else NOT_NOW)
-    if not await _kept(node, licence.issuer, share.FILE_BY_ID, asked, answer, licence.id):
+    if answer is None:
+        return LicenceRefused(NOT_NOW)
+    kept = await _kept(node, licence.issuer, share.FILE_BY_ID, asked, answer, licence.id)
+    if answer.get("code") != OK:
+        return _refused(answer)
+    if not kept:
         return LicenceRefused(NOT_NOW)
     got = await _call_raw(node, licence.issuer, share.DOWNLOAD, {"v": 1, "file": str(answer.get("file", ""))}, budget_ms=FILE_MS)
     if got is None or got.get("code") != OK:
@@ -148,6 +155,10 @@ async def check_file(node: Node, actor: Actor, *, issuer: str, file: bytes, purp
     return FileChecked(answer.get("seal") is True, answer.get("genuine") is True, *texts)
 
 
+def _refused(answer: Answer) -> LicenceRefused:
+    return LicenceRefused(str(answer.get("code", NOT_NOW)), str(answer.get("why", "")))
+
+
 def _asked(node: Node, actor: Actor, purpose: UsePurpose, **more: Any) -> UseAsked:
     who = purpose.who or (actor.unit if actor.kind == "staff" else "") or node.settings.name
     return UseAsked(
@@ -174,11 +185,15 @@ async def _call_raw(node: Node, whom: str, service: str, body: Answer, *, budget
 
 
 async def _kept(node: Node, owner: str, service: str, asked: UseAsked, answer: Answer, credential: str) -> bool:
-    """Write this end's line and record; whether both ends say the same."""
+    """Write this end's line and record, also of what the owner would not give; whether both ends say the same."""
     fields = tuple(str(one) for one in answer.get("fields", ()))
     if owner == node.id:
         return True  # one house, one ledger: the owner's side wrote it
     result = str(answer.get("code", OK))
+    if result != OK:
+        if "digest" not in answer:
+            return False  # the question did not get as far as the services
+        credential = ""
     async with node.db.transaction() as tx:
         made = await share.write_use(
             tx, node, "caller", service, node.id, owner, asked, credential=credential, type_code="", fields=fields, result=result

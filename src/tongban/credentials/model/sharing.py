@@ -26,6 +26,13 @@ WORDS: Final[Mapping[str, str]] = {
     WRONG_HOLDER: "持证主体类型不符",
     NOT_NOW: "发证的地方暂时连不上",
 }
+NO_GRANT: Final[Mapping[str, str]] = {
+    "no_grant": "发证的地方没有授权我们用这类证照",
+    "not_found": "发证的地方还没有登记这类证照的共享",
+    "stopped": "发证的地方暂停提供这类证照",
+    "quota": "今天用这类证照的次数用完了",
+}
+"""What is wrong with the grant, by the owner's word (授权上缺什么)."""
 LONGEST_REASON: Final = 200
 
 
@@ -68,10 +75,11 @@ class FoundLicence(msgspec.Struct, frozen=True):
 
 
 class LicencesFound(msgspec.Struct, frozen=True):
-    """What a search by holder found, and the nodes that did not answer (按持证主体检索)."""
+    """What a search by holder found, the nodes that did not answer, and those that gave us no grant (按持证主体检索)."""
 
     found: tuple[FoundLicence, ...]
     silent: tuple[str, ...] = ()
+    not_granted: tuple[str, ...] = ()
 
 
 class LicenceData(msgspec.Struct, frozen=True):
@@ -119,11 +127,12 @@ class FileChecked(msgspec.Struct, frozen=True):
 
 
 class LicenceRefused(msgspec.Struct, frozen=True):
-    """Why nothing was given (用证被拒): the service's result code and its words."""
+    """Why nothing was given (用证被拒): the service's result code and its words; `why` says what is wrong with the grant."""
 
     code: str
+    why: str = ""
 
     @property
     def sentence(self) -> str:
         """For the page."""
-        return WORDS.get(self.code, WORDS[NOT_NOW])
+        return NO_GRANT[self.why] if self.why in NO_GRANT else WORDS.get(self.code, WORDS[NOT_NOW])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
-from tongban import credentials
+from tongban import credentials, exchange
 from tongban.credentials.actions import verifiers
 from tongban.credentials.model import Browser, Credential, Holder, Issuer
+from tongban.credentials.rules import resources
 from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
@@ -93,3 +95,27 @@ async def window(tx: Any, node: Node, name: str = "演示银行", purposes: tupl
     bound = await verifiers.bind(tx, node, code=made[1], label="柜台 07")
     assert isinstance(bound, verifiers.Bound), bound
     return bound.browser
+
+
+async def granted(
+    node: Node, caller: str, name: str, *, fields: tuple[str, ...] = (), per_day: int = 1000, until: datetime | None = None
+) -> exchange.Grant | None:
+    """A grant for the licences of one type ("" = for searching): registered, proposed, agreed to by a second person, as at the desk."""
+    division = (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+    one, other = (staff(who, "exchange.propose", "exchange.approve", division=division) for who in ("steward", "steward2"))
+    kind = credentials.type_named(node, name)
+    found = resources.type_resource(kind, node.id, node.settings.name, demo=True) if kind else resources.search_resource(node.id, node.settings.name, demo=True)
+    async with node.db.transaction() as tx:
+        if await exchange.listed(tx, found.id) is None:
+            assert isinstance(await exchange.draft_resource(tx, node, one, found), exchange.Listed)
+            await exchange.publish_resource(tx, node, other, found.id)
+        if caller == node.id:
+            return None
+        made = await exchange.propose(
+            tx, node, one, resource=found.id, caller=caller, purpose=exchange.LICENCE_USE, fields=fields or tuple(each.name for each in found.fields),
+            quota_per_day=per_day, until=until or node.clock.now() + timedelta(days=30), reason="演示：办理事项要用",
+        )  # fmt: skip
+        assert isinstance(made, exchange.Grant), made
+        agreed = await exchange.approve(tx, node, other, made.id)
+        assert isinstance(agreed, exchange.Grant)
+        return agreed

@@ -19,6 +19,7 @@ from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries import issued
 from tongban.credentials.queries.lists import held_signed
 from tongban.credentials.tests import make
+from tongban.exchange import letters as exchange_letters
 from tongban.federation.tests.make import deliver, nation
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
@@ -40,11 +41,15 @@ async def nodes(make_node):
     before = list(share._finder)
     share.on_need(need)
     async with nation(
-        make_node, "500000", "510000", letters_too={**letters.LETTERS, **seal_letters.LETTERS}, calls=letters.CALLS
+        make_node, "500000", "510000", letters_too={**letters.LETTERS, **seal_letters.LETTERS, **exchange_letters.LETTERS}, calls=letters.CALLS
     ) as made:
         for one in made.values():
             await seals.set_up(one)
             await credentials.set_up(one)
+        for owner in ("500000", "510000"):
+            for name in ("机动车驾驶证", "机动车行驶证", "社会保障卡"):
+                for caller in made:
+                    await make.granted(made[owner], caller, name)
         await deliver(made)
         yield made
     share._finder[:] = before

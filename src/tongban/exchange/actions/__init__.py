@@ -16,8 +16,9 @@ from tongban.exchange.actions.fetch import fetch, parts
 from tongban.exchange.actions.flow import stream
 from tongban.exchange.actions.grants import approve, end, propose, refuse
 from tongban.exchange.actions.messages import close_alarm, compare_with
+from tongban.exchange.actions.permits import permitted
 from tongban.exchange.actions.serve import serve
-from tongban.exchange.actions.set_up import set_up
+from tongban.exchange.actions.set_up import seed_licences, set_up
 
 __all__ = [
     "Wanted",
@@ -37,11 +38,13 @@ __all__ = [
     "fetch",
     "judge",
     "parts",
+    "permitted",
     "propose",
     "publish_resource",
     "refuse",
     "resume_resource",
     "review",
+    "seed_licences",
     "serve",
     "set_up",
     "stream",

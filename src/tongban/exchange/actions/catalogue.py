@@ -5,6 +5,7 @@ Every change is a log leaf and a letter to all nodes, so that each has the same 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from tongban.exchange.actions.grants import end_all
 from tongban.exchange.actions.post import division, hears
 from tongban.exchange.errors import ResourceGone
 from tongban.exchange.model import Listed, Resource, ResourceState
-from tongban.exchange.queries import listed, resources
+from tongban.exchange.queries import listed
 from tongban.exchange.queries.catalogue import listed_of
 from tongban.exchange.rules import faults
 from tongban.kernel.actor import Actor
@@ -181,9 +182,9 @@ async def resource_told(tx: Tx, _node: Node, origin: str, body: dict[str, Any]) 
     )  # fmt: skip
 
 
-async def seed_resources(tx: Tx, node: Node) -> None:
-    """The resources that come with the program, on a demo node, once (装入演示目录): every node has them from the start."""
-    for one in resources():
+async def seed_resources(tx: Tx, node: Node, wanted: Sequence[Resource]) -> None:
+    """Resources that a demo nation starts with, once (装入演示目录): every node has them from the start."""
+    for one in wanted:
         own = one.owner == node.id
         await tx.execute(
             """INSERT INTO data_resource (id, version, owner, state, definition, proposed_by, approved_by, changed_at)

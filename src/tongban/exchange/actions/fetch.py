@@ -58,7 +58,7 @@ async def fetch(
     """
     async with node.db.reading() as tx:
         listing = await listed(tx, resource)
-    found = listing.resource if listing is not None and listing.resource.key != "list" else None
+    found = listing.resource if listing is not None and listing.resource.key not in {"list", "licence"} else None
     held_fields = known(found, fields) if found else ()
     if found is None or not held_fields:
         # item definitions are data: a name that no register has leaves a field to be typed, and the gate says so

@@ -50,6 +50,8 @@ def admissible(node: Node, caller: str, question: Asked, held: Listed | None) ->
     if held is None or held.resource.owner != node.id or (held.resource.demo and not node.settings.demo):
         return Refused(404, "not_found")
     found = held.resource
+    if found.key == "licence":  # asked through the services of the licences, with their reason, item and watermark
+        return Refused(404, "not_found")
     if question.v != 1 or known(found, question.fields) != question.fields or not question.fields:
         return Refused(400, "malformed")
     if (found.key == "subject" and not question.subject) or not is_uuid(question.id) or not _short(question):

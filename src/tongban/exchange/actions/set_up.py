@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from datetime import date, timedelta
 from importlib import resources as packaged
 
 from tongban.exchange.actions.catalogue import SEED_APPROVER, SEEDER, seed_resources
-from tongban.exchange.queries import resource
+from tongban.exchange.model import LICENCE_USE, Resource
+from tongban.exchange.queries import resource, resources
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import CreditCode, uuid7
 from tongban.kernel.node import Node
@@ -19,14 +21,13 @@ async def set_up(node: Node) -> None:
         return
     raw = tomllib.loads(packaged.files("tongban.exchange").joinpath("demo_grants.toml").read_text("utf-8"))
     async with node.db.transaction() as tx:
-        await seed_resources(tx, node)
+        await seed_resources(tx, node, resources())
         for one in raw["grant"]:
             for name in one["resources"]:
                 found = resource(name)
                 if found is not None and found.owner == node.id:
                     for caller in one["callers"]:
-                        if caller != node.id:
-                            await _seed(tx, node, caller, name, one)
+                        await _seed(tx, node, found, caller, purpose=one["purpose"], fields=one.get("fields"), per_day=one["quota_per_day"], days=one["days"])
         if node.id == "samr":
             for number, one in enumerate(raw["company"]):
                 await tx.execute(
@@ -40,25 +41,29 @@ async def set_up(node: Node) -> None:
                 )
 
 
-async def _seed(tx: Tx, node: Node, caller: str, resource_id: str, one: dict[str, object]) -> None:
-    now, found = node.clock.now(), resource(resource_id)
-    assert found is not None
+async def seed_licences(tx: Tx, node: Node, wanted: Sequence[Resource], *, callers: Sequence[str], per_day: int, days: int) -> None:
+    """Give a demo node resources of licences, and grants of its own ones to these callers, once (装入演示证照资源). Nothing on other nodes."""
+    if not node.settings.demo:
+        return
+    await seed_resources(tx, node, wanted)
+    for found in wanted:
+        if found.owner == node.id:
+            for caller in callers:
+                await _seed(tx, node, found, caller, purpose=LICENCE_USE, fields=None, per_day=per_day, days=days)
+
+
+async def _seed(tx: Tx, node: Node, found: Resource, caller: str, *, purpose: str, fields: Sequence[str] | None, per_day: int, days: int) -> None:
+    if caller == node.id:
+        return
+    now = node.clock.now()
     await tx.execute(
         """INSERT INTO data_grant (resource, id, caller, purpose, fields, quota_per_day, starts_at, until, state, reason,
            proposed_by, approved_by, decided_at)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'active', '演示', $9, $10, $7
            WHERE NOT EXISTS (SELECT 1 FROM data_grant WHERE resource = $1 AND caller = $3 AND purpose = $4)""",
-        resource_id,
-        uuid7(),
-        caller,
-        one["purpose"],
-        one.get("fields") or [field.name for field in found.fields],
-        one["quota_per_day"],
-        now,
-        now + timedelta(days=int(str(one["days"]))),
-        SEEDER,
-        SEED_APPROVER,
-    )
+        found.id, uuid7(), caller, purpose, list(fields or [field.name for field in found.fields]), per_day, now, now + timedelta(days=days),
+        SEEDER, SEED_APPROVER,
+    )  # fmt: skip
 
 
 def demo_code(division: str, number: int) -> str:

@@ -39,7 +39,7 @@ from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
 HERE = "/staff/sharing/resources"
-KEYS = {"subject": "按人或企业问", "asked": "按内容问", "list": "成批取"}
+KEYS = {"subject": "按人或企业问", "asked": "按内容问", "list": "成批取", "licence": "按证照使用"}
 
 
 class Row(msgspec.Struct, frozen=True):
