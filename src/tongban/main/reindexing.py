@@ -122,9 +122,8 @@ async def _agree(node: Node) -> None:
         known = row["version"] if row is not None else 0
         if known < used.write:  # first start, or rows from before came back under keys that were put away since
             await tx.execute(
-                "INSERT INTO index_key (version, begun_at, writing_at, done_at) SELECT $1, $2, $2, CASE WHEN $1 = 1 THEN $2 END",
-                used.write, now,
-            )  # fmt: skip
+                "INSERT INTO index_key (version, begun_at, writing_at, done_at) VALUES ($1, $2, $2, $3)", used.write, now, now if used.write == 1 else None
+            )
             row = await _newest(tx)
         if row["done_at"] is not None:
             wanted = {row["version"]}
