@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from tongban import evidence, federation, transparency
+from tongban import evidence, exchange, federation, transparency
 from tongban.cases.actions import at_home, mirror, receive, reinstate, requests, speak, transfer
 from tongban.cases.model import View
 from tongban.cases.queries import records
@@ -78,24 +79,42 @@ async def state_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
         return view
 
 
+async def document(node: Node, caller: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    """`cases.document {case, document}`: ciphertext of a document as a stream, to the case's node. Fallback there: opened later."""
+
+    async def may(about: Mapping[str, str]) -> exchange.File | None:
+        address = await _document(node, caller, about)
+        return await evidence.file_at(node, address) if address else None
+
+    async with aclosing(exchange.give_file(node, caller, body, service="cases.document", may=may)) as frames:
+        async for frame in frames:
+            yield frame
+
+
 async def document_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`cases.document.get {case, document, offset}` → `{content, total}`: ciphertext of a document, to the case's node."""
+    """`cases.document.get {case, document, offset}` → `{content, total}`: the same piece by piece, for neighbours of before streams."""
     offset = body.get("offset", 0)
+    address = await _document(node, caller, body)
+    piece = await evidence.piece_of(node, address, offset) if address and isinstance(offset, int) and offset >= 0 else None
+    if piece is None:
+        raise federation.CallRefused(404, "not_found", ("cases.document_unknown",))
+    return piece
+
+
+async def _document(node: Node, caller: str, about: Mapping[str, Any]) -> str | None:
+    """Where a document of a case lies, for the node of its applicant or window; None for everybody else."""
     async with node.db.reading() as tx:
-        case = await records.held(tx, node, str(body.get("case", "")))
-        if case is None or caller not in {case.applicant_node, case.window_node} or not isinstance(offset, int) or offset < 0:
-            raise federation.CallRefused(404, "not_found", ("cases.unknown",))
-        address = await tx.fetchval(
+        case = await records.held(tx, node, str(about.get("case", "")))
+        if case is None or caller not in {case.applicant_node, case.window_node}:
+            return None
+        address: str | None = await tx.fetchval(
             "SELECT m.address FROM case_document d JOIN material m ON m.subject = d.subject AND m.id = d.material"
             " WHERE d.subject = $1 AND d.case_id = $2 AND d.id::text = $3",
             case.subject,
             case.id,
-            str(body.get("document", "")),
+            str(about.get("document", "")),
         )
-    ciphertext = await asyncio.to_thread(evidence.ciphertext, node, address) if address else None
-    if ciphertext is None:
-        raise federation.CallRefused(404, "not_found", ("cases.document_unknown",))
-    return evidence.piece_of(ciphertext, offset)
+    return address
 
 
 async def proof_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -142,6 +161,7 @@ REINSTATE: dict[tuple[str, int], Any] = {
 CALLS: dict[str, Any] = {
     "cases.mine": mine,
     "cases.state.get": state_get,
+    "cases.document": document,
     "cases.document.get": document_get,
     "cases.proof.get": proof_get,
 }

@@ -20,6 +20,7 @@ from tongban.evidence.actions import (
     forget_files,
     keep_document,
     kept_for,
+    open_travelling,
     remove,
     store,
     travel,
@@ -43,7 +44,7 @@ from tongban.evidence.model import (
     Use,
 )
 from tongban.evidence.providers.disputes import DisputeMaterials
-from tongban.evidence.queries import ciphertext, material, materials, open_travelling, piece_of, read, uses
+from tongban.evidence.queries import ciphertext, file_at, material, materials, piece_of, read, uses
 from tongban.evidence.queries.archives import archive_of
 from tongban.evidence.rules import check, sniff
 
@@ -74,6 +75,7 @@ __all__ = [
     "ciphertext",
     "due",
     "fetch_wanted",
+    "file_at",
     "follow",
     "forget_files",
     "keep_document",

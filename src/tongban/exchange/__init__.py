@@ -12,19 +12,24 @@ is away is a value, never an error: the field becomes typed, marked 待核验.
     found = await exchange.definition(tx, "510000.marriage")      # what may be asked now, or None
     async for rows in exchange.parts(node, actor, resource="samr.company_list", …): …      # a list, part by part
     async for rows in exchange.stream(node, actor, resource="samr.company_list", …): …     # the same as one stream
+    async for piece in exchange.carry_file(node, owner, "evidence.content", {"address": …}, most=…): …  # a file
 """
 
 from tongban import identity
 from tongban.exchange.actions import (
+    File,
+    FileCut,
     Wanted,
     approve,
     ask,
     ask_correction,
+    carry_file,
     decide,
     dispute,
     draft_resource,
     end,
     fetch,
+    give_file,
     judge,
     parts,
     permitted,
@@ -77,6 +82,8 @@ __all__ = [
     "Demand",
     "Fetched",
     "Field",
+    "File",
+    "FileCut",
     "Gathered",
     "Grant",
     "Listed",
@@ -89,6 +96,7 @@ __all__ = [
     "approve",
     "ask",
     "ask_correction",
+    "carry_file",
     "data_use",
     "decide",
     "definition",
@@ -97,6 +105,7 @@ __all__ = [
     "draft_resource",
     "end",
     "fetch",
+    "give_file",
     "grant",
     "grants",
     "held_grants",

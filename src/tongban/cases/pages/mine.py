@@ -211,7 +211,7 @@ async def document(node: HereNode, actor: Asking, case_id: Part, document_id: Pa
         raise CaseUnknown
     try:
         about = {"case": case_id, "document": document_id}
-        content = await evidence.open_travelling(node, wanted.material, "cases.document.get", about)
+        content = await evidence.open_travelling(node, wanted.material, "cases.document", about)
     except ContentAway as away:
         raise DocumentAway from away
     async with node.db.transaction() as tx:

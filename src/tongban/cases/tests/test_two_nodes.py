@@ -166,7 +166,7 @@ async def test_a_document_is_fetched_when_opened(nodes):
     view = (await seen(nodes, mine.id)).view
     wanted = view.documents[0]
     about = {"case": mine.id, "document": wanted.id}
-    content = await evidence.open_travelling(nodes[HERE], wanted.material, "cases.document.get", about)
+    content = await evidence.open_travelling(nodes[HERE], wanted.material, "cases.document", about)
     assert content[:2] == b"PK"
     with pytest.raises(federation.CallRefused):
         await federation.call(nodes["cn"], THERE, "cases.document.get", {**about, "offset": 0})

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import timedelta
 
-from tongban import transparency
+from tongban import exchange, transparency
 from tongban.evidence import queries, rules
+from tongban.evidence.actions.arriving import WrongContent, bring, content_of
 from tongban.evidence.actions.scan import judged, scan_waiting
 from tongban.evidence.errors import ContentAway, MaterialUnknown, NoRoom
 from tongban.evidence.model import KINDS, LARGEST, Material, Scan, Sent, Travelling
@@ -251,33 +253,48 @@ async def fetch_wanted(node: Node) -> None:
     """Fetch the content of materials that came by letter, then have them looked into (取原件). A silent node is asked again."""
     async with node.db.reading() as tx:
         rows = await tx.fetch(
-            "SELECT subject, id, address, origin_node FROM material WHERE NOT held AND removed_at IS NULL"
-            " ORDER BY made_at LIMIT 50"
+            "SELECT subject, id, address, origin_node, byte_count FROM material WHERE NOT held AND removed_at IS NULL AND byte_count <= $1"
+            " ORDER BY made_at LIMIT 50",
+            LIMITS.carried_bytes,
         )
     silent: set[str] = set()
     for row in rows:
         if row["origin_node"] in silent:
             continue
         try:
-            ciphertext = await queries.fetch(
-                node, row["origin_node"], "evidence.content.get", {"address": row["address"]}
-            )
+            await bring(node, row["origin_node"], row["address"], row["byte_count"] + queries.TAG, {"address": row["address"]})
         except ContentAway:
             silent.add(row["origin_node"])
             continue
-        if digest(ciphertext) != row["address"]:
+        except WrongContent:
             silent.add(row["origin_node"])
             log("evidence.wrong_content", origin=row["origin_node"], digest=row["address"])
             continue
-        try:
-            await asyncio.to_thread(queries.content_store(node).put, row["address"], ciphertext)
-        except StoreTrouble:
-            log("evidence.no_room", bytes=len(ciphertext))
+        except NoRoom:
+            log("evidence.no_room", bytes=row["byte_count"])
             break  # by the next turn; the node that sent it keeps it meanwhile
         async with node.db.transaction() as tx:
             await tx.execute("UPDATE material SET held = true WHERE subject = $1 AND id = $2", row["subject"], row["id"])
-        log("evidence.fetched", origin=row["origin_node"], bytes=len(ciphertext))
+        log("evidence.fetched", origin=row["origin_node"], bytes=row["byte_count"])
     await scan_waiting(node)
+
+
+async def open_travelling(node: Node, carried: Travelling, service: str, about: dict[str, str]) -> bytes:
+    """The plain content of a material named in a letter, fetched from its node and not kept (当场取用).
+
+    `service` is the stream that gives it, `about` what it asks for. Raises ContentAway, ContentDamaged.
+    """
+    here = await asyncio.to_thread(queries.content_store(node).get, carried.address)
+    if here is None:
+        held = bytearray()
+        try:
+            async with aclosing(content_of(node, carried.origin_node, service, about, most=carried.byte_count + queries.TAG)) as pieces:
+                async for piece in pieces:
+                    held += piece
+        except exchange.FileCut as cut:
+            raise ContentAway from cut
+        here = bytes(held)
+    return await asyncio.to_thread(queries.plain, here, carried.address, unb64(carried.key, length=28))
 
 
 def _encrypt(content: bytes, secret: bytes) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from tongban import transparency
 from tongban.evidence import queries
@@ -61,9 +62,21 @@ async def sweep(node: Node) -> int:
             if address not in named:
                 await asyncio.to_thread(queries.content_store(node).sweep, path)
                 gone += 1
+    gone += await asyncio.to_thread(_begun, node, before)
     if gone:
         log("evidence.swept", count=gone)
     return gone
+
+
+def _begun(node: Node, before: datetime) -> int:
+    """Beginnings of files from other nodes that nobody goes on with (没收全的文件); how many."""
+    count, folder = 0, queries.content_store(node).incoming
+    for one in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            if datetime.fromtimestamp(one.stat().st_mtime, UTC) < before:
+                one.unlink()
+                count += 1
+    return count
 
 
 async def tidy(node: Node) -> None:

@@ -21,7 +21,7 @@ KINDS: dict[str, str] = {
 """Every type that can be told by its content, with its word for people."""
 
 LARGEST = 10_000_000
-"""Bytes; an item may ask for less, never for more (a call carries it in pieces, federation.md 8)."""
+"""Bytes of an upload; an item may ask for less, never for more. A stream carries more than that (docs/adr/0013)."""
 
 
 class Sent(Protocol):

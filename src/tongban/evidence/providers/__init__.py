@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -29,9 +30,18 @@ class Kept(msgspec.Struct, frozen=True):
 class ContentStore(Protocol):
     """Ciphertext by content address (内容存储). What `put` has returned from survives a power cut; it raises StoreTrouble."""
 
+    incoming: Path
+    """Where files from other nodes arrive, piece by piece; on the same disk where the store is a folder."""
+
     def put(self, address: str, content: bytes) -> None: ...
 
+    def take(self, address: str, arrived: Path) -> None: ...
+
     def get(self, address: str) -> bytes | None: ...
+
+    def size(self, address: str) -> int | None: ...
+
+    def part(self, address: str, start: int, length: int) -> bytes: ...
 
     def drop(self, address: str) -> None: ...
 

@@ -22,6 +22,7 @@ class LocalContent:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._store = LocalStore(prefix=folder)
+        self.incoming = folder / "arriving"
 
     def put(self, address: str, content: bytes) -> None:
         """Write once and sync file and folders: the row may commit after this returns. Blocking. Raises StoreTrouble."""
@@ -43,6 +44,33 @@ class LocalContent:
             return bytes(obstore.get(self._store, path_of(address)).bytes())
         except FileNotFoundError:
             return None
+
+    def take(self, address: str, arrived: Path) -> None:
+        """A file that has arrived, synced and whole, under its name (收入). Blocking. Raises StoreTrouble."""
+        whole = self._folder / path_of(address)
+        try:
+            whole.parent.mkdir(exist_ok=True)
+            arrived.replace(whole)
+            _sync(whole.parent)
+            _sync(self._folder)
+        except OSError as error:
+            raise StoreTrouble from error
+
+    def size(self, address: str) -> int | None:
+        """Its bytes, or None when it is not here. Blocking."""
+        try:
+            return (self._folder / path_of(address)).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def part(self, address: str, start: int, length: int) -> bytes:
+        """So many bytes from `start` on; b"" when it is not here. Blocking."""
+        try:
+            with (self._folder / path_of(address)).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except FileNotFoundError:
+            return b""
 
     def drop(self, address: str) -> None:
         """Remove it; already gone is fine. Blocking."""

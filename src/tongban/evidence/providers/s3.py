@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import obstore
@@ -19,7 +20,8 @@ from tongban.evidence.providers import Kept, StoreTrouble, address_of, path_of
 class S3Content:
     """Ciphertext in a bucket, named as in a folder (对象内容库). An object is there whole or not at all."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, incoming: Path) -> None:
+        self.incoming = incoming
         parts = urlsplit(url)
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.scheme != "s3" or not parts.netloc or set(asked) - {"endpoint", "region"}:
@@ -46,6 +48,28 @@ class S3Content:
             return bytes(obstore.get(self._store, path_of(address)).bytes())
         except (OSError, BaseError):
             return None
+
+    def take(self, address: str, arrived: Path) -> None:
+        """A file that has arrived whole, sent in parts as it is read (收入). Blocking. Raises StoreTrouble."""
+        try:
+            obstore.put(self._store, path_of(address), arrived)
+        except (OSError, BaseError) as error:
+            raise StoreTrouble from error
+        arrived.unlink(missing_ok=True)
+
+    def size(self, address: str) -> int | None:
+        """Its bytes, or None when it is not there or the store is away. Blocking."""
+        try:
+            return obstore.head(self._store, path_of(address))["size"]
+        except (OSError, BaseError):
+            return None
+
+    def part(self, address: str, start: int, length: int) -> bytes:
+        """So many bytes from `start` on; b"" when they cannot be had. Blocking."""
+        try:
+            return bytes(obstore.get_range(self._store, path_of(address), start=start, length=length))
+        except (OSError, BaseError):
+            return b""
 
     def drop(self, address: str) -> None:
         """Remove it; already gone is fine. Blocking. Raises StoreTrouble."""

@@ -3,12 +3,12 @@
 from tongban.evidence.queries.content import content_store, scanner
 from tongban.evidence.queries.materials import (
     AAD,
+    TAG,
     ciphertext,
-    fetch,
+    file_at,
     material,
     materials,
     of_row,
-    open_travelling,
     piece_of,
     plain,
     purpose_of,
@@ -18,13 +18,13 @@ from tongban.evidence.queries.materials import (
 
 __all__ = [
     "AAD",
+    "TAG",
     "ciphertext",
     "content_store",
-    "fetch",
+    "file_at",
     "material",
     "materials",
     "of_row",
-    "open_travelling",
     "piece_of",
     "plain",
     "purpose_of",

@@ -24,7 +24,7 @@ def scanner(node: Node) -> Scanner | None:
 
 @lru_cache(maxsize=64)
 def _store(url: str, folder: Path) -> ContentStore:
-    return S3Content(url) if url else LocalContent(folder)
+    return S3Content(url, folder / "arriving") if url else LocalContent(folder)
 
 
 @lru_cache(maxsize=16)

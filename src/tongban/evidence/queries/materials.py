@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tongban import federation
+from tongban import exchange
 from tongban.evidence.errors import BeingScanned, ContentAway, ContentDamaged, Infected, MaterialUnknown
-from tongban.evidence.model import Material, Opened, Travelling, Use
+from tongban.evidence.model import Material, Opened, Use
 from tongban.evidence.queries.content import content_store
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import CannotOpen, Personal, b64, digest, sm4_gcm_decrypt, unb64
+from tongban.kernel.gm import CannotOpen, Personal, b64, digest, sm4_gcm_decrypt
 from tongban.kernel.node import Node
 from tongban.kernel.person_keys import Kept, Purpose, kept_under
 
@@ -82,35 +82,21 @@ async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
     return Opened(await of_row(tx, node, row), await asyncio.to_thread(plain, ciphertext, row["address"], secret))
 
 
-async def open_travelling(node: Node, carried: Travelling, service: str, about: dict[str, Any]) -> bytes:
-    """The plain content of a material named in a letter, fetched from its node and not kept (当场取用).
+async def file_at(node: Node, address: str) -> exchange.File | None:
+    """The ciphertext of an address as a file that can be carried to another node (可搬运的密文); None when it is not here."""
+    store = content_store(node)
+    total = await asyncio.to_thread(store.size, address)
 
-    `service` is the call that gives it in pieces, `about` what it asks for. Raises ContentAway, ContentDamaged.
-    """
-    here = await asyncio.to_thread(content_store(node).get, carried.address)
-    ciphertext = here if here is not None else await fetch(node, carried.origin_node, service, about)
-    return await asyncio.to_thread(plain, ciphertext, carried.address, unb64(carried.key, length=28))
+    async def part(start: int, length: int) -> bytes:
+        return await asyncio.to_thread(store.part, address, start, length)
 
-
-async def fetch(node: Node, origin: str, service: str, about: dict[str, Any]) -> bytes:
-    """Ciphertext from another node, in pieces of at most PIECE bytes (federation.md 8). Raises ContentAway."""
-    if origin == node.id:
-        raise ContentAway
-    whole = b""
-    while True:
-        try:
-            answer = await federation.call(node, origin, service, {**about, "offset": len(whole)}, budget_ms=10_000)
-            piece, total = unb64(str(answer["content"])), int(answer["total"])
-        except (federation.CallFailed, federation.CallRefused, KeyError, ValueError) as away:
-            raise ContentAway from away
-        whole += piece
-        if len(whole) >= total or not piece:
-            return whole
+    return None if total is None else exchange.File(total, part)
 
 
-def piece_of(ciphertext: bytes, offset: int) -> dict[str, object]:
-    """One answer of a content call (一段内容)."""
-    return {"content": b64(ciphertext[offset : offset + PIECE]), "total": len(ciphertext)}
+async def piece_of(node: Node, address: str, offset: int) -> dict[str, object] | None:
+    """One answer of a content call (一段内容), for neighbours of before streams; None when it is not here."""
+    found = await file_at(node, address)
+    return {"content": b64(await found.part(offset, PIECE)), "total": found.total} if found else None
 
 
 def plain(ciphertext: bytes, address: str, secret: bytes) -> bytes:

@@ -18,6 +18,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person_bytes: int
     person_files: int
     day_files: int
+    carried_bytes: int
     unused_days: int
     orphan_hours: int
     scan_seconds: float

@@ -106,9 +106,12 @@ class S3:
         if request.method == "DELETE":
             del self.objects[key]
             return web.Response(status=204)
-        return web.Response(
-            body=self.objects[key], headers={"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}, content_type="application/octet-stream"
-        )
+        whole, headers = self.objects[key], {"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        if found := re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", "")):
+            start, last = int(found[1]), min(int(found[2]), len(whole) - 1)
+            headers["Content-Range"] = f"bytes {start}-{last}/{len(whole)}"
+            return web.Response(status=206, body=whole[start : last + 1], headers=headers, content_type="application/octet-stream")
+        return web.Response(body=whole, headers=headers, content_type="application/octet-stream")
 
 
 @asynccontextmanager

@@ -64,12 +64,12 @@ async def test_a_full_store_tells_the_person_beside_the_field_and_writes_no_row(
         await evidence.keep_document(tx, node, ME, name="a.ofd", media_type="application/ofd", content=b"x")
 
 
-async def test_an_s3_compatible_store_works_and_fails_in_words(monkeypatch):
+async def test_an_s3_compatible_store_works_and_fails_in_words(monkeypatch, tmp_path):
     """Put, get, drop, list over the wire, signed; full and away are StoreTrouble for a write and absence for a read."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "demo")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "demo-secret")
     async with s3() as (server, url):
-        bucket = S3Content(url)
+        bucket = S3Content(url, tmp_path)
         content = os.urandom(50_000)
         address = digest(content)
         await asyncio.to_thread(bucket.put, address, content)
@@ -85,12 +85,21 @@ async def test_an_s3_compatible_store_works_and_fails_in_words(monkeypatch):
             await asyncio.to_thread(bucket.put, digest(b"y"), b"y")
         assert await asyncio.to_thread(bucket.get, address) is None
         server.mood = ""
+        arrived = tmp_path / "arrived"
+        arrived.write_bytes(content)
+        await asyncio.to_thread(bucket.drop, address)
+        await asyncio.to_thread(bucket.take, address, arrived)
+        assert not arrived.exists()
+        assert await asyncio.to_thread(bucket.size, address) == len(content)
+        assert await asyncio.to_thread(bucket.part, address, 40_000, 20_000) == content[40_000:]
+        assert await asyncio.to_thread(bucket.size, digest(b"never")) is None
+        assert await asyncio.to_thread(bucket.part, digest(b"never"), 0, 5) == b""
         await asyncio.to_thread(bucket.drop, address)
         await asyncio.to_thread(bucket.drop, address)
         assert server.objects == {}
     for wrong in ("file:///x", "s3://", "s3://a?secret=b"):
         with pytest.raises(ValueError, match="evidence_store"):
-            S3Content(wrong)
+            S3Content(wrong, tmp_path)
 
 
 async def test_a_node_with_an_s3_store_keeps_and_opens(make_node, monkeypatch):

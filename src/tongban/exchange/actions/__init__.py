@@ -1,5 +1,6 @@
 """Verbs of 数据共享: the catalogue, demands and grants, fetch and serve, corrections, logs that are compared."""
 
+from tongban.exchange.actions.carry import File, FileCut, carry_file, give_file
 from tongban.exchange.actions.catalogue import (
     draft_resource,
     publish_resource,
@@ -21,11 +22,14 @@ from tongban.exchange.actions.serve import serve
 from tongban.exchange.actions.set_up import seed_licences, set_up
 
 __all__ = [
+    "File",
+    "FileCut",
     "Wanted",
     "answer_complaint",
     "approve",
     "ask",
     "ask_correction",
+    "carry_file",
     "check_correction",
     "close_alarm",
     "compare_with",
@@ -36,6 +40,7 @@ __all__ = [
     "draft_resource",
     "end",
     "fetch",
+    "give_file",
     "judge",
     "parts",
     "permitted",

@@ -14,7 +14,7 @@ from tongban.kernel.gm.canonical import jcs, parse_json, parse_object
 from tongban.kernel.gm.encoding import b64, der_to_raw, raw_to_der, unb64
 from tongban.kernel.gm.errors import BadEncoding, BadKey, CannotOpen, CertificateRefused, GmError
 from tongban.kernel.gm.fields import GROUPS, FieldCipher, Personal
-from tongban.kernel.gm.hashes import digest, hmac_sm3, sm3
+from tongban.kernel.gm.hashes import Digesting, digest, hmac_sm3, sm3
 from tongban.kernel.gm.keystore import Decrypter, FileKeyStore, KeyStore, Signer
 from tongban.kernel.gm.libcrypto import SIGNER_ID
 from tongban.kernel.gm.outside import OutsideSigner
@@ -29,6 +29,7 @@ __all__ = [
     "CannotOpen",
     "CertificateRefused",
     "Decrypter",
+    "Digesting",
     "FieldCipher",
     "FileKeyStore",
     "GmError",

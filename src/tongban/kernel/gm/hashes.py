@@ -62,3 +62,22 @@ def hmac_sm3(key: bytes, data: bytes) -> bytes:
 def digest(data: bytes) -> str:
     """`data` named by its content (摘要): `"sm3:" + base64url(SM3(data))`. Source: federation.md 1."""
     return "sm3:" + b64(sm3(data))
+
+
+class Digesting:
+    """The digest of what comes piece by piece (边收边算): `update` with each piece, `digest` names all that came so far."""
+
+    def __init__(self) -> None:
+        self._system = hashlib.new("sm3") if SYSTEM_HAS_SM3 else None
+        self._bundled = None if SYSTEM_HAS_SM3 else _hashes.Hash(_hashes.SM3())
+
+    def update(self, data: bytes) -> None:
+        """One piece more."""
+        (self._system or self._bundled).update(data)  # type: ignore[union-attr]
+
+    def digest(self) -> str:
+        """As `digest` of all the pieces joined."""
+        if self._system is not None:
+            return "sm3:" + b64(self._system.digest())
+        assert self._bundled is not None
+        return "sm3:" + b64(self._bundled.copy().finalize())
