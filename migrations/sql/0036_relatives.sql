@@ -5,3 +5,92 @@ ALTER TABLE leaving ADD COLUMN counts jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE leaving ADD COLUMN partly_at timestamptz;
 COMMENT ON COLUMN leaving.counts IS 'rows erased already while a case is held, by title of the holding | object of counts | internal';
 COMMENT ON COLUMN leaving.partly_at IS 'when everything but a held case was erased; null: nothing yet | UTC | internal';
+
+-- papers that open a copy without signing in, as a closing has one: for who has no phone, and for relatives
+CREATE TABLE copy_page (
+    id uuid NOT NULL,
+    link_hash bytea NOT NULL,
+    code_hash bytea NOT NULL,
+    made_at timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    wrong smallint NOT NULL DEFAULT 0,
+    wrong_at timestamptz,
+    PRIMARY KEY (id),
+    UNIQUE (link_hash)
+);
+COMMENT ON TABLE copy_page IS 'Page of a copy that was asked for at a desk 凭条取副本: found by a random address and a code; names nobody';
+COMMENT ON COLUMN copy_page.id IS 'which copy | UUIDv7 | internal';
+COMMENT ON COLUMN copy_page.link_hash IS 'SM3 of the random part of the address | 32 bytes | secret';
+COMMENT ON COLUMN copy_page.code_hash IS 'keyed hash of the code | 32 bytes | secret';
+COMMENT ON COLUMN copy_page.made_at IS 'when the copy was asked for | UTC | internal';
+COMMENT ON COLUMN copy_page.until IS 'until when the page can be opened | UTC | internal';
+COMMENT ON COLUMN copy_page.wrong IS 'wrong codes in the running hour | count | internal';
+COMMENT ON COLUMN copy_page.wrong_at IS 'when that hour began | UTC | internal';
+
+CREATE TABLE desk_right (
+    subject text NOT NULL,
+    id uuid NOT NULL,
+    way text NOT NULL CHECK (way IN ('self', 'relative')),
+    kind text NOT NULL CHECK (kind IN ('copy', 'closing', 'alive', 'correct')),
+    asker_subject text NOT NULL,
+    told bytea NOT NULL,
+    division text NOT NULL,
+    unit text NOT NULL DEFAULT '',
+    proposed_by text NOT NULL,
+    proposal uuid,
+    approved_by text,
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'refused')),
+    result text NOT NULL DEFAULT '',
+    paper bytea,
+    paper_until timestamptz,
+    asked_at timestamptz NOT NULL,
+    done_at timestamptz,
+    PRIMARY KEY (subject, id),
+    UNIQUE (id)
+);
+CREATE INDEX desk_right_by_staff ON desk_right (proposed_by, asked_at);
+CREATE INDEX desk_right_paper ON desk_right (paper_until) WHERE paper IS NOT NULL;
+COMMENT ON TABLE desk_right IS '窗口受理的个人信息请求: a copy, a closing, a correction asked for at a desk, by the person or a close relative of somebody who died, under four eyes';
+COMMENT ON COLUMN desk_right.subject IS 'whose information | identifier | personal';
+COMMENT ON COLUMN desk_right.id IS 'number | UUIDv7 | internal';
+COMMENT ON COLUMN desk_right.way IS 'who asks | self, relative | internal';
+COMMENT ON COLUMN desk_right.kind IS 'what is asked for; alive: the person was taken for dead | copy, closing, alive, correct | internal';
+COMMENT ON COLUMN desk_right.asker_subject IS 'who stood at the desk | identifier | personal';
+COMMENT ON COLUMN desk_right.told IS 'relation, day of death, documents seen, reason | sealed JSON | personal sensitive';
+COMMENT ON COLUMN desk_right.division IS 'division of the desk | GB/T 2260 | internal';
+COMMENT ON COLUMN desk_right.unit IS 'desk | text | internal';
+COMMENT ON COLUMN desk_right.proposed_by IS 'clerk who received it | staff id | internal';
+COMMENT ON COLUMN desk_right.proposal IS 'proposal the second clerk decides | UUIDv7 | internal';
+COMMENT ON COLUMN desk_right.approved_by IS 'clerk who confirmed it | staff id | internal';
+COMMENT ON COLUMN desk_right.state IS 'where it stands | waiting, done, refused | internal';
+COMMENT ON COLUMN desk_right.result IS 'number of the closing, copy or dispute; why not, when refused | text | internal';
+COMMENT ON COLUMN desk_right.paper IS 'address and code to be printed, until the person has left the desk | sealed text | personal';
+COMMENT ON COLUMN desk_right.paper_until IS 'until when the desk can print it | UTC | internal';
+COMMENT ON COLUMN desk_right.asked_at IS 'when it was received | UTC | internal';
+COMMENT ON COLUMN desk_right.done_at IS 'when it was decided | UTC | internal';
+
+-- what a person wants to be done with their information after death (个人信息保护法 49): a choice changes by a new row
+CREATE TABLE after_me (
+    subject text NOT NULL,
+    id uuid NOT NULL,
+    choice text NOT NULL,
+    level smallint NOT NULL,
+    text_digest text NOT NULL,
+    made_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (subject, id)
+);
+CREATE UNIQUE INDEX after_me_now ON after_me (subject) WHERE ended_at IS NULL;
+COMMENT ON TABLE after_me IS '身后安排: what a living person says of their information for the time after death';
+COMMENT ON COLUMN after_me.subject IS 'who says so | identifier | personal';
+COMMENT ON COLUMN after_me.id IS 'this choice | UUIDv7 | internal';
+COMMENT ON COLUMN after_me.choice IS 'which of the choices in relatives.toml | code | internal';
+COMMENT ON COLUMN after_me.level IS 'level of the session it was said in | level | internal';
+COMMENT ON COLUMN after_me.text_digest IS 'digest of the words shown | sm3:… | internal';
+COMMENT ON COLUMN after_me.made_at IS 'since when | UTC | internal';
+COMMENT ON COLUMN after_me.ended_at IS 'when another choice took its place | UTC | internal';
+
+-- somebody died: nobody signs in any more, what is kept waits for the relatives
+ALTER TABLE account DROP CONSTRAINT account_status_check;
+ALTER TABLE account ADD CONSTRAINT account_status_check CHECK (status IN ('open', 'restricted', 'closed', 'moved', 'stopped'));
+COMMENT ON COLUMN account.status IS 'state of the account; stopped: the person died | open, restricted, closed, moved, stopped | internal';

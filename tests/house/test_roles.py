@@ -192,6 +192,7 @@ FINDS_BY_NUMBER = {
     "identity/actions/theft.py",  # a person's own report: answers nothing
     "credentials/actions/office.py",  # the licence desk: the line before the answer, and one answer for stranger and wrong name
     "identity/actions/phone_change.py",  # a person's own recovery
+    "privacy/actions/relatives.py",  # who died, named at a desk: the line before any answer, and one answer for stranger and wrong name
     "privacy/actions/holds.py",  # a legal hold: the line before any answer, and one answer for stranger and wrong name
 }
 

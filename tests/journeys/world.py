@@ -235,6 +235,9 @@ class World:
         form = page.form(has="task_code")
         page = await clerk.submit(form, {"task_code": next(each for each in form.choices["task_code"] if each), "number": self.three.person.number, "name": self.three.person.name})
         found["window"] = page.url
+        page = await clerk.get(one.home + "/staff/rights")
+        page = await clerk.submit(page.form(has="kind"), {"number": self.three.person.number, "name": self.three.person.name, "kind": "copy"})
+        found["right"] = page.url
 
     async def _hold(self, first: Visitor, second: Visitor) -> None:
         """A person whose things are kept a while longer, proposed by one and approved by another."""

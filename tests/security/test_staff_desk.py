@@ -24,6 +24,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/staff/clients": ("identity.client_see",), "/staff/disputes": ("identity.dispute_decide", "identity.dispute_confirm"), "/staff/emergency": (), "/staff/key": (), "/staff/login-plan": (),
     "/staff/mandates": ("identity.hall_mandate",),
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),
+    "/staff/rights": ("privacy.desk_ask",), "/staff/rights/relative": ("privacy.desk_ask",),
     "/staff/holds": ("privacy.hold_propose", "privacy.hold_approve"), "/staff/retention": ("privacy.retention_see",),
     "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",), "/staff/seals/apply": ("seals.apply",),
     "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/complaints": ("exchange.propose", "exchange.approve"),

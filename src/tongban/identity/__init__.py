@@ -26,12 +26,15 @@ from tongban.identity.actions.closing import (
     close_account,
     end_visit,
     forget_home,
+    revive_account,
     staff_too,
+    stop_account,
     text_account,
     ties,
     was_home,
 )
 from tongban.identity.actions.corrections import on_correction
+from tongban.identity.actions.disputes import Claim, open_dispute
 from tongban.identity.actions.emergency import names as emergency_naming
 from tongban.identity.actions.emergency import offer_cases
 from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
@@ -46,10 +49,13 @@ from tongban.identity.actions.organisations import NewOrganisation, company_regi
 from tongban.identity.actions.proposals import approve, carries_out, propose
 from tongban.identity.actions.reasons import (
     ReasonKind,
+    find_at_counter,
     find_reason,
     offer_reason,
     open_visit,
+    present,
     reading_reason,
+    receive,
     visit_now,
 )
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
@@ -94,6 +100,7 @@ __all__ = [
     "Account",
     "Arrival",
     "Carried",
+    "Claim",
     "ClosedAccount",
     "Deed",
     "EvidenceRoom",
@@ -134,6 +141,7 @@ __all__ = [
     "emergency_naming",
     "end_visit",
     "family_of",
+    "find_at_counter",
     "find_reason",
     "first_administrator",
     "follow_aliases",
@@ -151,6 +159,7 @@ __all__ = [
     "offer_items",
     "offer_reason",
     "on_correction",
+    "open_dispute",
     "open_visit",
     "org_entry",
     "organisation",
@@ -159,10 +168,12 @@ __all__ = [
     "person_by_number",
     "population_attributes",
     "populations",
+    "present",
     "proposal",
     "propose",
     "propose_deletion",
     "reading_reason",
+    "receive",
     "record_act",
     "recovered_until",
     "register_home",
@@ -170,6 +181,7 @@ __all__ = [
     "require_act",
     "require_staff",
     "resolve",
+    "revive_account",
     "role_names",
     "rotate_keys",
     "rows_followed",
@@ -179,6 +191,7 @@ __all__ = [
     "staff_member",
     "staff_of_role",
     "staff_too",
+    "stop_account",
     "tell_holders",
     "tell_visited",
     "text_account",

@@ -43,6 +43,7 @@ STAFF_LINKS = (
     ui.StaffLink("归档移交", "/staff/archive", "save"),
     ui.StaffLink("到期清理", "/staff/retention", "clock"),
     ui.StaffLink("法定保留", "/staff/holds", "lock"),
+    ui.StaffLink("个人信息窗口", "/staff/rights", "user"),
     ui.StaffLink("共享授权", "/staff/sharing", "swap"),
     ui.StaffLink("待批和通知", "/staff/proposals", "bell"),
     ui.StaffLink("人员", "/staff/people", "user"),

@@ -9,4 +9,5 @@ from tongban.privacy.queries.known import use_holdings
 
 __all__ = ["use_holdings"]
 
-identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk", "closing", "leaving", "legal_hold")
+identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk", "closing", "leaving", "legal_hold", "after_me")
+identity.follow_rows("desk_right", columns=("subject", "asker_subject"))

@@ -35,6 +35,16 @@ class CopyBroken(Failure):
         super().__init__(sentence="这份副本没有做好", todo="请重新要一份")
 
 
+class RightUnknown(Failure):
+    """No such request of a desk, or it is decided (没有这项窗口请求)."""
+
+    code = "privacy.right_unknown"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(sentence="没有这项请求，或者已经办完了", todo="回到清单看一看")
+
+
 class HoldGone(Failure):
     """No such legal hold, or it ended (没有这项保留)."""
 

@@ -30,7 +30,7 @@ from tongban.kernel.actor import BY_LAW
 from tongban.kernel.db import Tx, ring
 from tongban.kernel.node import Node
 
-REASON = "closed"
+REASON, DIED = "closed", "died"
 
 
 class ClosedAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ async def close_account(tx: Tx, node: Node, subject: str) -> ClosedAccount | Non
     other side is told. Companies the person represents are the register's and stay.
     """
     row = await tx.fetchrow("SELECT status FROM account WHERE subject = $1 FOR UPDATE", subject)
-    if row is None or row["status"] not in {"open", "restricted"}:
+    if row is None or row["status"] not in {"open", "restricted", "stopped"}:
         return None
     known, proof = await persons.person(tx, node, subject), await statement_of(tx, node, subject) or ""
     await move.stop(tx, node, subject)
@@ -85,6 +85,27 @@ async def close_account(tx: Tx, node: Node, subject: str) -> ClosedAccount | Non
         subject=subject, number=known.number.reveal() if known and known.number else "", phone=known.phone.reveal() if known and known.phone else "",
         proof=proof,
     )  # fmt: skip
+
+
+async def stop_account(tx: Tx, node: Node, subject: str) -> bool:
+    """Stop the account of somebody who died 去世停用: sessions end everywhere, nobody signs in, mandates given and taken end.
+
+    What is kept stays, and the register still says that the home is here. False when there was none to stop.
+    """
+    stopped = await tx.fetchval(
+        "UPDATE account SET status = 'stopped', restricted_until = NULL WHERE subject = $1 AND status IN ('open', 'restricted') RETURNING true", subject
+    )
+    if not stopped:
+        return False
+    await move.stop(tx, node, subject)
+    await ending.leave_everywhere(tx, node, subject, DIED)
+    await _end_ways_in(tx, node, subject)
+    return True
+
+
+async def revive_account(tx: Tx, subject: str) -> bool:
+    """The person is alive after all 人还在: the account is open again; ways in and mandates are made anew. False when it was not stopped."""
+    return bool(await tx.fetchval("UPDATE account SET status = 'open' WHERE subject = $1 AND status = 'stopped' RETURNING true", subject))
 
 
 async def end_visit(tx: Tx, node: Node, origin: str, subject: str) -> None:
@@ -151,5 +172,6 @@ async def _end_ways_in(tx: Tx, node: Node, subject: str) -> None:
 
 
 __all__ = [
-    "ClosedAccount", "Ties", "came_back", "clients_told", "close_account", "end_visit", "forget_home", "staff_too", "text_account", "ties", "was_home",
+    "ClosedAccount", "Ties", "came_back", "clients_told", "close_account", "end_visit", "forget_home", "revive_account", "staff_too", "stop_account",
+    "text_account", "ties", "was_home",
 ]  # fmt: skip

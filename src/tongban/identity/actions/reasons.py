@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import Literal
 
 from tongban import consent, notifications
-from tongban.identity.actions import notices, throttle
+from tongban.identity.actions import notices, register, throttle
 from tongban.identity.errors import failure, refusal
-from tongban.identity.model import Visit
+from tongban.identity.model import MatchAsked, Visit
 from tongban.identity.queries import persons, staff
+from tongban.identity.rules import typed
 from tongban.identity.rules.emergency import LIMITS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
@@ -120,6 +121,52 @@ async def visit_now(tx: Tx, node: Node, clerk: Actor, subject: str) -> str | Non
         subject, clerk.subject, node.clock.now(),
     )  # fmt: skip
     return found
+
+
+async def find_at_counter(node: Node, name: str, number: str) -> str | Refusals:
+    """The subject of somebody whose document lies on the counter, asked of the register 窗口核对; never inside a transaction.
+
+    For who may never have been met here: both ends write the ledger line of the check.
+    """
+    if bad := typed.check_number(number):
+        return (bad,)
+    answer = await register.ask(node, MatchAsked(number=typed.normal(number), name=typed.normal_name(name), purpose="counter"))
+    if answer is None:
+        return (refusal("identity.register_away", "number"),)
+    if not answer.matched or answer.subject is None:
+        code, field = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}.get(
+            answer.why, ("identity.match_quota", "number")
+        )
+        return (refusal(code, field),)
+    return answer.subject
+
+
+async def receive(tx: Tx, node: Node, clerk: Actor, subject: str, number: str, name: str) -> Visit | Refusals:
+    """As `open_visit`, also for a person this node never met 接待没来过的人: `find_at_counter` gave the subject. Raises as `open_visit`."""
+    if await persons.person_by_number(tx, node, typed.normal(number)) is not None:
+        return await open_visit(tx, node, clerk, typed.normal(number), typed.normal_name(name))
+    clerk.require_staff()
+    if not holds(clerk, "identity.counter_visit"):
+        raise NotAllowed
+    if clerk.own_or_family(subject):
+        raise failure("identity.own_case")
+    visit, now = uuid7(), node.clock.now()
+    await tx.execute(
+        "INSERT INTO counter_visit (subject, id, staff, unit, at, until) VALUES ($1, $2, $3, $4, $5, $6)",
+        subject, visit, clerk.subject, clerk.unit, now, now + VISIT_LIFE,
+    )  # fmt: skip
+    await reading_reason(tx, node, clerk, subject, "visit", visit, fields=("姓名", "证件号"))
+    return Visit(id=visit, subject=subject, until=now + VISIT_LIFE)
+
+
+async def present(tx: Tx, node: Node, subject: str, staff: str) -> Actor | None:
+    """The person who stands at a counter now, as who asks 窗口的本人: level 4 while the visit that member of staff opened lasts (identity.md 3)."""
+    there = await tx.fetchval(
+        "SELECT true FROM counter_visit WHERE subject = $1 AND staff = $2 AND until > $3 LIMIT 1", subject, staff, node.clock.now()
+    )
+    if not there:
+        return None
+    return Actor(kind="citizen", subject=subject, acr=4, home=await persons.home_of(tx, subject) or "")
 
 
 async def _named(tx: Tx, node: Node, clerk: Actor, subject: str, glass: str) -> bool:

@@ -6,9 +6,6 @@ does is in `leaving`.
 
 from __future__ import annotations
 
-import hmac
-import secrets
-from base64 import b32encode
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +20,10 @@ from tongban.kernel.gm import jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
+from tongban.privacy.actions import papers
 from tongban.privacy.actions.leaving import BELL, Told, keep
 from tongban.privacy.errors import NothingToClose
-from tongban.privacy.model.closing import Paper, Waiting
+from tongban.privacy.model.closing import Waiting
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.rules.times import times
 
@@ -51,22 +49,23 @@ async def ask(tx: Tx, node: Node, actor: Actor) -> Waiting | None:
         return known
     if not await identity.confirmed(tx, node, actor, level=LEVEL, about=f"closing:{account.id}", what="注销账号"):
         return None
+    return await begin(tx, node, actor.subject, level=actor.acr)
+
+
+async def begin(tx: Tx, node: Node, subject: str, *, level: int) -> Waiting:
+    """The seven days begin 开始等: row, page of receipts with its paper, a word to the person. Whoever calls has judged who asks."""
     made, now, limits = uuid7(), node.clock.now(), times().closing
     due = now + timedelta(days=limits.days)
-    paper = Paper(link=b32encode(secrets.token_bytes(20)).decode().lower(), code=f"{secrets.randbelow(10**8):08d}")
+    paper = await papers.make(tx, node, "closing_page", made, until=due + timedelta(days=limits.page_days))
     sealed = node.cipher.seal(queries.GROUP, "closing.paper", made, msgspec.json.encode(paper).decode())
     await tx.execute(
         "INSERT INTO closing (subject, id, asked_at, due_at, level, paper) VALUES ($1, $2, $3, $4, $5, $6)",
-        actor.subject, made, now, due, actor.acr, sealed,
+        subject, made, now, due, level, sealed,
     )  # fmt: skip
-    await tx.execute(
-        "INSERT INTO closing_page (id, link_hash, code_hash, made_at, until) VALUES ($1, $2, $3, $4, $5)",
-        made, queries.link_hash(paper.link), queries.code_hash(node, made, paper.code), now, due + timedelta(days=limits.page_days),
-    )  # fmt: skip
-    await transparency.append(tx, "privacy.closing_asked", jcs({"id": made, "level": actor.acr, "v": 1}))
-    await _tell(tx, node, actor.subject, made, "asked", f"你的账号 {_day(due)} 注销", "在这之前随时能停。不是你申请的，马上点进去停止。")
+    await transparency.append(tx, "privacy.closing_asked", jcs({"id": made, "level": level, "v": 1}))
+    await _tell(tx, node, subject, made, "asked", f"你的账号 {_day(due)} 注销", "在这之前随时能停。不是你申请的，马上点进去停止。")
     await identity.text_account(
-        tx, node, actor.subject, f"【{node.settings.name}】有人申请注销你的账号，{_day(due)}注销。不是你本人，马上登录，在“我的”里停止。"
+        tx, node, subject, f"【{node.settings.name}】有人申请注销你的账号，{_day(due)}注销。不是你本人，马上登录，在“我的”里停止。"
     )
     return Waiting(id=made, asked_at=now, due_at=due, paper=paper)
 
@@ -178,23 +177,3 @@ async def _tell(tx: Tx, node: Node, subject: str, closing: str, dedupe: str, tit
 def _day(at: datetime) -> str:
     local = at.astimezone(CHINA)
     return f"{local.month}月{local.day}日{local.hour}点"
-
-
-async def open_page(tx: Tx, node: Node, link: str, code: str) -> str | None:
-    """The number of the closing whose page this address and code open 看回执; None when they do not.
-
-    Five wrong codes an hour a page; an address nobody was given gets the same answer.
-    """
-    row = await tx.fetchrow("SELECT * FROM closing_page WHERE link_hash = $1 AND until > $2 FOR UPDATE", queries.link_hash(link), node.clock.now())
-    if row is None:
-        return None
-    closing, now = str(row["id"]), node.clock.now()
-    running = row["wrong_at"] is not None and row["wrong_at"] > now - timedelta(hours=1)
-    if running and row["wrong"] >= times().closing.tries_an_hour:
-        return None
-    if hmac.compare_digest(row["code_hash"], queries.code_hash(node, closing, "".join(one for one in code if one.isdigit()))):
-        return closing
-    await tx.execute(
-        "UPDATE closing_page SET wrong = $2, wrong_at = $3 WHERE id = $1", row["id"], row["wrong"] + 1 if running else 1, row["wrong_at"] if running else now
-    )
-    return None

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.privacy.actions.desk import forget_papers
 from tongban.privacy.actions.pieces import drop_pieces
 from tongban.privacy.rules.limits import COPIES
 
@@ -28,6 +29,7 @@ async def tidy(node: Node) -> None:
         old = now - timedelta(days=COPIES.history_days)
         await tx.execute("DELETE FROM copy_part p USING copy_request r WHERE r.subject = p.subject AND r.id = p.request AND r.asked_at < $1", old)
         await tx.execute("DELETE FROM copy_request WHERE asked_at < $1 AND state NOT IN ('gathering', 'ready')", old)
+        await forget_papers(tx, node)
     if over or shares:
         log("privacy.copies_removed", count=len(over) + len(shares))
     async with node.db.alone() as tx:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tongban.privacy.pages import closing, copies, holds, rights
+from tongban.privacy.pages import after, closing, copies, desk, holds, papers, rights
 
-routes: list[Any] = [*rights.ROUTES, *copies.ROUTES, *closing.ROUTES, *holds.ROUTES]
+routes: list[Any] = [*rights.ROUTES, *copies.ROUTES, *closing.ROUTES, *holds.ROUTES, *desk.ROUTES, *papers.ROUTES, *after.ROUTES]

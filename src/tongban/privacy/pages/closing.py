@@ -17,6 +17,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import LevelNeeded, Refusal, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import closing as verbs
+from tongban.privacy.actions import papers
 from tongban.privacy.model.closing import LegalHold, Receipt, Waiting
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.queries import holds
@@ -57,6 +58,7 @@ class ElsewherePage(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "注销账号"
     back: str = "/me/rights"
     tab: str = "me"
+    act: str = "注销"
     place: str
     href: str
 
@@ -85,9 +87,8 @@ async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
 async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = False) -> Response[Any]:
     if actor.home not in ("", node.id):
         async with node.db.reading() as tx:
-            listed = (await federation.directory(tx)).node(actor.home)
-        elsewhere = ElsewherePage(place=listed.name if listed else actor.home, href=(listed.base_url if listed else "") + HERE)
-        return ui.page(request, "privacy/closing_elsewhere.html", elsewhere)
+            place, href = await elsewhere(tx, actor)
+        return ui.page(request, "privacy/closing_elsewhere.html", ElsewherePage(place=place, href=href + HERE))
     subject = actor.subject
     async with node.db.reading() as tx:
         waiting = await queries.waiting(tx, node, subject)
@@ -102,6 +103,12 @@ async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = Fals
             staff=await identity.staff_too(tx, node, subject), held=tuple(one for one in await holds.touching(tx, node, subject) if one.shown),
         )  # fmt: skip
     return ui.page(request, "privacy/closing.html", page)
+
+
+async def elsewhere(tx: Any, actor: Actor) -> tuple[str, str]:
+    """Where the account is: the place in words, and its address."""
+    listed = (await federation.directory(tx)).node(actor.home)
+    return (listed.name if listed else actor.home), (listed.base_url if listed else "")
 
 
 @post(HERE, status_code=200)
@@ -140,7 +147,7 @@ async def open_receipts(request: Req, node: Here, link: FromPath[str]) -> Respon
     form = await ui.form(request)
     action = f"/closed/{quote(link, safe='')}"
     async with node.db.transaction() as tx:
-        closing = await verbs.open_page(tx, node, link, form["code"])
+        closing = await papers.opened(tx, node, "closing_page", link, form["code"])
         found = await queries.result(tx, closing) if closing else None
     if found is None:
         wrong = Refusal("privacy.receipt_code", "地址和回执码对不上，或者过了一年。照凭条再输一次；连错 5 次要等一小时", "code")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -153,12 +152,15 @@ async def file(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) 
     await ui.form(request)
     async with node.db.transaction() as tx:
         download = await asking.begin_download(tx, node, actor, copy_id)
-    headers = {
+    return Stream(download.content, media_type="application/zip", headers=download_headers(node, download))
+
+
+def download_headers(node: Node, download: asking.Download) -> dict[str, str]:
+    """The headers of a copy's file: to be saved, kept by no cache."""
+    return {
         "Content-Disposition": f'attachment; filename="wodexinxi-{node.clock.now().astimezone(CHINA):%Y%m%d}.zip"',
         "Content-Length": str(download.byte_count), "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
     }  # fmt: skip
-    content: AsyncIterator[bytes] = download.content
-    return Stream(content, media_type="application/zip", headers=headers)
 
 
 @post(PLACE + "/{copy_id:str}/again", status_code=200)
