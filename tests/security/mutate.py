@@ -25,7 +25,6 @@ import queue
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
@@ -36,7 +35,7 @@ import asyncpg
 import msgspec
 
 from tongban.main import migrate
-from tongban.main.postgres import Postgres
+from tongban.main.postgres import Postgres, passing_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutations.toml")
@@ -251,8 +250,7 @@ def groups(wanted: list[Mutation], book: Book) -> list[list[Mutation]]:
 
 def run(wanted: list[Mutation], *, jobs: int, book: Book) -> list[Result]:
     """Try every entry, `jobs` at a time, in copies of the tree on one database server. Each result goes into the book at once."""
-    folder = Path(tempfile.mkdtemp(prefix="tongban-mutate-"))
-    folder.chmod(0o755)
+    folder = passing_folder("tongban-mutate")
     server, results = _server(folder), []
     try:
         work: queue.SimpleQueue[list[Mutation]] = queue.SimpleQueue()
