@@ -18,6 +18,7 @@ from tongban.kernel.node import Node
 
 Fresh = Callable[[Tx, Node, Any], Awaitable[bytes | None]]
 """`async (tx, node, row) -> mark` of the row's own value under the newest key; None when nothing will look for it any more.
+The old mark again lets the row wait for the next pass.
 
 `row` has the columns of `reads` and the index column itself. Raises CannotOpen when the value does not open.
 """

@@ -174,7 +174,7 @@ async def _column(node: Node, index: Index) -> tuple[int, int]:
                 except (CannotOpen, BadKey) as error:
                     failed += 1
                     log_failure("main.index_row_failed", error, kind=index.table)
-            good, doubles = await _write(tx, index, found)
+            good, doubles = await _write(tx, index, [one for one in found if one.fresh != one.mark])
             changed, failed = changed + good, failed + doubles
         if len(rows) < _BATCH:
             return changed, failed

@@ -25,17 +25,19 @@ async def _registered(_: Tx, node: Node, row: Any) -> bytes:
 
 
 async def _clerk(tx: Tx, node: Node, row: Any) -> bytes | None:
-    """By the number given at the invitation; where that is forgotten, by the person's row here, which is asked before it turns.
+    """By the number given at the invitation. Where that is forgotten the person's row here, if any, goes over together with the clerk's.
 
-    A clerk who is linked, or whose number the register refused, needs the mark no more when there is no such row.
+    With neither nobody can tell whose mark it is: the clerk is linked by now, or was told that the register refused the number.
     """
     if row["citizen_number"] is not None:
         return number_index(node, _opened(node, "staff", "staff.citizen_number", row["subject"], row["citizen_number"]))
-    linked = "" if row["linked_subject"] is None else _opened(node, "staff", "staff.linked_subject", row["subject"], row["linked_subject"])
-    person = await tx.fetchrow(
-        "SELECT subject, number, doctype FROM person WHERE (bi_number = $1 OR subject = $2) AND number IS NOT NULL LIMIT 1", row["bi_citizen"], linked
-    )
-    return None if person is None else await _person(tx, node, person)
+    old: bytes = row["bi_citizen"]
+    person = await tx.fetchrow("SELECT subject, number, doctype FROM person WHERE bi_number = ANY($1::bytea[]) FOR UPDATE SKIP LOCKED", [old])
+    if person is None:
+        return old if await tx.fetchval("SELECT true FROM person WHERE bi_number = ANY($1::bytea[])", [old]) else None
+    fresh = await _person(tx, node, person)
+    await tx.execute("UPDATE person SET bi_number = $2 WHERE subject = $1", person["subject"], fresh)
+    return fresh
 
 
 def _opened(node: Node, group: str, column: str, row: str, blob: bytes | None) -> str:
@@ -46,8 +48,8 @@ def _opened(node: Node, group: str, column: str, row: str, blob: bytes | None) -
 
 _DAY = timedelta(days=1)
 INDEXES = (
-    # clerks before persons: a clerk's mark may only be known by the person's row that still has the same
-    Index(table="staff", column="bi_citizen", labels=("person.number",), reads=("subject", "citizen_number", "linked_subject"), fresh=_clerk),
+    # clerks before persons: the two that are joined by their marks alone go over together
+    Index(table="staff", column="bi_citizen", labels=("person.number",), reads=("subject", "citizen_number"), fresh=_clerk),
     Index(table="account", column="bi_phone", labels=("account.phone",), reads=("subject", "phone"), fresh=_account),
     Index(table="person", column="bi_number", labels=("person.number",), reads=("subject", "number", "doctype"), fresh=_person),
     Index(table="register_entry", column="bi_number", labels=("person.number",), reads=("subject", "number", "doctype"), fresh=_registered),

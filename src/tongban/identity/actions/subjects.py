@@ -152,7 +152,7 @@ async def _move_person(tx: Tx, node: Node, old: str, new: str, number: str) -> N
     mark: bytes | None = row["bi_number"]
     if mark is not None and (number or row["number"] is not None):
         marks = number_marks(node, number or opened("sensitive", "number"), row["doctype"])
-        await one_alone(tx, "person", "bi_number", marks)
+        await _number_alone(tx, marks)
         mark = marks[0]
     await tx.execute(
         "INSERT INTO person (subject, home, proof, doctype, name, name_masked, number, bi_number, photo_held, matched_at, version, seen_at,"
@@ -214,7 +214,7 @@ async def put_person(
     """Write or refresh the row of an own person 登记本节点的人, found again by the blind index of the number."""
     now, marks = node.clock.now(), number_marks(node, number)
     if matched:
-        await one_alone(tx, "person", "bi_number", marks)
+        await _number_alone(tx, marks)
     await tx.execute(
         "INSERT INTO person AS p (subject, home, proof, name, name_masked, number, bi_number, photo_held, matched_at, seen_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -226,6 +226,12 @@ async def put_person(
         node.cipher.seal("sensitive", "person.number", subject, number), marks[0] if matched else None,
         photo_held, now if matched else None, now,
     )  # fmt: skip
+
+
+async def _number_alone(tx: Tx, marks: list[bytes]) -> None:
+    """Before a person's mark is written; a clerk of the same number, who is found by it, goes over with it."""
+    await one_alone(tx, "person", "bi_number", marks)
+    await one_alone(tx, "staff", "bi_citizen", marks)
 
 
 async def put_visitor(

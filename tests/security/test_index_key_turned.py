@@ -1,0 +1,344 @@
+"""The index key turns and nobody is lost (R-801, T-46, adr/0015): every number, phone, old pseudonym and home is found at every
+moment, cut off or not; nothing stands under the old key afterwards, and nothing can be written or doubled between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from datetime import date, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from tongban.identity.actions import introduce, sign_in, subjects
+from tongban.identity.actions.closing import staff_too
+from tongban.identity.providers.register import DemoRegister, NewEntry, enter
+from tongban.identity.providers.sms import DemoSms, demo_messages
+from tongban.identity.queries import persons
+from tongban.identity.queries.staff import linked_subject
+from tongban.kernel.gm import BadKey, FieldCipher, FileKeyStore
+from tongban.kernel.gm.index_keys import InUse
+from tongban.kernel.ids import IdNumber, uuid7
+from tongban.kernel.node import Node
+from tongban.kernel.tests.make_holdings import put
+from tongban.main import reindexing, rooms
+
+PEOPLE = 12
+BROWSER = sign_in.Browser("Chrome", "10.0.0.1")
+HALF_A_MINUTE, DAYS = timedelta(seconds=31), timedelta(days=3)
+
+
+def number_of(one: int) -> str:
+    return IdNumber.make("500103", date(1960, 1, 1) + timedelta(days=one), one % 1000).value
+
+
+def phone_of(one: int) -> str:
+    return f"1390000{one:04d}"
+
+
+def subject_of(one: int) -> str:
+    return f"n1{one:032x}"
+
+
+def old_of(one: int) -> str:
+    return f"n1{one + 10**6:032x}"
+
+
+def clerk_of(one: int) -> str:
+    return f"s{one:026x}"
+
+
+async def resident(tx: Any, node: Node, one: int) -> None:
+    """Everything identity finds somebody by: account, person, register, home index, an old pseudonym, and every third is a clerk too."""
+    subject, number, phone = subject_of(one), number_of(one), phone_of(one)
+    await subjects.put_person(tx, node, subject, home=node.id, proof=3, name="演示人", number=number, photo_held=True, matched=True)
+    await tx.execute(
+        "INSERT INTO account (subject, id, phone, bi_phone, proof, proof_method, proof_at, opened_at) VALUES ($1, $2, $3, $4, 3, 'register', $5, $5)",
+        subject, uuid7(), node.cipher.seal("contact", "account.phone", subject, phone), persons.phone_index(node, phone), node.clock.now(),
+    )  # fmt: skip
+    await enter(tx, node, NewEntry(
+        name="演示人", number=number, sex="1", born=date(1960, 1, 1), nation="汉族", address="演示路", division="500103",
+    ))  # fmt: skip
+    await introduce.remember(tx, node, "500000", number=number, phone=phone)
+    await subjects.alias(tx, node, old_of(one), subject)
+    await DemoSms().send(tx, node, phone, f"演示短信 {one}")
+    if one % 3 == 0:
+        clerk, kept = clerk_of(one), one % 2 == 0
+        sealed = node.cipher.seal("staff", "staff.citizen_number", clerk, number)
+        await put(tx, "staff", {
+            "subject": clerk, "staff_no": f"YS-{one}", "bi_citizen": persons.number_index(node, number), "citizen_number": sealed if kept else None,
+        })  # fmt: skip
+
+
+async def lost(tx: Any, node: Node, one: int, *, texts: bool = True) -> list[str]:
+    """What of somebody is not found now. Each line is a lookup of the product."""
+    subject, number, phone = subject_of(one), number_of(one), phone_of(one)
+    known = await persons.person_by_number(tx, node, number)
+    by_phone = await sign_in._account(tx, node, "phone", phone, BROWSER)
+    by_number = await sign_in._account(tx, node, "number", number, BROWSER)
+    written = await DemoRegister().look(tx, node, doctype="111", number=number, name="演示人")
+    address = f"10.{one}.{uuid7()[-2:]}.1"
+    told = [await introduce.introduce(tx, node, who, visited="510000", address=address, browser=uuid7()) for who in (number, phone)]
+    found = {
+        "person by number": known is not None and known.subject == subject,
+        "account by phone": by_phone is not None and by_phone["subject"] == subject,
+        "account by number": by_number is not None and by_number["subject"] == subject,
+        "accounts by numbers": await persons.accounts_by_number(tx, node, [number]) == [subject],
+        "register": written is not None and written.name_agrees,
+        "home by number": told[0].home == "500000",
+        "home by phone": told[1].home == "500000",
+        "old pseudonym": await persons.current_subject(tx, node, old_of(one)) == subject,
+        "old pseudonyms": await persons.current_subjects(tx, node, [old_of(one), subject]) == {old_of(one): subject, subject: subject},
+        "text message": not texts or [text for _, text in await demo_messages(tx, node, phone)] == [f"演示短信 {one}"],
+        "clerk": one % 3 > 0 or await linked_subject(tx, node, clerk_of(one)) == subject,
+        "staff too": one % 3 > 0 or await staff_too(tx, node, subject),
+    }
+    return [name for name, good in found.items() if not good]
+
+
+async def all_lost(node: Node, **more: Any) -> dict[int, list[str]]:
+    async with node.db.transaction() as tx:
+        return {one: gone for one in range(PEOPLE) if (gone := await lost(tx, node, one, **more))}
+
+
+async def under(node: Node, version: int) -> dict[str, int]:
+    """Rows under a version, of every column whose comment says blind index: asked of the database, not of the rooms."""
+    async with node.db.reading() as tx:
+        columns = await tx.fetch(
+            "SELECT c.relname AS t, a.attname AS n FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE c.relkind = 'r' AND a.attnum > 0 AND col_description(c.oid, a.attnum) ~ 'blind index'"
+        )
+        return {
+            f"{row['t']}.{row['n']}": count for row in columns
+            if (count := await tx.fetchval(f"SELECT count(*) FROM {row['t']} WHERE mark_version({row['n']}) = $1", version))
+        }  # fmt: skip
+
+
+async def let_pass(node: Node) -> None:
+    """What the retention clock does to rows that pass."""
+    async with node.db.transaction() as tx:
+        for one in rooms.indexes():
+            if one.passes is not None:
+                await tx.execute(f"DELETE FROM {one.table}")
+
+
+async def nowhere(_: Any) -> list[Any]:
+    return []
+
+
+@pytest.fixture
+async def town(make_node: Any, set_clock: Any, monkeypatch: Any) -> Node:
+    """A node with people, and nobody beside it; the clock stands still."""
+    monkeypatch.setattr(introduce, "places", nowhere)
+    node: Node = await make_node("500000", clock=set_clock)
+    async with node.db.transaction() as tx:
+        for one in range(PEOPLE):
+            await resident(tx, node, one)
+        await put(tx, "match_asked", {"node": "510000", "bi_number": persons.number_index(node, number_of(1)), "wrong": 2})
+        case = "20260001"
+        await put(tx, "review", {"level": 5, "service_key": node.cipher.linked_marks("review.service_key", f"{case}|1")[0]})
+    await reindexing.go_on(node)
+    return node
+
+
+async def test_everybody_is_found_while_the_key_turns_and_nothing_needs_the_old_one_afterwards(town: Node, monkeypatch: Any) -> None:
+    monkeypatch.setattr(reindexing, "_BATCH", 4)
+    clock: Any = town.clock
+    assert await all_lost(town) == {}
+    assert await reindexing.begin(town) == await reindexing.begin(town) == 2
+    assert (await reindexing.go_on(town)).step == "announced"
+    assert (await under(town, 2), await all_lost(town)) == ({}, {})
+    clock.move(HALF_A_MINUTE)
+    write, looked, failed = reindexing._write, 0, []
+
+    async def while_somebody_looks(*batch: Any) -> tuple[int, int]:
+        """Between reading a batch and writing it, and again before the batch is committed."""
+        nonlocal looked
+        for _ in range(2):
+            async with town.db.transaction() as other:
+                failed.extend(await lost(other, town, looked % PEOPLE))
+            looked += 1
+        done = await write(*batch)
+        async with town.db.transaction() as other:
+            failed.extend(await lost(other, town, looked % PEOPLE))
+        return done
+
+    monkeypatch.setattr(reindexing, "_write", while_somebody_looks)
+    found = await reindexing.go_on(town)
+    assert (failed, looked >= 2 * PEOPLE) == ([], True)
+    assert (found.step, found.failed, found.searched) == ("written", 0, (2, 1))
+    assert found.done_rows == 6 * PEOPLE + PEOPLE // 3 + 1 - 2, "account, person, register, home twice, old pseudonym; clerks, two with their person; a review"
+    assert {one.name for one in found.left} == {"demo_sms.bi_phone", "match_asked.bi_number"}, "rows that pass stay where they are"
+    assert await all_lost(town) == {}
+    clock.move(DAYS)
+    await let_pass(town)
+    found = await reindexing.go_on(town)
+    assert (found.step, found.searched, await under(town, 1)) == ("done", (2,), {})
+    assert await all_lost(town, texts=False) == {}
+    async with town.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'keys.index_turned'") == 1
+
+
+async def test_numbers_and_phones_are_found_without_the_old_key(town: Node) -> None:
+    """Only what leads on from the old key still needs it, and a lost one is said: none is made in its place."""
+    await turned(town)
+    folder = town.settings.data_dir / "keys"
+    (folder / "index.secret").rename(folder / "away")
+    fresh = Node(town.settings, town.db, FileKeyStore(folder, town.id), clock=town.clock)
+    async with town.db.reading() as tx:
+        assert (await persons.person_by_number(tx, fresh, number_of(3))) is not None
+        assert (await sign_in._account(tx, fresh, "phone", phone_of(3), BROWSER))["subject"] == subject_of(3)
+        assert await DemoRegister().look(tx, fresh, doctype="111", number=number_of(3), name="演示人")
+        with pytest.raises(BadKey):
+            await persons.current_subject(tx, fresh, old_of(3))
+    assert not (folder / "index.secret").exists()
+
+
+async def turned(node: Node) -> None:
+    clock: Any = node.clock
+    await reindexing.begin(node)
+    for _ in range(3):
+        clock.move(HALF_A_MINUTE)
+        await reindexing.go_on(node)
+        await let_pass(node)
+        clock.move(timedelta(minutes=11))
+    assert (await reindexing.standing(node)).over
+
+
+async def test_a_rotation_that_was_killed_goes_on_where_it_was(town: Node, tmp_path: Any) -> None:
+    """kill -9 in the middle of the rows: some stand under each key, everybody is found, and the next turn of the clock ends it."""
+    await reindexing.begin(town)
+    town.clock.move(HALF_A_MINUTE)  # type: ignore[attr-defined]
+    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(town.settings, enc_hook=str))
+    dies = (
+        "import asyncio, msgspec, os, signal, sys\nfrom datetime import datetime, UTC, timedelta\nfrom pathlib import Path\n"
+        "from tongban.kernel.clock import SetClock\nfrom tongban.kernel.node import Node\nfrom tongban.kernel.settings import Settings\n"
+        "from tongban.main import reindexing\n"
+        "reindexing._BATCH, write, done = 4, reindexing._write, []\n"
+        "async def some(*args):\n    done.append(1)\n    return await write(*args) if len(done) < 8 else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "reindexing._write = some\n"
+        "async def main():\n"
+        f"    settings = msgspec.json.decode(Path({str(tmp_path / 'settings.json')!r}).read_bytes(), type=Settings, dec_hook=lambda kind, one: kind(one))\n"
+        f"    async with Node.open(settings, clock=SetClock(datetime.fromisoformat({town.clock.now().isoformat()!r}))) as node:\n"
+        "        await reindexing.go_on(node)\nasyncio.run(main())\n"
+    )
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", dies], capture_output=True, check=False)
+    assert ended.returncode == -9, ended.stderr.decode()[-600:]
+    one, two = await under(town, 1), await under(town, 2)
+    assert two
+    assert one.keys() & two.keys(), f"killed between two tables: {one} {two}"
+    assert await all_lost(town) == {}
+    async with town.db.transaction() as tx:
+        await resident(tx, town, PEOPLE)
+    assert (await reindexing.go_on(town)).failed == 0
+    assert (await under(town, 1)).keys() <= {"demo_sms.bi_phone", "match_asked.bi_number", "login_tx.bi_phone"}
+    assert await all_lost(town) == {}
+
+
+async def test_one_value_stands_once_whoever_writes_it_under_which_key(town: Node, monkeypatch: Any) -> None:
+    """T-32: two that register the same number while the key turns, one by the old key and one by the new, are one row."""
+    await reindexing.begin(town)
+    town.clock.move(HALF_A_MINUTE)  # type: ignore[attr-defined]
+    monkeypatch.setattr(reindexing, "_take_over", _nothing)
+    await reindexing.go_on(town)
+    late = Node(town.settings, town.db, FileKeyStore(town.settings.data_dir / "keys", town.id), clock=town.clock)
+    monkeypatch.setattr(late.keys.indexes, "in_use", lambda: InUse(1, (2, 1)))
+    for one in (*range(3), PEOPLE + 1):  # people from before, and somebody new
+        async with asyncio.TaskGroup() as both:
+            for node in (late, town):
+                both.create_task(_again(node, one))
+    async with town.db.reading() as tx:
+        for table, column in (("register_entry", "bi_number"), ("home_index", "bi"), ("subject_alias", "old")):
+            values = [row[0] for row in await tx.fetch(f"SELECT {column} FROM {table}")]
+            assert len(values) == (2 if table == "home_index" else 1) * (PEOPLE + 1), f"{table}: a value stands twice"
+        with pytest.raises(asyncpg.UniqueViolationError):
+            async with town.db.transaction() as other:
+                await subjects.put_person(
+                    other, town, "n1" + "f" * 32, home=town.id, proof=3, name="演示人", number=number_of(7), photo_held=True, matched=True
+                )
+
+
+async def _nothing(*_: Any) -> None:
+    return None
+
+
+async def _again(node: Node, one: int) -> None:
+    async with node.db.transaction() as tx:
+        await enter(tx, node, NewEntry(
+            name="演示人", number=number_of(one), sex="1", born=date(1960, 1, 1), nation="汉族", address="演示路", division="500103",
+        ))  # fmt: skip
+        await introduce.remember(tx, node, "510000", number=number_of(one), phone=phone_of(one))
+        await subjects.alias(tx, node, old_of(one), subject_of(one))
+        await asyncio.sleep(0.05)  # hold the transaction open while the other comes
+
+
+async def test_nobody_writes_where_nobody_looks(town: Node) -> None:
+    """A process that slept through the turn cannot put a row under the key that was put away."""
+    late = FieldCipher(FileKeyStore(town.settings.data_dir / "keys", town.id))
+    mark = late.index("account.phone", "13900009999")
+    await turned(town)
+    with pytest.raises(asyncpg.RaiseError, match="put away"):
+        async with town.db.transaction() as tx:
+            await tx.execute("UPDATE account SET bi_phone = $1 WHERE subject = $2", mark, subject_of(1))
+    assert late.index("account.phone", "13900009999")[:2] == b"\x00\x02", "the next mark of that process is the new one"
+
+
+async def test_rows_that_came_back_from_a_backup_go_over_again(town: Node) -> None:
+    """The database of before the turn with the key folder of after it: searched under both again, and taken over."""
+    await turned(town)
+    async with town.db.transaction() as tx:  # what the backup held: no word of version 2, rows under version 1
+        await tx.execute("DELETE FROM index_key WHERE version = 2")
+        store = FileKeyStore(town.settings.data_dir / "keys", town.id)
+        store.indexes.in_use = lambda: InUse(1, (1,))  # type: ignore[method-assign]
+        before = FieldCipher(store)
+        for one in range(PEOPLE):
+            await tx.execute("UPDATE account SET bi_phone = $2 WHERE subject = $1", subject_of(one), before.index("account.phone", phone_of(one)))
+            await tx.execute("UPDATE subject_alias SET old = $2 WHERE subject = $1", subject_of(one), before.index("subject_alias.old", old_of(one)))
+    found = await reindexing.go_on(town)
+    assert (found.searched, found.done_rows) == ((2, 1), 2 * PEOPLE)
+    assert await all_lost(town, texts=False) == {}
+    town.clock.move(HALF_A_MINUTE)  # type: ignore[attr-defined]
+    assert (await reindexing.go_on(town)).over
+
+
+async def test_an_old_key_is_wiped_but_for_what_leads_on_from_it(town: Node) -> None:
+    """Thirty-five days after it was put away, as long as backups are kept; version 1 stays, it cannot be parted by columns."""
+    await turned(town)
+    await turned(town)
+    folder = town.settings.data_dir / "keys"
+    assert await reindexing.narrow(town) == []
+    town.clock.move(timedelta(days=36))  # type: ignore[attr-defined]
+    assert await reindexing.narrow(town) == [2]
+    assert await reindexing.narrow(town) == []
+    assert not (folder / "index-2.secret").exists()
+    fresh = FileKeyStore(folder, town.id)
+    with pytest.raises(BadKey):
+        fresh.indexes.key(2, "person.number")
+    with pytest.raises(BadKey):
+        fresh.indexes.narrow(3, ())
+    node = Node(town.settings, town.db, fresh, clock=town.clock)
+    assert await all_lost(node, texts=False) == {}
+    await turned(node)
+    assert await all_lost(node, texts=False) == {}
+
+
+async def test_a_row_whose_value_does_not_open_keeps_the_old_key_alive_and_is_said(town: Node) -> None:
+    async with town.db.transaction() as tx:
+        await tx.execute("UPDATE account SET phone = $2 WHERE subject = $1", subject_of(4), b"\x00\x01" + bytes(40))
+    await reindexing.begin(town)
+    for _ in range(3):
+        town.clock.move(timedelta(minutes=11))  # type: ignore[attr-defined]
+        found = await reindexing.go_on(town)
+        await let_pass(town)
+    assert (found.step, found.failed, [one.name for one in found.left], found.searched) == ("written", 1, ["account.bi_phone"], (2, 1))
+
+
+async def test_the_clock_begins_again_after_a_year(town: Node) -> None:
+    await reindexing.turn(town)
+    assert (await reindexing.standing(town)).version == 1
+    town.clock.move(timedelta(days=366))  # type: ignore[attr-defined]
+    await reindexing.turn(town)
+    assert (await reindexing.standing(town)).step == "announced"
