@@ -10,13 +10,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tongban.exchange.model import Record, Refused, Resource
-from tongban.exchange.providers import REGISTERS, Pages
+from tongban.exchange.providers import REGISTERS, Pages, Register
 from tongban.exchange.rules import terms
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
@@ -60,9 +61,9 @@ async def under_way(node: Node, resource: str) -> AsyncIterator[bool]:
 async def read(node: Node, found: Resource, subject: str, asked: Mapping[str, str]) -> Record | Refused | None:
     """What the register says, None when it holds nothing, or that it cannot be had (问一次)."""
     register = REGISTERS.get(found.id)
-    if register is None or isinstance(register, Pages):
+    if register is None or _tells_parts(type(register)):
         return Refused(404, "not_found")
-    got = await _within(node, found.id, register.read(node, subject, asked))
+    got = await _within(node, found.id, cast("Register", register).read(node, subject, asked))
     if isinstance(got, Record) and not _is_text(got.values):
         # a wrong answer is told to nobody, not even that it was wrong in this or that field
         return _failed(node, found.id, ValueError("register answered no text"))
@@ -74,9 +75,9 @@ async def read_part(
 ) -> tuple[tuple[Mapping[str, str], ...], str] | Refused:
     """One part of a list and where the next begins (成批取一段)."""
     register = REGISTERS.get(found.id)
-    if not isinstance(register, Pages):
+    if register is None or not _tells_parts(type(register)):
         return Refused(404, "not_found")
-    got = await _within(node, found.id, register.part(node, asked, after, PART))
+    got = await _within(node, found.id, cast("Pages", register).part(node, asked, after, PART))
     if not isinstance(got, Refused) and not all(_is_text(row) for row in got[0]):
         return _failed(node, found.id, ValueError("register answered no text"))
     return got
@@ -105,6 +106,12 @@ def _failed(node: Node, resource: str, error: Exception) -> Refused:
         line.failures[resource] = 0
         log("exchange.register_left_alone", service=resource)
     return Refused(503, "overloaded")
+
+
+@lru_cache(maxsize=256)
+def _tells_parts(kind: type) -> bool:
+    """Whether a register is asked for lists: looked at once for each kind, because looking through a Protocol takes long."""
+    return issubclass(kind, Pages)
 
 
 def _is_text(values: Mapping[str, object]) -> bool:

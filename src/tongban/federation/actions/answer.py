@@ -23,21 +23,22 @@ from tongban.federation.actions.office import (
     public_key,
     recovering,
 )
+from tongban.federation.actions.places import IN_FLIGHT
 from tongban.federation.errors import CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules import signatures
-from tongban.kernel.beside import beside, waiting
-from tongban.kernel.checker import next_door, true_signature
+from tongban.kernel.beside import waiting
+from tongban.kernel.checker import true_signature
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, parse_object
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
+from tongban.kernel.signing import signed
 
 REQUEST_BYTES = 1024 * 1024
-IN_FLIGHT = 200
 MOST_WAITING = 200
 """Signatures that wait for a processor; beyond, a new request would wait longer than its caller (federation.md 8: back-pressure)."""
 ANSWER_TYPE = "application/json"
@@ -45,7 +46,7 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A request as it came; header names in lower case, `query` without its question mark."""
+    """A request as it came; header names in lower case, `query` without its question mark, `arrived` in monotonic seconds."""
 
     method: str
     path: str
@@ -53,6 +54,11 @@ class Incoming(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     address: str
+    arrived: float = msgspec.field(default_factory=time.monotonic)
+
+    def having(self, body: bytes) -> Incoming:
+        """The same with its body, which is read when there is a place to work on it."""
+        return Incoming(self.method, self.path, self.query, self.headers, body, self.address, self.arrived)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -125,12 +131,15 @@ async def _admit(node: Node, request: Incoming, candidate: Candidate | None) -> 
         signatures.check_digest(request.body, headers.get("content-digest"))
         if headers.get("content-type", "").strip() != ANSWER_TYPE:
             raise Problem("malformed")
+    until = _until(headers, request.arrived)
+    if until <= time.monotonic():
+        raise Problem("deadline")  # nobody waits for the answer any more: before any SM2 work
     base, signature = signatures.request_signature(parameters, method=request.method, path=request.path, query=request.query, headers=headers)
     if not await true_signature(key, base, signature):
         raise signatures.BadMessage("bad_signature")
     await use_nonce(node, Used(caller, parameters.nonce, parameters.created, parameters.expires))
     note_word(node, caller)
-    return Asked(caller, status, _until(headers), _idempotency_key(headers))
+    return Asked(caller, status, until, _idempotency_key(headers))
 
 
 async def _key(node: Node, kid: str, caller: str, candidate: Candidate | None) -> tuple[Sm2PublicKey, str]:
@@ -150,11 +159,12 @@ async def _key(node: Node, kid: str, caller: str, candidate: Candidate | None) -
     return key, "suspended" if caller in found.emergency.isolate else listed.status
 
 
-def _until(headers: Mapping[str, str]) -> float:
+def _until(headers: Mapping[str, str], arrived: float) -> float:
+    """When the caller's patience ends; it began when the request came, so waiting for a place or a check is part of it."""
     text = headers.get("tongban-budget", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 20_000):
         raise Problem("malformed")
-    return time.monotonic() + int(text) / 1000
+    return arrived + int(text) / 1000
 
 
 def _idempotency_key(headers: Mapping[str, str]) -> str | None:
@@ -313,14 +323,12 @@ async def signed_headers(node: Node, found: Directory | None, request: Incoming,
     bound = signatures.signature_value(request.headers)
     if bound is None or found is None or found.node(node.id) is None:
         return headers
-    signer, now = office(node).signer(node, found), node.clock.ms() // 1000
-
-    def sign() -> dict[str, str]:
-        return signatures.sign_answer(
-            signer, status=reply.status, body=reply.body, content_type=reply.content_type, directory=version, request_signature=bound, now=now
-        )
-
-    return headers | (sign() if next_door() else await beside(sign))
+    signer = office(node).signer(node, found)
+    more, base = signatures.answer_to_sign(
+        signer.kid, status=reply.status, body=reply.body, content_type=reply.content_type, directory=version, request_signature=bound,
+        now=node.clock.ms() // 1000,
+    )  # fmt: skip
+    return headers | signatures.with_signature(more, await signed(node, signer, base))
 
 
 async def forget_old(node: Node) -> None:

@@ -17,9 +17,10 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tongban.federation.actions.answer import IN_FLIGHT, Asked, Incoming
+from tongban.federation.actions.answer import Asked, Incoming
 from tongban.federation.actions.call import LONGEST_BUDGET_MS, callable_node
 from tongban.federation.actions.office import budget_left, handlers_of, office, public_key
+from tongban.federation.actions.places import IN_FLIGHT
 from tongban.federation.actions.way import NoAnswer, address, verified
 from tongban.federation.errors import PROBLEMS, CallFailed, CallRefused, Problem
 from tongban.federation.model import Directory

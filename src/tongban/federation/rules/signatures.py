@@ -32,6 +32,7 @@ POST_PARTS: Final = (*_START, *_CONTENT, *_NODES)
 EFFECT_PARTS: Final = (*POST_PARTS, "idempotency-key")
 ANSWER_PARTS: Final = ("@status", *_CONTENT, "tongban-from", "tongban-directory")
 _REQUEST_SIGNATURE: Final = '"signature";req;key="tb"'
+_ANSWER_NAMES: Final = " ".join([*(f'"{part}"' for part in ANSWER_PARTS), _REQUEST_SIGNATURE])
 
 _INPUT = re.compile(r'tb=(?P<params>\((?P<parts>[ -~]*?)\)(?P<rest>(?:;[a-z]+=(?:[0-9]{1,12}|"[ !#-\[\]-~]{0,64}"))*))')
 _PARAM = re.compile(r';([a-z]+)=(?:([0-9]{1,12})|"([^"]*)")')
@@ -227,20 +228,34 @@ def answer_base(*, status: int, headers: Mapping[str, str], request_signature: s
     return _base([*parts, (_REQUEST_SIGNATURE, request_signature)], params)
 
 
-def sign_answer(
-    signer: Signer, *, status: int, body: bytes, content_type: str, directory: int, request_signature: str, now: int
-) -> dict[str, str]:
-    """All headers of a signed answer (签名应答). `request_signature` is `signature_value` of the request."""
+def answer_to_sign(
+    kid: str, *, status: int, body: bytes, content_type: str, directory: int, request_signature: str, now: int
+) -> tuple[dict[str, str], bytes]:
+    """The headers of an answer but its signature, and what is to be signed (待签应答). `request_signature` is `signature_value` of the request."""
     headers = {
         "content-digest": content_digest(body),
         "content-type": content_type,
-        "tongban-from": signer.kid.split("/", 1)[0],
+        "tongban-from": kid.split("/", 1)[0],
         "tongban-directory": str(directory),
     }
-    names = " ".join([*(f'"{part}"' for part in ANSWER_PARTS), _REQUEST_SIGNATURE])
-    params = _params(names, now, now + LIFE_SECONDS, None, signer.kid, ANSWER_TAG)
+    params = _params(_ANSWER_NAMES, now, now + LIFE_SECONDS, None, kid, ANSWER_TAG)
     base = answer_base(status=status, headers=headers, request_signature=request_signature, params=params)
-    return headers | {"signature-input": f"tb={params}", "signature": _written(signer.sign(base))}
+    return headers | {"signature-input": f"tb={params}"}, base
+
+
+def with_signature(headers: Mapping[str, str], signature: bytes) -> dict[str, str]:
+    """All headers of a signed answer (签名应答): those of `answer_to_sign` with what was made over its bytes."""
+    return {**headers, "signature": _written(signature)}
+
+
+def sign_answer(
+    signer: Signer, *, status: int, body: bytes, content_type: str, directory: int, request_signature: str, now: int
+) -> dict[str, str]:
+    """All headers of a signed answer where the key is at hand; a busy node has its signatures made next door."""
+    headers, base = answer_to_sign(
+        signer.kid, status=status, body=body, content_type=content_type, directory=directory, request_signature=request_signature, now=now
+    )
+    return with_signature(headers, signer.sign(base))
 
 
 def read_answer_parameters(headers: Mapping[str, str]) -> Parameters:

@@ -266,13 +266,12 @@ async def test_the_caller_learns_what_was_refused(nodes):
 
 
 async def test_a_forged_answer_decides_nothing(nodes, monkeypatch):
-    real = signatures.sign_answer
+    real = signatures.with_signature
 
-    def forged(signer, **more):
-        headers = real(signer, **more)
-        return headers | {"content-digest": signatures.content_digest(b"x")}
+    def forged(headers, signature):
+        return real(headers, signature) | {"content-digest": signatures.content_digest(b"x")}
 
-    monkeypatch.setattr(signatures, "sign_answer", forged)
+    monkeypatch.setattr(signatures, "with_signature", forged)
     with pytest.raises(federation.CallFailed) as failed:
         await federation.call(nodes["500000"], "510000", "demo.echo", {"v": 1}, budget_ms=600)
     assert failed.value.problem in ("transport", "timeout")

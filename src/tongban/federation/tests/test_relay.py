@@ -236,10 +236,11 @@ async def test_with_the_hub_away_letters_go_directly_and_come_back_to_the_hub(ma
 
 
 def test_the_doors_are_those_of_the_page():
+    """`call` is a mount: it takes `call/{service}` as bytes."""
     paths = {path for handler in api.routes for path in handler.paths}
     assert paths == {
         f"/federation/{one}" for one in (
-            "directory", "letters", "chain", "snapshot", "enrol", "enrol/{enrolment:str}", "call/{service:str}", "stream/{service:str}", "renew",
+            "directory", "letters", "chain", "snapshot", "enrol", "enrol/{enrolment:str}", "call", "stream/{service:str}", "renew",
             "revoke", "diverged", "returned", "crl",
         )
     }  # fmt: skip
