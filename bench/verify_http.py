@@ -1,6 +1,6 @@
 """bench verify-http: verification over HTTP, one code a request and in batches of 64 as a station sends them, against bare SM2 verification.
 
-One node, one process serving its real app on a real port with a real database; each code is new and taken once. One code a request, over
+One node serving its real app on a real port with a real database, as `tongban serve` does; each code is new and taken once. One code a request, over
 many open connections: Base45, COSE, SM2, times, replay row, the card's state at its home, the line in the holder's record, the line of the
 ledger with its leaf, all before the answer. In batches: state by marks, the job that tells the homes. Limit of both: the same signatures by
 the same library call in one thread of the same run. The questions come from a process of their own.
@@ -18,19 +18,18 @@ import tempfile
 import time
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import cbor2
 import uvicorn
 import uvloop
 from _line import line
+from _load import cpu_seconds
+from _login import database_cpu
 from _nation import busy
-from litestar import Litestar
-from litestar.datastructures import State
-from litestar.di import Provide
 
-from tongban import credentials, seals, ui
-from tongban.credentials import api
+from tongban import credentials, seals
 from tongban.credentials.actions import verifiers
 from tongban.credentials.queries.keys import signer_of
 from tongban.credentials.queries.types import type_named
@@ -40,7 +39,9 @@ from tongban.kernel.clock import SystemClock
 from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
 from tongban.main import migrate
+from tongban.main.app import build_app
 from tongban.main.postgres import Postgres
+from tongban.main.serve import settle
 
 BATCH, ROUNDS, AT_ONCE, SINGLE, CONNECTIONS = 64, 6, 4, 500, 64
 TARGET = 0.5
@@ -88,36 +89,39 @@ async def batches(session: aiohttp.ClientSession, base: str, texts: list[str]) -
     return len(texts) / (time.perf_counter() - begin)
 
 
-async def singles(node: Node, port: int, key: str, count: int) -> tuple[float, float]:
-    """Codes a second one a request over many connections, and the server's processor ms a code."""
+async def singles(node: Node, folder: Path, port: int, key: str, count: int) -> tuple[float, tuple[float, ...]]:
+    """Codes a second one a request over many connections, and the processor ms a code of the node, its checker next door and the database."""
     async with node.db.transaction() as tx:
         card = await make.licence(tx, node)
         texts = [(await credentials.present(tx, node, make.citizen(), card.id)).token for _ in range(count)]
     asking = await asyncio.create_subprocess_exec(
         sys.executable, str(Path(__file__).with_name("_asking.py")), str(port), key, str(CONNECTIONS), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    begin = time.process_time()
+    begin = (time.process_time(), checker_seconds(), database_cpu(SimpleNamespace(folder=folder)))
     out, _ = await asking.communicate("\n".join(texts).encode())
-    spent = time.process_time() - begin
+    spent = (time.process_time(), checker_seconds(), database_cpu(SimpleNamespace(folder=folder)))
     seconds, good = out.split()
     assert (asking.returncode, int(good)) == (0, count), out
-    return count / float(seconds), spent * 1000 / count
+    return count / float(seconds), tuple((after - before) * 1000 / count for before, after in zip(begin, spent, strict=True))
 
 
-async def measure(node: Node) -> None:
+def checker_seconds() -> float:
+    """CPU seconds so far of the process that checks signatures next door; 0 while there is none."""
+    born = " ".join(one.read_text() for one in Path("/proc/self/task").glob("*/children")).split()
+    return sum(cpu_seconds(int(one)) for one in born if "tongban.kernel.checker" in Path(f"/proc/{one}/cmdline").read_text())
+
+
+async def measure(node: Node, folder: Path) -> None:
     async with node.db.transaction() as tx:
         made = await verifiers.make_verifier(tx, node, make.staff(), name="演示车站", org_code="11100000000013338W", purposes=("bank_company",))
         bound = await verifiers.bind(tx, node, code=str(made[1]), label="1")
 
-    async def provide() -> Node:
-        return node
-
-    app = Litestar([*api.routes], dependencies={"node": Provide(provide)}, state=State({"node": node}), before_send=[ui.before_send], openapi_config=None, logging_config=None)
-    ui.wire(app, ui.Wiring(secret=b"s" * 32))
+    app = build_app(node, clocks=False)
+    settle()  # as a node serves
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", loop="none", timeout_keep_alive=300))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False, server_header=False, lifespan="off", loop="none", timeout_keep_alive=300))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.02)
@@ -127,15 +131,15 @@ async def measure(node: Node) -> None:
         for number in range(ROUNDS):
             limit, alone = await bare(node, await codes(node, BATCH * 8))
             figure = await batches(session, base, await codes(node, BATCH * 8))
-            one, spent = await singles(node, port, bound.key, SINGLE)
+            one, spent = await singles(node, folder, port, bound.key, SINGLE)
             if number:
-                rates.append((limit, figure, one, spent, alone))
+                rates.append((limit, figure, one, alone, *spent))
     server.should_exit = True
     await task
-    limit, figure, one, spent, alone = (statistics.median(each) for each in zip(*rates, strict=True))
+    limit, figure, one, alone, own, beside, database = (statistics.median(each) for each in zip(*rates, strict=True))
     print(
-        f"  bare SM2 verify {limit:.0f}/s, {alone:.2f} ms of a processor each; over {CONNECTIONS} connections one a request with home and record {one:.0f}/s, {spent:.2f} ms of the server's "
-        f"processor each; in batches of {BATCH} {figure:.0f}/s; {busy()}"
+        f"  bare SM2 verify {limit:.0f}/s, {alone:.2f} ms of a processor each; over {CONNECTIONS} connections one a request with home and record {one:.0f}/s: "
+        f"{own:.2f} ms of the node's processor each, {beside:.2f} ms of its checker's, {database:.2f} ms of the database's; in batches of {BATCH} {figure:.0f}/s; {busy()}"
     )
     print(line("verify-http-batches", figure, "per_s", statistics.median(two / one for one, two, *_ in rates), "bare-SM2-verify", TARGET))
     print(line("verify-http", one, "per_s", statistics.median(three / one for one, _, three, *_ in rates), "bare-SM2-verify", TARGET))
@@ -144,7 +148,7 @@ async def measure(node: Node) -> None:
 async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tongban-bench-"))
     folder.chmod(0o755)
-    postgres = Postgres(folder / "pg", durable=True)
+    postgres = Postgres(folder / "postgres", durable=True)
     postgres.start()
     try:
         await postgres.ready()
@@ -156,7 +160,7 @@ async def main() -> None:
         async with Node.open(settings, clock=SystemClock()) as node:
             await seals.set_up(node)
             await credentials.set_up(node)
-            await measure(node)
+            await measure(node, folder)
     finally:
         postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)

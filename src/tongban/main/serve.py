@@ -32,6 +32,15 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
+def settle() -> None:
+    """The interpreter as a node that serves has it (安顿), once everything is read in."""
+    gc.collect()
+    gc.freeze()  # what stands now stands for ever, and need not be looked through again
+    gc.set_threshold(10_000, 20, 20)  # most of a request dies by itself; looking after every 700 objects was a twentieth of the work
+    gc.enable()
+    sys.setswitchinterval(0.001)  # a signature worked out beside the loop (kernel/beside) waits 1 ms for its turn, not 5
+
+
 async def serve(settings: Settings) -> None:
     """Serve until told to stop (运行). The caller's loop is used; returns when all is closed."""
     gc.disable()  # while the rooms are read in nothing dies; looking for what died is a tenth of a start
@@ -42,11 +51,7 @@ async def serve(settings: Settings) -> None:
     async with Node.open(settings) as node:
         await set_up(node)
         app = build_app(node)
-        gc.collect()
-        gc.freeze()  # what stands now stands for ever, and need not be looked through again
-        gc.set_threshold(10_000, 20, 20)  # most of a request dies by itself; looking after every 700 objects was a twentieth of the work
-        gc.enable()
-        sys.setswitchinterval(0.001)  # a signature worked out beside the loop (kernel/beside) waits 1 ms for its turn, not 5
+        settle()
         config = uvicorn.Config(
             app, host=settings.bind_host, port=settings.bind_port, http="httptools", loop="uvloop",
             lifespan="on", access_log=False, log_level="warning", server_header=False, timeout_keep_alive=75,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from litestar.types import Message, Scope
@@ -17,6 +18,7 @@ FIXED = (
 )
 
 
+@lru_cache(maxsize=64)
 def content_security_policy(form_action: tuple[str, ...]) -> str:
     """Nothing but our own files, no inline script or style, never framed (内容安全策略).
 

@@ -8,7 +8,17 @@ from typing import Final
 
 import msgspec
 
-from tongban.credentials.model import STATE_WORD, CredentialType, Line, Purpose, Shown, State, Unreadable, Verdict
+from tongban.credentials.model import (
+    STATE_WORD,
+    CredentialType,
+    Line,
+    Purpose,
+    Shown,
+    State,
+    TypeField,
+    Unreadable,
+    Verdict,
+)
 from tongban.credentials.rules import showing
 from tongban.credentials.rules.layout import day_words
 from tongban.credentials.rules.record import LIST_HOURS
@@ -132,18 +142,21 @@ def verdict(shown: Shown, kind: CredentialType | None, purpose: Purpose | None, 
     )  # fmt: skip
 
 
-def _fields(
-    shown: Shown, kind: CredentialType | None, purpose: Purpose | None
-) -> tuple[tuple[Line, ...], dict[str, str]]:
+def _given(shown: Shown, kind: CredentialType | None, purpose: Purpose | None) -> list[tuple[TypeField, str]]:
+    """What the holder chose and the purpose allows, in the purpose's order (能看的内容)."""
     if kind is None or purpose is None or not _meant(shown, purpose):
-        return (Line("证照", kind.name if kind else "证照"),), {}
+        return []
     allowed = purpose.fields.get(kind.name, ())
-    found = [
+    return [
         (field, shown.attributes[field.label])
         for key in allowed
         if (field := kind.field(key)) is not None and field.label in shown.attributes
     ]
-    lines = tuple(Line(field.name, _words(field.kind, value)) for field, value in found) or (Line("证照", kind.name),)
+
+
+def _fields(shown: Shown, kind: CredentialType | None, purpose: Purpose | None) -> tuple[tuple[Line, ...], dict[str, str]]:
+    found = _given(shown, kind, purpose)
+    lines = tuple(Line(field.name, _words(field.kind, value)) for field, value in found) or (Line("证照", kind.name if kind else "证照"),)
     return lines, {field.key: value for field, value in found}
 
 
@@ -178,8 +191,7 @@ def narrowed(purpose: Purpose, ask: tuple[str, ...]) -> Purpose:
 
 def names_shown(shown: Shown, kind: CredentialType | None, purpose: Purpose | None) -> tuple[str, ...]:
     """The Chinese names of the fields this verifier gets to see (看到哪几项)."""
-    _, fields = _fields(shown, kind, purpose)
-    return tuple(field.name for key in fields if kind is not None and (field := kind.field(key)) is not None)
+    return tuple(field.name for field, _ in _given(shown, kind, purpose))
 
 
 def _advice(kind: CredentialType | None, purpose: Purpose | None, fields: dict[str, str], name: str) -> tuple[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from tongban import credentials, seals
+from tongban.credentials import api
 from tongban.credentials.actions import ended, many, reports, verifiers, verify
 from tongban.credentials.errors import UnitSuspended
 from tongban.credentials.queries.types import purposes, type_named
@@ -248,3 +250,33 @@ async def test_the_page_says_who_will_see_what(node, card):
         meant = (await client.get(f"/wallet/{card.id}/show", params={"d": "for:bank_company"})).text
         assert "只给单位开户核对看：" in meant
         assert "d=for%3Abank_company" in meant or "d=for:bank_company" in meant
+
+
+async def test_the_machines_door_reads_no_further_than_its_limit(node, card):
+    """R-404: POST only; in pieces as well as whole; too much, broken off or no question at all is refused and takes no code."""
+    text = await show(node, card)
+    async with browser(node) as client:
+        assert (await client.get("/api/verify")).status_code == 405
+
+        async def pieces(*parts):
+            for part in parts:
+                yield part
+
+        for body in (b"", b"{}", b"\xff", b'{"code":1}', b'{"code":"' + b"A" * 9000 + b'"}', pieces(*[b" " * 4000] * 3)):
+            answer = await client.post("/api/verify", content=body)
+            assert (answer.status_code, answer.headers["cache-control"]) == (400, "no-store")
+        whole = msgspec.json.encode({"code": text})
+        said = await client.post("/api/verify", content=pieces(whole[:10], whole[10:]))
+        assert (said.json()["verdict"], said.json()["fields"]) == ("valid", {})
+        assert {"content-security-policy", "x-content-type-options", "referrer-policy"} <= set(said.headers)
+    sent = []
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def heard(message):
+        sent.append(message)
+
+    with pytest.raises(api.BadQuestion):
+        await api.check.fn({"type": "http", "method": "POST", "headers": [], "litestar_app": SimpleNamespace(state=SimpleNamespace(node=node))}, gone, heard)
+    assert not sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tongban.federation.actions.office import office, read_directory
@@ -45,10 +46,14 @@ async def signing_key(tx: Tx, kid: str) -> Sm2PublicKey | None:
 def origins(node: Node) -> tuple[str, ...]:
     """The web origins of all known nodes, for a page's form-action (各节点网址); this node alone before it is enrolled."""
     found = office(node).directory
-    urls = [
-        listed.base_url for listed in (found.nodes if found else ()) if listed.base_urls and listed.status != "gone"
-    ]
-    return tuple(sorted({_origin(url) for url in [*urls, node.settings.base_url]}))
+    urls = [listed.base_url for listed in (found.nodes if found else ()) if listed.base_urls and listed.status != "gone"]
+    return _origins((*urls, node.settings.base_url))
+
+
+@lru_cache(maxsize=64)
+def _origins(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Remembered: every answer of a node names them."""
+    return tuple(sorted({_origin(url) for url in urls}))
 
 
 def name_of(node: Node, node_id: str) -> str:
