@@ -194,9 +194,9 @@ async def _link_by_number(tx: Tx, node: Node) -> None:
     """The same by the number itself: while the index key turns, a clerk's row and the person's may stand under different versions."""
     for row in await tx.fetch("SELECT subject, citizen_number FROM staff WHERE linked_subject IS NULL AND citizen_number IS NOT NULL LIMIT 200"):
         number = node.cipher.open("staff", "staff.citizen_number", row["subject"], row["citizen_number"]).reveal()
-        known = await persons.person_by_number(tx, node, number)
-        if known is not None:
-            await _link(tx, node, row["subject"], known.subject)
+        citizen = await tx.fetchval("SELECT subject FROM person WHERE bi_number = ANY($1::bytea[])", persons.number_marks(node, number))
+        if citizen is not None:
+            await _link(tx, node, row["subject"], citizen)
 
 
 async def _link(tx: Tx, node: Node, subject: str, citizen: str) -> None:

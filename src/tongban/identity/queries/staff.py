@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tongban.identity.model import StaffMember
-from tongban.identity.queries.persons import current_subject, person_by_number
+from tongban.identity.queries.persons import current_subject, number_marks
 from tongban.identity.rules import roles
 from tongban.kernel.actor import Assignment
 from tongban.kernel.db import Tx
@@ -114,5 +114,6 @@ async def linked_subject(tx: Tx, node: Node, subject: str) -> str:
     if row is None or row["citizen"] is not None or row["citizen_number"] is None:
         return (row["citizen"] if row is not None else None) or ""
     # while the index key turns, the two rows may stand under different versions
-    known = await person_by_number(tx, node, node.cipher.open("staff", "staff.citizen_number", subject, row["citizen_number"]).reveal())
-    return "" if known is None else known.subject
+    number = node.cipher.open("staff", "staff.citizen_number", subject, row["citizen_number"])
+    found: str | None = await tx.fetchval("SELECT subject FROM person WHERE bi_number = ANY($1::bytea[])", number_marks(node, number.reveal()))
+    return found or ""
