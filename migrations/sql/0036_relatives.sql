@@ -94,3 +94,11 @@ COMMENT ON COLUMN after_me.ended_at IS 'when another choice took its place | UTC
 ALTER TABLE account DROP CONSTRAINT account_status_check;
 ALTER TABLE account ADD CONSTRAINT account_status_check CHECK (status IN ('open', 'restricted', 'closed', 'moved', 'stopped'));
 COMMENT ON COLUMN account.status IS 'state of the account; stopped: the person died | open, restricted, closed, moved, stopped | internal';
+
+-- a guardian asks for a child: who asked stands beside whose it is
+ALTER TABLE copy_request ADD COLUMN guardian_subject text NOT NULL DEFAULT '';
+COMMENT ON COLUMN copy_request.guardian_subject IS 'guardian who asked; empty when the person did | identifier | personal';
+ALTER TABLE closing ADD COLUMN guardian_subject text NOT NULL DEFAULT '';
+COMMENT ON COLUMN closing.guardian_subject IS 'guardian who asked; empty when the person did, or a desk | identifier | personal';
+ALTER TABLE leaving ADD COLUMN guardian_subject text NOT NULL DEFAULT '';
+COMMENT ON COLUMN leaving.guardian_subject IS 'guardian whose home says so, of a child without an account; empty for everybody else | identifier | personal';

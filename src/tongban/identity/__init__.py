@@ -14,7 +14,7 @@ Example::
 
 from __future__ import annotations
 
-from tongban.identity.actions.acting import freshen, record_act, require_act
+from tongban.identity.actions.acting import Child, child_of, freshen, record_act, require_act
 from tongban.identity.actions.at_home import HomeSays, Line, Told, ask_home, tell_visited
 from tongban.identity.actions.client_logout import leaving_to
 from tongban.identity.actions.clients import app_published, app_stopped
@@ -39,7 +39,7 @@ from tongban.identity.actions.emergency import names as emergency_naming
 from tongban.identity.actions.emergency import offer_cases
 from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
 from tongban.identity.actions.following import listed as followed
-from tongban.identity.actions.guardians import confirmed
+from tongban.identity.actions.guardians import confirmed, guards_alone
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.joining import Newcomer, first_administrator
 from tongban.identity.actions.keys import rotate as rotate_keys
@@ -100,6 +100,7 @@ __all__ = [
     "Account",
     "Arrival",
     "Carried",
+    "Child",
     "Claim",
     "ClosedAccount",
     "Deed",
@@ -132,6 +133,7 @@ __all__ = [
     "ask_home",
     "came_back",
     "carries_out",
+    "child_of",
     "clients_told",
     "close_account",
     "company_registered",
@@ -150,6 +152,7 @@ __all__ = [
     "followed",
     "forget_home",
     "freshen",
+    "guards_alone",
     "handed_in",
     "home_of",
     "home_proof",

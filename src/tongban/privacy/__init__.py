@@ -11,3 +11,4 @@ __all__ = ["use_holdings"]
 
 identity.follow_rows("copy_request", "copy_part", "copy_share", "copy_chunk", "closing", "leaving", "legal_hold", "after_me")
 identity.follow_rows("desk_right", columns=("subject", "asker_subject"))
+identity.follow_rows("copy_request", "closing", "leaving", columns=("guardian_subject",))

@@ -16,6 +16,7 @@ from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import REGISTER
 from tongban.identity.rules import mandates as rules
+from tongban.identity.rules.ages import grown_child_at
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.mandates import ACT_WORDS, Deed, Mandate, book
 from tongban.kernel.actor import BY_LAW, Actor
@@ -191,6 +192,30 @@ async def require_act(tx: Tx, node: Node, actor: Actor, deed: Deed) -> None:
         raise failure(code, name=name, time=moment(found.wait_until) if found.wait_until else "")
     if not rules.fresh(found, deed, node.clock.now(), here=node.id, limits=book().limits):
         raise failure("identity.mandate_news")
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """The child a guardian acts for now 监护人正在替的孩子. `home` is empty without an account; `alone`: under 14, the guardian alone decides."""
+
+    subject: str
+    home: str
+    alone: bool
+
+
+async def child_of(tx: Tx, node: Node, actor: Actor, what: str) -> Child:
+    """Whose rights a guardian uses in this transaction 监护人替谁: the mandate by law is read here, and its news are fresh.
+
+    Raises SelfOnly for whoever acts on another basis, Failure `identity.mandate_ended`, 503 `identity.mandate_news`.
+    """
+    found = await queries.by_id(tx, node, actor.mandate) if actor.mandate else None
+    if found is None or found.basis != "guardian" or (found.agent, found.grantor) != (actor.subject, actor.for_subject):
+        raise SelfOnly(what)
+    now = node.clock.now()
+    if not rules.alive(found, now):
+        raise failure("identity.mandate_ended", name=found.grantor_name.reveal())
+    if not rules.fresh(found, Deed(act="submit", level=3), now, here=node.id, limits=book().limits):
+        raise failure("identity.mandate_news")
+    return Child(subject=found.grantor, home=found.grantor_node, alone=grown_child_at(found.until_at) > now)
 
 
 async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, about: str) -> None:

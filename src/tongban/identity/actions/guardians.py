@@ -17,7 +17,7 @@ from tongban.identity.providers.register import subject_of
 from tongban.identity.queries.persons import current_subject, person
 from tongban.identity.queries.register import population_attributes
 from tongban.identity.queries.sessions import visits
-from tongban.identity.rules.ages import grown_up_at, needs_confirming
+from tongban.identity.rules.ages import grown_child_at, grown_up_at, needs_confirming
 from tongban.identity.rules.home import REGISTER_NODE
 from tongban.identity.rules.mandates import ACT_WORDS, Mandate, book
 from tongban.kernel import jobs
@@ -113,24 +113,35 @@ async def is_guardian(tx: Tx, node: Node, caller: str, guardian: str, minor: str
     line = {"line": uuid7(), "at": node.clock.ms()}
     if yes:
         await consent.record_access(tx, node, _access(minor, line, caller, "local" if caller == node.id else "owner"))
-    return {"yes": yes, **line}
+    alone = yes and attributes is not None and grown_child_at(grown_up_at(attributes.birth)) > node.clock.now()
+    return {"yes": yes, "alone": alone, **line}
 
 
 async def ask_guardian(node: Node, guardian: str, minor: str) -> bool | None:
     """Ask the register whether somebody is the guardian of this minor 问是不是监护人; None when it cannot be reached."""
+    answer = await _ask_pair(node, guardian, minor)
+    return None if answer is None else answer.get("yes") is True
+
+
+async def guards_alone(node: Node, guardian: str, minor: str) -> bool | None:
+    """Whether the register names somebody as guardian of a child under 14, for whom a guardian alone decides 十四岁以下的监护人; None when away."""
+    answer = await _ask_pair(node, guardian, minor)
+    return None if answer is None else answer.get("yes") is True and answer.get("alone") is True
+
+
+async def _ask_pair(node: Node, guardian: str, minor: str) -> dict[str, Any] | None:
     try:
         if node.id == REGISTER_NODE:
             async with node.db.transaction() as tx:
-                return bool((await is_guardian(tx, node, node.id, guardian, minor))["yes"])
+                return await is_guardian(tx, node, node.id, guardian, minor)
         answer = await federation.call(node, REGISTER_NODE, "register.guardian", {"v": 1, "guardian": guardian, "minor": minor})
     except (federation.CallFailed, federation.CallRefused, federation.NotMember) as away:
         log("identity.guardian_register_away", error=type(away).__name__)
         return None
-    if answer.get("yes") is not True:
-        return False
-    async with node.db.transaction() as tx:
-        await consent.record_access(tx, node, _access(minor, answer, node.id, "caller"))
-    return True
+    if answer.get("yes") is True:
+        async with node.db.transaction() as tx:
+            await consent.record_access(tx, node, _access(minor, answer, node.id, "caller"))
+    return answer
 
 
 async def tell_ward(tx: Tx, node: Node, found: Mandate, act: str, what: str, act_id: str) -> None:

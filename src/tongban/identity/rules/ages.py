@@ -39,6 +39,16 @@ def grown_up_at(birth: date) -> datetime:
     return datetime.combine(day, time(), CHINA).astimezone(UTC)
 
 
+def grown_child_at(until: datetime) -> datetime:
+    """The first moment of the 14th birthday, told from that of the 18th 满十四周岁: until then a guardian alone decides."""
+    day, less = until.astimezone(CHINA).date(), book().ages.confirm_under - book().ages.guardian_only_under
+    try:
+        day = day.replace(year=day.year - less)
+    except ValueError:
+        day = date(day.year - less, 3, 1)
+    return datetime.combine(day, time(), CHINA).astimezone(UTC)
+
+
 def confirm_until(number: str, today: date) -> datetime | None:
     """Until when a guardian confirms, of somebody of 14 to 17; None for anybody else 监护人确认到哪天."""
     return grown_up_at(IdNumber.parse(number).birth) if needs_confirming(number, today) else None

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import msgspec
 
-from tongban import consent, federation, notifications
+from tongban import consent, federation, identity, notifications
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
-from tongban.kernel.errors import Refusal, Refusals
+from tongban.kernel.errors import Refusal, Refusals, SelfOnly
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
+from tongban.privacy.actions import wards
 from tongban.privacy.actions.making import WORD
 from tongban.privacy.actions.pieces import drop_pieces
 from tongban.privacy.actions.sharing import BELL, Taken
@@ -38,9 +39,11 @@ async def ask(tx: Tx, node: Node, actor: Actor, *, whole: bool) -> Copy | Refusa
 
     Only for oneself and at home. Raises LevelNeeded, SelfOnly, CopyElsewhere.
     """
-    subject = _own(node, actor, level_of(whole))
+    subject, by = await _own(tx, node, actor, level_of(whole)), wards.asker(actor)
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('privacy-copies:' || $1))", subject)
-    running = await tx.fetchval("SELECT id FROM copy_request WHERE subject = $1 AND state = 'gathering' AND whole = $2", subject, whole)
+    running = await tx.fetchval(
+        "SELECT id FROM copy_request WHERE subject = $1 AND state = 'gathering' AND whole = $2 AND guardian_subject = $3", subject, whole, by
+    )
     if running is None:
         now = node.clock.now()
         row = await tx.fetchrow(
@@ -52,16 +55,17 @@ async def ask(tx: Tx, node: Node, actor: Actor, *, whole: bool) -> Copy | Refusa
             return (Refusal("privacy.copies_today", f"一天最多要 {COPIES.day_copies} 份，明天可以再要"),)
         if row is not None and row["month"] >= COPIES.month_copies:
             return (Refusal("privacy.copies_month", f"30 天里最多要 {COPIES.month_copies} 份。急用请打 12345"),)
-        running = await _open(tx, node, subject, await _everybody(tx, node, subject), whole=whole)
-    return await _found(tx, node, subject, str(running))
+        running = await _open(tx, node, subject, await _everybody(tx, node, subject), whole=whole, by=by)
+        await identity.record_act(tx, node, actor, "copy", what="孩子的信息副本", about=f"copy:{running}")
+    return await _found(tx, node, subject, str(running), by)
 
 
 async def ask_again(tx: Tx, node: Node, actor: Actor, request: str) -> Copy | Refusals:
     """A further copy from the nodes that were missing in one (再取一次缺的). Raises as `ask`, CopyUnknown."""
-    subject = _own(node, actor, SIMPLE)
+    subject, by = await _own(tx, node, actor, SIMPLE), wards.asker(actor)
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('privacy-copies:' || $1))", subject)
-    first = await _found(tx, node, subject, request)
-    _own(node, actor, level_of(first.whole))
+    first = await _found(tx, node, subject, request, by)
+    await _own(tx, node, actor, level_of(first.whole))
     if not first.missing:
         raise CopyUnknown
     running = await tx.fetchval("SELECT id FROM copy_request WHERE subject = $1 AND state = 'gathering' AND again_of = $2", subject, request)
@@ -72,14 +76,14 @@ async def ask_again(tx: Tx, node: Node, actor: Actor, request: str) -> Copy | Re
         )  # fmt: skip
         if done >= COPIES.day_again:
             return (Refusal("privacy.copies_again", "今天已经再取过好几次了，明天再试"),)
-        running = await _open(tx, node, subject, [one.node for one in first.missing], whole=first.whole, again_of=request)
-    return await _found(tx, node, subject, str(running))
+        running = await _open(tx, node, subject, [one.node for one in first.missing], whole=first.whole, again_of=request, by=by)
+    return await _found(tx, node, subject, str(running), by)
 
 
 async def stop(tx: Tx, node: Node, actor: Actor, request: str) -> None:
     """Give a copy up and remove what lies here (不要了). Needs no higher level: it only takes away. Raises CopyUnknown."""
-    subject = _own(node, actor, 1)
-    found = await _found(tx, node, subject, request, lock=True)
+    subject = await _own(tx, node, actor, 1)
+    found = await _found(tx, node, subject, request, wards.asker(actor) or None, lock=True)  # a child stops also what the guardian asked for
     if found.state in {"gathering", "ready"}:
         await tx.execute("UPDATE copy_request SET state = 'stopped', word = NULL WHERE subject = $1 AND id = $2", subject, request)
         await drop_pieces(tx, subject, request)
@@ -96,7 +100,7 @@ async def show_word(tx: Tx, node: Node, actor: Actor, request: str) -> tuple[Cop
         "UPDATE copy_request SET word = NULL, word_shown_at = $3 WHERE subject = $1 AND id = $2", found.subject, request, node.clock.now()
     )
     word = node.cipher.open(GROUP, WORD, request, sealed).reveal()
-    return await _found(tx, node, found.subject, request), word
+    return await _found(tx, node, found.subject, request, found.guardian), word
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -130,29 +134,30 @@ async def _content(node: Node, found: Copy) -> AsyncIterator[bytes]:
     log("privacy.copy_fetched", bytes=found.byte_count)
 
 
-def _own(node: Node, actor: Actor, level: int) -> str:
-    """The subject of somebody who acts for nobody but oneself, whose home is here, at that level."""
+async def _own(tx: Tx, node: Node, actor: Actor, level: int) -> str:
+    """Whose copy it is: the own one of who acts for nobody, whose home is here, at that level; or a child's, asked by its guardian."""
     actor.require(1)
-    if actor.for_subject:
-        raise CopyElsewhere(other=True)
-    if actor.home not in {"", node.id}:
-        raise CopyElsewhere
-    actor.require(level)
-    return actor.subject
+    try:
+        subject = await wards.whose(tx, node, actor, _WHAT)
+    except SelfOnly:
+        raise CopyElsewhere(other=True) from None
+    actor.require(max(level, wards.LEVEL) if actor.for_subject and level > 1 else level)
+    return subject
 
 
 async def _ready(tx: Tx, node: Node, actor: Actor, request: str) -> Copy:
-    subject = _own(node, actor, 1)
-    found = await _found(tx, node, subject, request, lock=True)
-    _own(node, actor, level_of(found.whole))
+    subject = await _own(tx, node, actor, 1)
+    found = await _found(tx, node, subject, request, wards.asker(actor), lock=True)
+    await _own(tx, node, actor, level_of(found.whole))
     if found.state != "ready" or found.ends_at is None or found.ends_at <= node.clock.now():
         raise CopyGone
     return found
 
 
-async def _found(tx: Tx, node: Node, subject: str, request: str, *, lock: bool = False) -> Copy:
+async def _found(tx: Tx, node: Node, subject: str, request: str, by: str | None, *, lock: bool = False) -> Copy:
+    """One copy of this person, asked for by `by`; None: whoever asked for it."""
     found = await copy_of(tx, node, subject, request, lock=lock)
-    if found is None:
+    if found is None or (by is not None and found.guardian != by):
         raise CopyUnknown
     return found
 
@@ -167,13 +172,14 @@ async def _everybody(tx: Tx, node: Node, subject: str) -> list[str]:
     return [node.id, *([] if subject.startswith(_LOCAL) else others)]
 
 
-async def _open(tx: Tx, node: Node, subject: str, nodes: list[str], *, whole: bool, again_of: str | None = None) -> str:
+async def _open(tx: Tx, node: Node, subject: str, nodes: list[str], *, whole: bool, again_of: str | None = None, by: str = "") -> str:
     """The rows of a new copy, this node's ledger line, a word to the person: who did not ask for it must hear of it."""
     request, now = uuid7(), node.clock.now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     await tx.execute(
-        "INSERT INTO copy_request (subject, id, state, whole, again_of, asked_at, next_at) VALUES ($1, $2, 'gathering', $3, $4, $5, $5)",
-        subject, request, whole, again_of, now,
+        "INSERT INTO copy_request (subject, id, state, whole, again_of, guardian_subject, asked_at, next_at)"
+        " VALUES ($1, $2, 'gathering', $3, $4, $5, $6, $6)",
+        subject, request, whole, again_of, by, now,
     )  # fmt: skip
     for one in nodes:
         line = uuid7()
@@ -182,10 +188,10 @@ async def _open(tx: Tx, node: Node, subject: str, nodes: list[str], *, whole: bo
             subject, request, one, line, now,
         )  # fmt: skip
         if one == node.id:
-            await consent.record_access(tx, node, Taken(subject, line, now, node.settings.name).access(node.id, node.id, "local"))
+            await consent.record_access(tx, node, Taken(subject, line, now, node.settings.name, bool(by)).access(node.id, node.id, "local"))
     await notifications.notify(
         tx, node, subject=subject, kind="privacy.copy_asked", title="收到了：要一份你的信息副本",
-        text="做好了再告诉你。不是你要的，点进去马上停掉，再去看看登录设备。", link=f"/me/copies/{request}", about=f"copy:{request}", link_words="去看看",
+        text="是监护人要的。不想给，点进去停掉，再和监护人商量。" if by else "做好了再告诉你。不是你要的，点进去马上停掉，再去看看登录设备。", link=f"/me/copies/{request}", about=f"copy:{request}", link_words="去看看",
     )  # fmt: skip
     await ring(tx, BELL)
     log("privacy.copy_asked", count=len(nodes))

@@ -15,12 +15,12 @@ from tongban import federation, identity, notifications, transparency
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx, ring
-from tongban.kernel.errors import LevelNeeded, SelfOnly
+from tongban.kernel.errors import LevelNeeded
 from tongban.kernel.gm import jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
-from tongban.privacy.actions import papers
+from tongban.privacy.actions import papers, wards
 from tongban.privacy.actions.leaving import BELL, Told, keep
 from tongban.privacy.errors import NothingToClose
 from tongban.privacy.model.closing import Waiting
@@ -32,38 +32,43 @@ CLOSED = "account.closed"
 
 
 async def ask(tx: Tx, node: Node, actor: Actor) -> Waiting | None:
-    """Ask for the closing 申请注销, oneself, at level 3 or at a counter; asked twice it is one.
+    """Ask for the closing 申请注销, oneself, at level 3 or at a counter; asked twice it is one. A guardian asks for a child.
 
     None when a guardian is asked first (14 to 17). Raises SelfOnly, LevelNeeded, NothingToClose.
     """
     actor.require(1)
-    if actor.for_subject:
-        raise SelfOnly("注销账号")
-    account = await identity.account(tx, actor.subject)
-    if account is None or account.status != "open":
+    subject = await wards.whose(tx, node, actor, "注销账号") if actor.for_subject else actor.subject
+    account = await identity.account(tx, subject)
+    childs = account is None and bool(actor.for_subject)  # under 14, what is kept without an account
+    if not childs and (account is None or account.status != "open"):
         raise NothingToClose
     if actor.acr < LEVEL:
         raise LevelNeeded(LEVEL)
-    known = await queries.waiting(tx, node, actor.subject)
+    known = await queries.waiting(tx, node, subject)
     if known is not None:
         return known
+    if actor.for_subject:
+        made = await begin(tx, node, subject, level=actor.acr, guardian=actor.subject)
+        await identity.record_act(tx, node, actor, "close", what=f"{_day(made.due_at)} 注销", about=f"closing:{made.id}")
+        return made
+    assert account is not None
     if not await identity.confirmed(tx, node, actor, level=LEVEL, about=f"closing:{account.id}", what="注销账号"):
         return None
     return await begin(tx, node, actor.subject, level=actor.acr)
 
 
-async def begin(tx: Tx, node: Node, subject: str, *, level: int) -> Waiting:
+async def begin(tx: Tx, node: Node, subject: str, *, level: int, guardian: str = "") -> Waiting:
     """The seven days begin 开始等: row, page of receipts with its paper, a word to the person. Whoever calls has judged who asks."""
     made, now, limits = uuid7(), node.clock.now(), times().closing
     due = now + timedelta(days=limits.days)
     paper = await papers.make(tx, node, "closing_page", made, until=due + timedelta(days=limits.page_days))
     sealed = node.cipher.seal(queries.GROUP, "closing.paper", made, msgspec.json.encode(paper).decode())
     await tx.execute(
-        "INSERT INTO closing (subject, id, asked_at, due_at, level, paper) VALUES ($1, $2, $3, $4, $5, $6)",
-        subject, made, now, due, level, sealed,
+        "INSERT INTO closing (subject, id, asked_at, due_at, level, paper, guardian_subject) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        subject, made, now, due, level, sealed, guardian,
     )  # fmt: skip
     await transparency.append(tx, "privacy.closing_asked", jcs({"id": made, "level": level, "v": 1}))
-    await _tell(tx, node, subject, made, "asked", f"你的账号 {_day(due)} 注销", "在这之前随时能停。不是你申请的，马上点进去停止。")
+    await _tell(tx, node, subject, made, "asked", f"你的账号 {_day(due)} 注销", "是监护人申请的。在这之前你随时能停。" if guardian else "在这之前随时能停。不是你申请的，马上点进去停止。")
     await identity.text_account(
         tx, node, subject, f"【{node.settings.name}】有人申请注销你的账号，{_day(due)}注销。不是你本人，马上登录，在“我的”里停止。"
     )
@@ -102,22 +107,39 @@ async def close_due(node: Node) -> None:
     async with node.db.transaction() as tx:
         await warn(tx, node)
         rows = await tx.fetch(
-            "SELECT id FROM closing WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 50", node.clock.now()
+            "SELECT c.subject, c.id, c.guardian_subject, NOT EXISTS (SELECT FROM account a WHERE a.subject = c.subject) AS without_account FROM closing c"
+            " WHERE c.state = 'waiting' AND c.due_at <= $1 ORDER BY c.due_at LIMIT 50", node.clock.now()
         )  # fmt: skip
     for row in rows:
         try:
+            proof = ""
+            if row["without_account"] and row["guardian_subject"]:
+                still = await identity.guards_alone(node, row["guardian_subject"], row["subject"])
+                if still is None:
+                    continue  # the register is away: asked again at the next turn
+                if not still:
+                    async with node.db.transaction() as tx:
+                        await stop(tx, node, row["subject"])
+                    continue
+                proof = await identity.home_proof(node, row["guardian_subject"])
             async with node.db.transaction() as tx:
-                await _close(tx, node, str(row["id"]))
+                await _close(tx, node, str(row["id"]), proof)
         except Exception as error:  # noqa: BLE001  one that cannot be closed now must not hold up the others; it comes again
             log_failure("privacy.closing_failed", error)
 
 
-async def _close(tx: Tx, node: Node, closing: str) -> None:
+async def _close(tx: Tx, node: Node, closing: str, proof: str = "") -> None:
     row = await tx.fetchrow("SELECT * FROM closing WHERE id = $1 AND state = 'waiting' AND due_at <= $2 FOR UPDATE", closing, node.clock.now())
     if row is None:
         return
     subject, now = str(row["subject"]), node.clock.now()
+    guardian = str(row["guardian_subject"])
     closed = await identity.close_account(tx, node, subject)
+    if closed is None and guardian and await identity.account(tx, subject) is None:
+        # a child without an account: nothing to close here, and every node asks the register who guards it
+        closed = identity.ClosedAccount(subject=subject, number="", phone="", proof=proof)
+    else:
+        guardian = ""
     if closed is None:  # moved away or closed by another way meanwhile: what is there now was not asked about
         await stop(tx, node, subject)
         return
@@ -127,7 +149,7 @@ async def _close(tx: Tx, node: Node, closing: str) -> None:
             continue  # a subject of this node alone leaves it by no letter (identity.md 1)
         body: dict[str, Any] = {
             "v": 1, "id": closing, "subject": subject if subject.startswith("n") else "", "at": node.clock.ms(), "proof": closed.proof,
-            "number": closed.number if hub else "", "phone": closed.phone if hub else "",
+            "number": closed.number if hub else "", "phone": closed.phone if hub else "", "guardian": guardian,
         }  # fmt: skip
         try:
             await federation.send(tx, node, to=other, kind=CLOSED, about=f"closing:{closing}", body=body)

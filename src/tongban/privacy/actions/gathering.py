@@ -69,7 +69,7 @@ async def step(node: Node, subject: str, request: str) -> bool:
         copy = await copy_of(tx, node, subject, request)
     if copy is None or copy.state != "gathering":
         return False
-    proof = await identity.home_proof(node, subject)
+    proof = await identity.home_proof(node, subject) or (await identity.home_proof(node, copy.guardian) if copy.guardian else "")
     open_parts = [one for one in copy.parts if one.state != "here"]
     came = await asyncio.gather(*(_part(node, copy, one, proof) for one in open_parts))
     async with node.db.reading() as tx:
@@ -131,7 +131,7 @@ async def _fetch(node: Node, copy: Copy, part: Part, proof: str) -> bool:
                 copy.subject, copy.id, part.node, total, node.clock.now(),
             )  # fmt: skip
             # what was told is used only with its line in the ledger here too; a second time changes nothing
-            await consent.record_access(tx, node, Taken(copy.subject, part.line, part.line_at, part.name).access(part.node, node.id, "caller"))
+            await consent.record_access(tx, node, Taken(copy.subject, part.line, part.line_at, part.name, bool(copy.guardian)).access(part.node, node.id, "caller"))
             for number, piece in enumerate(given, had):
                 await keep_piece(tx, node, copy.subject, copy.id, part.node, number, piece)
             if ready and had + len(given) == count:
@@ -144,7 +144,7 @@ async def _fetch(node: Node, copy: Copy, part: Part, proof: str) -> bool:
 
 def _question(copy: Copy, part: Part, proof: str, had: int, *, done: bool = False) -> dict[str, Any]:
     return {
-        "v": 1, "subject": copy.subject, "proof": proof, "request": copy.id, "whole": copy.whole, "line": part.line,
+        "v": 1, "subject": copy.subject, "proof": proof, "guardian": copy.guardian, "request": copy.id, "whole": copy.whole, "line": part.line,
         "at": int(part.line_at.timestamp() * 1000), "place": part.name, "from": had, "done": done,
     }  # fmt: skip
 

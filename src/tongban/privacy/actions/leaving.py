@@ -29,6 +29,10 @@ _AGAIN = timedelta(seconds=5)
 _HELD_AGAIN = timedelta(hours=12)
 
 
+class RegisterAway(Exception):
+    """The register cannot be asked now: the step is tried again later."""
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The body of `account.closed` 账号已注销, encrypted to each node; number and phone are for the hub's index alone."""
 
@@ -38,6 +42,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     proof: str = ""
     number: str = ""
     phone: str = ""
+    guardian: str = ""
+    """Who guards a child without an account, for whom the origin is the home; `proof` is theirs."""
     v: int = 1
 
 
@@ -61,10 +67,10 @@ async def keep(tx: Tx, node: Node, origin: str, told: Told, *, state: str) -> No
 
     now = node.clock.now()
     await tx.execute(
-        "INSERT INTO leaving (subject, id, origin, state, proof, number, phone, heard_at, said_at, ended_at, next_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $4 = 'ended' THEN $8::timestamptz END, $8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO leaving (subject, id, origin, state, proof, number, phone, heard_at, said_at, ended_at, next_at, guardian_subject)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $4 = 'ended' THEN $8::timestamptz END, $8, $10) ON CONFLICT (id) DO NOTHING",
         told.subject, told.id, origin, state, sealed("identity", "proof", told.proof), sealed("sensitive", "number", told.number),
-        sealed("contact", "phone", told.phone), now, datetime.fromtimestamp(told.at / 1000, UTC),
+        sealed("contact", "phone", told.phone), now, datetime.fromtimestamp(told.at / 1000, UTC), told.guardian[:80],
     )  # fmt: skip
     await ring(tx, BELL)
 
@@ -103,11 +109,23 @@ async def _step(node: Node, closing: str) -> None:
         proof = _open(node, row, "identity", "proof")
         # the hub's index needs no proof: only rows that name the origin can go
         true = not row["subject"] or await identity.was_home(node, row["subject"], row["origin"], proof)
+        true = true or await _guarded(node, row, proof)
         async with node.db.transaction() as tx:
             await (_end(tx, node, closing) if true else _refuse(tx, node, closing, "not_home"))
         return
     async with node.db.transaction() as tx:
         await _erase(tx, node, closing)
+
+
+async def _guarded(node: Node, row: Any, proof: str) -> bool:
+    """Whether the origin is the home of who guards this child under 14, as the register says itself (T-32, T-88). Raises when it is away."""
+    guardian = row["guardian_subject"]
+    if not guardian or not await identity.was_home(node, guardian, row["origin"], proof):
+        return False
+    alone = await identity.guards_alone(node, guardian, row["subject"])
+    if alone is None:
+        raise RegisterAway
+    return alone
 
 
 async def _locked(tx: Tx, closing: str, state: str) -> Any:

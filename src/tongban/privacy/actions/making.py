@@ -114,6 +114,11 @@ async def _finish(node: Node, copy: Copy, word: str, size: int, counted: content
             text=f"{COPIES.link_hours} 小时内可以取，只能取一次。不是你要的，点进去可以马上删掉。", link=f"/me/copies/{copy.id}",
             about=f"copy:{copy.id}", link_words="去取",
         )  # fmt: skip
+        if copy.guardian:
+            await notifications.notify(
+                tx, node, subject=copy.guardian, kind="privacy.copy_ready", title="孩子的信息副本做好了", text="先切到替孩子办，再来取。只能取一次。",
+                link=f"/me/copies/{copy.id}", about=f"copy:{copy.id}", link_words="去取", group="家人",
+            )  # fmt: skip
     log("privacy.copy_made", bytes=size, count=counted.rows)
 
 

@@ -36,17 +36,20 @@ class Taken(msgspec.Struct, frozen=True):
     line: str
     at: datetime
     place: str
+    guardian: bool = False
+    """A guardian asks for a child."""
 
     def access(self, source: str, receiver: str, side: Literal["owner", "caller", "local"]) -> consent.Access:
         """The line as one end writes it."""
         return consent.Access(
-            subject=self.subject, kind="view", who=consent.ONESELF, fields=(f"{self.place}存的信息的副本",), purpose="给自己留一份",
-            source=source, receiver=receiver, basis="你自己申请", id=self.line, at=self.at, side=side,
+            subject=self.subject, kind="view", who="监护人" if self.guardian else consent.ONESELF, fields=(f"{self.place}存的信息的副本",),
+            purpose="监护人替孩子留一份" if self.guardian else "给自己留一份", source=source, receiver=receiver,
+            basis="监护人申请（个人信息保护法第三十一条）" if self.guardian else "你自己申请", id=self.line, at=self.at, side=side,
         )  # fmt: skip
 
 
 async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`privacy.copy` {v, subject, proof, request, whole, line, at, place, from, done}: the state of this node's part, and pieces of it.
+    """`privacy.copy` {v, subject, proof, guardian, request, whole, line, at, place, from, done}: the state of this node's part, and pieces of it.
 
     Fallback of the caller: the node is named in the copy as missing. Raises CallRefused 400 `malformed`, 403 `no_grant` for a
     node that is not the home.
@@ -61,7 +64,8 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
         hours=COPIES.longest_hours
     ) + _BEHIND:
         raise federation.CallRefused(400, "malformed")
-    if caller == node.id or not await identity.is_home(node, subject, caller, str(body.get("proof", ""))):
+    guardian = str(body.get("guardian", ""))[:80]
+    if caller == node.id or not await _may_ask(node, caller, subject, guardian, str(body.get("proof", ""))):
         log("privacy.copy_not_from_home", peer=caller)
         raise federation.CallRefused(403, "no_grant")
     if body.get("done") is True:
@@ -75,7 +79,7 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
             await tx.execute("SELECT pg_advisory_xact_lock(hashtext('privacy-share:' || $1))", subject)
             if await tx.fetchval("SELECT count(*) FROM copy_share WHERE subject = $1", subject) >= _LATEST:
                 raise federation.CallRefused(429, "quota")
-            await consent.record_access(tx, node, Taken(subject, line, at, place).access(node.id, caller, "owner"))
+            await consent.record_access(tx, node, Taken(subject, line, at, place, bool(guardian)).access(node.id, caller, "owner"))
             now = node.clock.now()
             await tx.execute(
                 "INSERT INTO copy_share (subject, request, home, whole, state, asked_at, next_at, ends_at)"
@@ -95,6 +99,13 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
         if len(told) == AT_ONCE:
             break
     return {"v": 1, "state": "ready", "byte_count": total, "count": count, "from": first, "pieces": told}
+
+
+async def _may_ask(node: Node, caller: str, subject: str, guardian: str, proof: str) -> bool:
+    """The home of the person; or the home of who guards a child under 14, as the register says itself (T-32, T-88)."""
+    if await identity.is_home(node, subject, caller, proof):
+        return True
+    return bool(guardian) and await identity.is_home(node, guardian, caller, proof) and await identity.guards_alone(node, guardian, subject) is True
 
 
 async def make_shares(node: Node) -> None:

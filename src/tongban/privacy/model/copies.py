@@ -43,6 +43,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     starts: int
     fetched_at: datetime | None
     again_of: str
+    guardian: str = ""
+    """The guardian who asked for a child; empty when the person did."""
     parts: tuple[Part, ...] = ()
 
     @property

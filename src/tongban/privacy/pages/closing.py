@@ -17,7 +17,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import LevelNeeded, Refusal, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import closing as verbs
-from tongban.privacy.actions import papers
+from tongban.privacy.actions import papers, wards
 from tongban.privacy.model.closing import LegalHold, Receipt, Waiting
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.queries import holds
@@ -41,6 +41,7 @@ class ClosingPage(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     stopped: bool = False
     guardian: bool = False
+    childs: bool = False
     goes: tuple[str, ...] = ()
     goes_too: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
@@ -80,17 +81,16 @@ class ReceiptsPage(msgspec.Struct, frozen=True, kw_only=True):
 async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """注销账号: what goes, what stays, what stops working; or the closing that waits."""
     actor.require(1)
-    actor.require_self("注销账号")
     return await _page(request, node, actor)
 
 
 async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = False) -> Response[Any]:
-    if actor.home not in ("", node.id):
+    if not actor.for_subject and actor.home not in ("", node.id):
         async with node.db.reading() as tx:
             place, href = await elsewhere(tx, actor)
         return ui.page(request, "privacy/closing_elsewhere.html", ElsewherePage(place=place, href=href + HERE))
-    subject = actor.subject
     async with node.db.reading() as tx:
+        subject = await wards.whose(tx, node, actor, "注销账号")
         waiting = await queries.waiting(tx, node, subject)
         open_cases = tuple(one for one in await cases.mine(tx, node, subject) if one.open)
         tables = await queries.here(tx, subject)
@@ -101,6 +101,7 @@ async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = Fals
             goes_too=tuple(one for one in queries.goes() if one not in goes), stays_too=tuple(one for one in queries.stays() if one not in stays),
             open_cases=open_cases, cards=len(await credentials.of_holder(tx, node, subject)), ties=await queries.ties(tx, node, subject),
             staff=await identity.staff_too(tx, node, subject), held=tuple(one for one in await holds.touching(tx, node, subject) if one.shown),
+            childs=bool(actor.for_subject),
         )  # fmt: skip
     return ui.page(request, "privacy/closing.html", page)
 
@@ -116,6 +117,7 @@ async def ask(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """The one tap; level 3 first, and back here with it."""
     await ui.form(request)
     actor.require(1)
+    await identity.freshen(node, actor, level=3)
     try:
         async with node.db.transaction() as tx:
             waiting = await verbs.ask(tx, node, actor)
@@ -129,9 +131,10 @@ async def stop(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """不注销了: one tap, no higher level."""
     await ui.form(request)
     actor.require(1)
-    actor.require_self("注销账号")
     async with node.db.transaction() as tx:
-        await verbs.stop(tx, node, actor.subject)
+        subject = await wards.whose(tx, node, actor, "注销账号")
+        if await verbs.stop(tx, node, subject):
+            await identity.record_act(tx, node, actor, "keep", what="账号不注销了", about="closing")
     return ui.see_other(HERE + "?stopped=1")
 
 

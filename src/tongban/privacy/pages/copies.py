@@ -10,12 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response, Stream
 
-from tongban import federation, ui
+from tongban import federation, identity, ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
-from tongban.privacy.actions import asking
+from tongban.privacy.actions import asking, wards
 from tongban.privacy.errors import CopyUnknown
 from tongban.privacy.model.copies import Copy, Part
 from tongban.privacy.queries.copies import copies_of, copy_of
@@ -70,6 +70,7 @@ class CopyPage(msgspec.Struct, frozen=True, kw_only=True):
     size: str
     refresh: int = 15
     word: str = ""
+    guardians: bool = False
     hours: int = COPIES.link_hours
     back: str = PLACE
     back_label: str = "返回"
@@ -85,14 +86,14 @@ async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
 
 async def _list(request: Req, node: Node, actor: Actor, errors: Refusals = (), status: int = 200) -> Response[Any]:
     actor.require(1)
-    actor.require_self("要自己的信息副本")
-    if actor.home not in {"", node.id}:
+    if not actor.for_subject and actor.home not in {"", node.id}:
         found = await federation.present(node)
         listed = found.node(actor.home) if found else None
         elsewhere = CopiesPage(place=listed.name if listed else actor.home, href=(listed.base_url if listed else "") + PLACE)
         return ui.page(request, "privacy/copies.html", elsewhere)
     async with node.db.reading() as tx:
-        copies = await copies_of(tx, actor.subject)
+        whose = await wards.whose(tx, node, actor, "要自己的信息副本")
+        copies = [one for one in await copies_of(tx, whose) if not actor.for_subject or one.guardian == actor.subject]
     lines = [(one.state in {"gathering", "ready"}, _line(one)) for one in copies]
     page = CopiesPage(
         now=tuple(line for open_, line in lines if open_), before=tuple(line for open_, line in lines if not open_),
@@ -105,6 +106,7 @@ async def _list(request: Req, node: Node, actor: Actor, errors: Refusals = (), s
 async def ask(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """Ask for one; for a whole one the person shows once more who it is."""
     form = await ui.form(request)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         made = await asking.ask(tx, node, actor, whole=form["kind"] == "whole")
     if isinstance(made, tuple):
@@ -122,15 +124,14 @@ async def _one(
     request: Req, node: Node, actor: Actor, copy_id: str, *, word: str = "", errors: Refusals = (), status: int = 200
 ) -> Response[Any]:
     actor.require(1)
-    actor.require_self("要自己的信息副本")
     async with node.db.reading() as tx:
-        found = await copy_of(tx, node, actor.subject, copy_id)
-    if found is None:
+        found = await copy_of(tx, node, await wards.whose(tx, node, actor, "要自己的信息副本"), copy_id)
+    if found is None or (actor.for_subject and found.guardian != actor.subject):
         raise CopyUnknown
     page = CopyPage(
         title="打开口令" if word else STATES[found.state][0], copy=found, kind="全部的" if found.whole else "简单的",
         places=tuple(_place(one) for one in found.parts), again=found.state in {"ready", "fetched", "expired"} and bool(found.missing),
-        size=_size(found.byte_count), word=word, errors=errors,
+        size=_size(found.byte_count), word=word, errors=errors, guardians=bool(found.guardian) and not actor.for_subject,
     )  # fmt: skip
     answer = ui.page(request, "privacy/copy.html", page, status=status)
     answer.headers["Cache-Control"] = "no-store"
@@ -185,7 +186,7 @@ async def stop(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) 
 
 def _line(copy: Copy) -> Line:
     text, icon, state = STATES[copy.state]
-    kind = "补取的" if copy.again_of else "全部的" if copy.whole else "简单的"
+    kind = ("补取的" if copy.again_of else "全部的" if copy.whole else "简单的") + ("，监护人要的" if copy.guardian else "")
     return Line(text, f"{kind}，{copy.asked_at.astimezone(CHINA):%Y-%m-%d %H:%M} 要的", icon, state, f"{PLACE}/{copy.id}")
 
 

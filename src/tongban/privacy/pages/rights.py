@@ -11,6 +11,7 @@ from litestar.response import Response
 
 from tongban import ui
 from tongban.kernel.actor import Actor
+from tongban.privacy.actions import wards
 
 Req = Request[Any, Any, Any]
 Asking = NamedDependency[Actor]
@@ -23,6 +24,7 @@ class RightsPage(msgspec.Struct, frozen=True):
     back: str = "/me"
     back_label: str = "返回我的"
     tab: str = "me"
+    childs: bool = False
 
 
 @get("/me/rights")
@@ -30,7 +32,7 @@ async def rights(request: Req, actor: Asking) -> Response[Any]:
     """我的信息: what can be done with everything that is kept here."""
     actor.require(1)
     actor.require_self("管自己的信息")
-    return ui.page(request, "privacy/rights.html", RightsPage())
+    return ui.page(request, "privacy/rights.html", RightsPage(childs=wards.acts_as_guardian(actor)))
 
 
 ROUTES: list[Any] = [rights]

@@ -77,5 +77,5 @@ def _copy(row: Any, parts: tuple[Part, ...]) -> Copy:
         subject=row["subject"], id=str(row["id"]), state=row["state"], whole=row["whole"], asked_at=row["asked_at"], made_at=row["made_at"],
         ends_at=row["ends_at"], byte_count=row["byte_count"], rows=row["rows_told"], files=row["files_told"], left_out=row["left_out"],
         word_waits=row["word"] is not None, word_shown_at=row["word_shown_at"], starts=row["starts"], fetched_at=row["fetched_at"],
-        again_of=str(row["again_of"] or ""), parts=parts,
+        again_of=str(row["again_of"] or ""), guardian=row["guardian_subject"], parts=parts,
     )  # fmt: skip
