@@ -139,6 +139,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/credentials": (("CD-SJ-04@510000", "/staff/credentials"),),
     "/staff/credentials/{credential_id:uuid}": (("CD-SJ-04@510000", "{issued}"),),
     "/staff/credentials/{credential_id:uuid}/{operation:str}": (("SC-ZZ-01@510000", "{issued}/renew"),),
+    "/staff/licences/check": (("SC-ZZ-01@510000", "/staff/licences/check"),),
     "/staff/licences/new": (("SC-ZZ-01@510000", "/staff/licences/new"), ("SC-ZZ-01@510000", "/staff/licences/new?type=11990000TB0000001E007")),
     "/staff/licence-types": (("SC-ZZ-01@510000", "/staff/licence-types?show=own"),),
     "/staff/licence-types/{code:str}": (("SC-ZZ-01@510000", "/staff/licence-types/11990000TB0000001E007"),),

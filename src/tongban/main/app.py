@@ -35,6 +35,7 @@ STAFF_LINKS = (
     ui.StaffLink("登录接入", "/staff/clients", "key"),
     ui.StaffLink("差评处置", "/staff/reviews", "star"),
     ui.StaffLink("证照", "/staff/credentials", "id"),
+    ui.StaffLink("验证照文件", "/staff/licences/check", "scan"),
     ui.StaffLink("查验方", "/staff/verifiers", "scan"),
     ui.StaffLink("印章", "/staff/seals", "shield"),
     ui.StaffLink("取用审计", "/staff/audit", "eye"),

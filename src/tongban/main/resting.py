@@ -16,7 +16,7 @@ from tongban.kernel import jobs
 from tongban.kernel.node import Node
 
 GOES_ON: Final = (
-    "/federation/", "/login", "/logout", "/step-up", "/oidc/", "/scan", "/consent", "/discover", "/verify", "/staff/login",
+    "/federation/", "/login", "/logout", "/step-up", "/oidc/", "/scan", "/consent", "/discover", "/verify", "/api/verify", "/staff/login",
     "/staff/logout", "/staff/nodes",
 )  # fmt: skip
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

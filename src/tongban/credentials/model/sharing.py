@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -124,6 +124,18 @@ class FileChecked(msgspec.Struct, frozen=True):
     org_name: str = ""
     state: str = ""
     state_words: str = ""
+
+
+class FileJudged(msgspec.Struct, frozen=True):
+    """What a clerk may believe of a file (验文件的结论): `valid`, `ended` genuine and no longer usable, `not_issued` sealed but no licence
+    of that place, `broken` a seal does not hold (`step`, `why`), `unknown` its issuer could not be asked. `told` only of a genuine one.
+    """
+
+    kind: Literal["valid", "ended", "not_issued", "broken", "unknown"]
+    where: str = ""
+    step: str = ""
+    why: str = ""
+    told: FileChecked | None = None
 
 
 class LicenceRefused(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 from tongban import ui
 from tongban.credentials.pages import (
     desk,
+    file_check,
     licences,
     office,
     offline,
@@ -19,7 +20,7 @@ from tongban.credentials.pages import (
     wallet,
 )
 
-routes: list[Any] = [*wallet.routes, *records.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *licences.routes, *types.routes, *papers.routes, *offline.routes, *verifiers.routes]
+routes: list[Any] = [*wallet.routes, *records.routes, *show.routes, *verify.routes, *desk.routes, *office.routes, *file_check.routes, *licences.routes, *types.routes, *papers.routes, *offline.routes, *verifiers.routes]
 
 ROUTES: list[ui.Route] = [
     ui.Route("/wallet", "/wallet", who=("citizen",)),
@@ -42,6 +43,7 @@ ROUTES: list[ui.Route] = [
     ui.Route("/staff/credentials/{credential_id:uuid}", who=("staff",), fixture="an issued credential"),
     ui.Route("/staff/credentials/{credential_id:uuid}/{operation:str}", who=("staff",), fixture="an issued credential"),
     ui.Route("/staff/licences/new", "/staff/licences/new", who=("staff",)),
+    ui.Route("/staff/licences/check", "/staff/licences/check", who=("staff",)),
     ui.Route("/staff/licence-types", "/staff/licence-types", who=("staff",)),
     ui.Route("/staff/licence-types/{code:str}", "/staff/licence-types/11990000TB0000001E007", who=("staff",)),
     ui.Route("/staff/status-lists", "/staff/status-lists", who=("staff",)),

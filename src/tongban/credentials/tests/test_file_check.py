@@ -8,10 +8,11 @@ import pytest
 
 from tongban import consent, credentials, federation, seals
 from tongban.credentials import letters
-from tongban.credentials.actions import file_check, papers
+from tongban.credentials.actions import file_check, file_desk, papers
 from tongban.credentials.model.sharing import FileChecked, LicenceRefused
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.tests import make
+from tongban.credentials.tests.test_doors import browser, send
 from tongban.federation.tests.make import deliver, nation
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
@@ -20,6 +21,7 @@ from tongban.seals.rules import container, packing
 from tongban.seals.tests import hostile
 from tongban.seals.tests import make as documents
 
+PAGE = "/staff/licences/check"
 WHY = credentials.UsePurpose("窗口收到一份证照文件（演示）", "", "", "成都市政务服务大厅（演示）")
 
 
@@ -107,6 +109,58 @@ async def test_no_file_no_reason_or_too_much_is_malformed(nodes, issued):
     assert isinstance(await ask(nodes, b"x" * (file_check.LARGEST + 1)), LicenceRefused)
 
 
+async def test_the_desk_says_in_plain_words_what_a_file_is_worth(nodes, issued, monkeypatch):
+    """R-403, T-58: a clerk of another province chooses a file: genuine, sealed for another matter, touched, its issuer away; the holder sees the check."""
+    one, ofd, pdf = issued
+    node, owner = nodes["500000"], nodes["510000"]
+    clerk = make.staff("w1", "credentials.check_file")
+    async with owner.db.transaction() as tx:
+        seal = await seals.ensure_seal(tx, owner, make.OFFICE_VALID.org_code, make.OFFICE_VALID.org_name)
+        other = await seals.seal_document(tx, owner, seal, await seals.compose(documents.document()), "审批决定", about="case:1")
+    call = federation.call
+    asked = []
+
+    async def listening(*args, **more):
+        asked.append(args[1])
+        return await call(*args, **more)
+
+    monkeypatch.setattr(federation, "call", listening)
+    async with browser(node, clerk) as client:
+
+        async def hand_in(file, reason="窗口收件，核对营业执照（演示）"):
+            return await send(client, PAGE, PAGE, {"reason": reason}, files={"file": ("执照（演示）.ofd", file, "application/ofd")})
+
+        for file in (ofd, pdf):
+            page = (await hand_in(file)).text
+            for word in ("是真的，现在有效", "营业执照", one.identifier, "四川省"):
+                assert word in page, word
+            assert make.COMPANY["company_name"] not in page, "what stands on it is read from the file, not told by us"
+        page = (await hand_in(other)).text
+        assert "不是证照" in page
+        assert one.identifier not in page
+        assert set(asked) == {"510000"}
+        asked.clear()
+        page = (await hand_in(ofd[:-200] + bytes(200))).text
+        assert "不能收" in page
+        assert not asked, "a file that does not hold goes nowhere"
+        for file, reason, words in ((b"", "核对", "选一份证照文件"), (ofd, " ", "写清为什么要验"), (b"x" * (file_check.LARGEST + 1), "核对", "最大 5 MB")):
+            answer = await hand_in(file, reason)
+            assert (answer.status_code, words in answer.text) == (422, True), words
+
+        async def away(*_args, **_more):
+            raise federation.CallFailed("unreachable", retryable=True)
+
+        monkeypatch.setattr(federation, "call", away)
+        page = (await hand_in(ofd)).text
+        assert "现在不能确认" in page
+    async with owner.db.reading() as tx:
+        lines = await consent.lines(tx, "510000", one.subject)
+    assert [line.who for line in lines if line.purpose == "窗口收件，核对营业执照（演示）"] == ["渝中区政务服务大厅"] * 2
+    async with browser(node, make.staff("w2", "cases.see")) as client:
+        assert (await client.get(PAGE)).status_code == 403
+        assert (await client.post(PAGE, data={"reason": "核对"})).status_code == 403
+
+
 async def test_a_revoked_licence_is_genuine_and_said_to_be_revoked(nodes, issued):
     one, ofd, _ = issued
     before = await ask(nodes, ofd)
@@ -115,3 +169,5 @@ async def test_a_revoked_licence_is_genuine_and_said_to_be_revoked(nodes, issued
         await credentials.revoke(tx, node, make.staff("head"), one.subject, one.id, "虚假登记")
     after = await ask(nodes, ofd)
     assert (before.state, after.genuine, after.state) == ("01", True, "03")
+    judged = await file_desk.judge_file(nodes["500000"], make.staff(), file=ofd, reason="核对")
+    assert (judged.kind, judged.told.state_words) == ("ended", after.state_words)
