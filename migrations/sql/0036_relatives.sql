@@ -102,3 +102,23 @@ ALTER TABLE closing ADD COLUMN guardian_subject text NOT NULL DEFAULT '';
 COMMENT ON COLUMN closing.guardian_subject IS 'guardian who asked; empty when the person did, or a desk | identifier | personal';
 ALTER TABLE leaving ADD COLUMN guardian_subject text NOT NULL DEFAULT '';
 COMMENT ON COLUMN leaving.guardian_subject IS 'guardian whose home says so, of a child without an account; empty for everybody else | identifier | personal';
+
+-- what somebody pressed before a higher level was asked, so that it goes on by itself afterwards
+CREATE TABLE step_intent (
+    subject text NOT NULL,
+    id uuid NOT NULL,
+    sid text NOT NULL,
+    path text NOT NULL,
+    level smallint NOT NULL,
+    fields bytea NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (subject, id)
+);
+COMMENT ON TABLE step_intent IS '核验前按下的一步: a form that was sent below its level, done once when the level is there (identity.md 4)';
+COMMENT ON COLUMN step_intent.subject IS 'who pressed | identifier | personal';
+COMMENT ON COLUMN step_intent.id IS 'word in the address the step-up leads back to | UUIDv4, random | internal';
+COMMENT ON COLUMN step_intent.sid IS 'session that pressed, the only one that may go on | id | internal';
+COMMENT ON COLUMN step_intent.path IS 'page it belongs to | path | internal';
+COMMENT ON COLUMN step_intent.level IS 'level it asks for | level | internal';
+COMMENT ON COLUMN step_intent.fields IS 'what the form said | sealed JSON | personal';
+COMMENT ON COLUMN step_intent.until IS 'when it is forgotten | UTC | internal';

@@ -41,6 +41,7 @@ from tongban.identity.actions.following import follow_rows, follow_subject, rows
 from tongban.identity.actions.following import listed as followed
 from tongban.identity.actions.guardians import confirmed, guards_alone
 from tongban.identity.actions.home_proof import home_proof, is_home
+from tongban.identity.actions.intents import pressed_before, step_up_for
 from tongban.identity.actions.joining import Newcomer, first_administrator
 from tongban.identity.actions.keys import rotate as rotate_keys
 from tongban.identity.actions.ledger import propose_deletion
@@ -172,6 +173,7 @@ __all__ = [
     "population_attributes",
     "populations",
     "present",
+    "pressed_before",
     "proposal",
     "propose",
     "propose_deletion",
@@ -194,6 +196,7 @@ __all__ = [
     "staff_member",
     "staff_of_role",
     "staff_too",
+    "step_up_for",
     "stop_account",
     "tell_holders",
     "tell_visited",

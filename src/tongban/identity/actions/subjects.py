@@ -43,7 +43,7 @@ _BY_SUBJECT = (
     "account_move", "scan_login", "device_lock", "voice_print", "phone_change", "hall_recovery", "theft_report",
 )
 rows_followed(*_BY_SUBJECT, "account", "person")
-follow_rows("login_tx", "session_end", "counter_check", "counter_visit", "break_glass_person")
+follow_rows("login_tx", "session_end", "counter_check", "counter_visit", "break_glass_person", "step_intent")
 follow_rows("session", columns=("acting_for",))
 rows_stay("subject_alias", because="it is where an old pseudonym leads")
 rows_stay("match_pending", because="a local pseudonym before the match; deleted at the match")

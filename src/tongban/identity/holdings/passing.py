@@ -50,6 +50,10 @@ HOLDINGS = (
         term=Term(kept=_HOUR, past="expires_at < $1", source=_ONE_HOUR),
     ),
     Holding(
+        table="step_intent", title="核验前按下的一步", not_copied=_PASSING, erase=rows_of("step_intent"),
+        term=Term(kept=timedelta(0), past="until < $1", source="product: 15 minutes"),
+    ),
+    Holding(
         table="demo_sms", title="演示短信", not_copied="演示环境里代替短信的显示，一小时后删除", erase=_texts,
         term=Term(kept=_HOUR, past="at < $1", source="product: demo only", subject=""),
     ),

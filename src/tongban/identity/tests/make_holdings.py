@@ -105,6 +105,7 @@ SAMPLES = {
     "oidc_code": Sample(row=plain(), ends=at("expires_at")),
     "login_tx": Sample(row=plain(step="code"), ends=at("expires_at")),
     "scan_login": Sample(row=plain(state="waiting"), ends=at("expires_at")),
+    "step_intent": Sample(row=plain(), ends=at("until")),
     "throttle": Sample(row=lambda *_: {}, ends=at("starts_at")),
     "login_pause": Sample(row=lambda *_: {}, ends=at("until")),
     "home_hint": Sample(row=lambda *_: {}, ends=at("expires_at")),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
-from tongban import ui
+from tongban import identity, ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import LevelNeeded, Refusals
 from tongban.kernel.node import Node
@@ -43,7 +42,12 @@ async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """What holds now, and what else could be said."""
     actor.require(1)
     actor.require_self("身后安排")
-    return await _page(request, node, actor)
+    async with node.db.transaction() as tx:
+        pressed = await identity.pressed_before(tx, node, actor, HERE, request.query_params.get("go", ""))
+        said = await verbs.choose(tx, node, actor, pressed.get("choice", "")) if pressed is not None else None
+    if said is None:
+        return await _page(request, node, actor)
+    return await _page(request, node, actor, said) if isinstance(said, tuple) else ui.see_other(HERE + "?saved=1")
 
 
 async def _page(request: Req, node: Node, actor: Actor, errors: Refusals = ()) -> Response[Any]:
@@ -69,7 +73,8 @@ async def choose(request: Req, node: Here, actor: Asking) -> Response[Any]:
         async with node.db.transaction() as tx:
             said = await verbs.choose(tx, node, actor, form["choice"])
     except LevelNeeded as needed:
-        return ui.see_other(f"/step-up?level={needed.level}&next=" + quote(HERE, safe=""))
+        async with node.db.transaction() as tx:
+            return ui.see_other(await identity.step_up_for(tx, node, actor, HERE, {"choice": form["choice"]}, level=needed.level))
     return await _page(request, node, actor, said) if isinstance(said, tuple) else ui.see_other(HERE + "?saved=1")
 
 

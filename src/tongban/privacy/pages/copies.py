@@ -13,7 +13,7 @@ from litestar.response import Response, Stream
 from tongban import federation, identity, ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
-from tongban.kernel.errors import Refusals
+from tongban.kernel.errors import LevelNeeded, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import asking, wards
 from tongban.privacy.errors import CopyUnknown
@@ -24,7 +24,7 @@ from tongban.privacy.rules.limits import COPIES
 Req = Request[Any, Any, Any]
 Here = NamedDependency[Node]
 Asking = NamedDependency[Actor]
-PLACE = "/me/copies"
+PLACE, GO = "/me/copies", "go"
 _MB = 1024 * 1024
 STATES = {
     "gathering": ("正在收齐", "clock", "w"), "ready": ("做好了，可以取", "ok", "g"), "fetched": ("取走了，这里已经删掉", "check", ""),
@@ -80,8 +80,13 @@ class CopyPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(PLACE)
 async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
-    """要一份副本: the two kinds, what waits, what was asked before."""
-    return await _list(request, node, actor)
+    """要一份副本: the two kinds, what waits, what was asked before; or what was pressed before the level was raised goes on, once."""
+    async with node.db.transaction() as tx:
+        pressed = await identity.pressed_before(tx, node, actor, PLACE, request.query_params.get(GO, ""))
+        made = await asking.ask(tx, node, actor, whole=pressed.get("kind") == "whole") if pressed is not None else None
+    if made is None:
+        return await _list(request, node, actor)
+    return await _list(request, node, actor, made, 422) if isinstance(made, tuple) else ui.see_other(f"{PLACE}/{made.id}")
 
 
 async def _list(request: Req, node: Node, actor: Actor, errors: Refusals = (), status: int = 200) -> Response[Any]:
@@ -107,8 +112,12 @@ async def ask(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """Ask for one; for a whole one the person shows once more who it is."""
     form = await ui.form(request)
     await identity.freshen(node, actor, level=3)
-    async with node.db.transaction() as tx:
-        made = await asking.ask(tx, node, actor, whole=form["kind"] == "whole")
+    try:
+        async with node.db.transaction() as tx:
+            made = await asking.ask(tx, node, actor, whole=form["kind"] == "whole")
+    except LevelNeeded as needed:
+        async with node.db.transaction() as tx:
+            return ui.see_other(await identity.step_up_for(tx, node, actor, PLACE, {"kind": form["kind"]}, level=needed.level))
     if isinstance(made, tuple):
         return await _list(request, node, actor, made, 422)
     return ui.see_other(f"{PLACE}/{made.id}")

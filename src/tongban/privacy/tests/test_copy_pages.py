@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
+import msgspec
 import pytest
 
 from tongban import privacy
@@ -78,3 +80,31 @@ async def test_another_person_finds_nothing_and_a_stop_removes_it(node):
         await her.see("/me/copies")
         assert "到那里要" in her.text
         assert 'name="kind"' not in her.text
+
+
+@pytest.mark.usefixtures("rooms")
+async def test_what_was_pressed_goes_on_after_the_level_was_raised(node):
+    """ux.md 5, T-10: pressed once is enough; once, by the session that pressed, at the level, within minutes; nobody else's tab does anything."""
+    subject = "n1" + "f" * 32
+    async with browser(node, routes) as her:
+        her.actor = make.her(subject, level=2, home=node.id)
+        await her.see("/me/copies")
+        up = (await her.send("/me/copies", kind="whole")).headers["location"]
+        back = unquote(up.partition("next=")[2])
+        assert back.startswith("/me/copies?go=")
+        for actor in (make.her(subject, level=2, home=node.id), make.her("n1" + "a" * 32, home=node.id), msgspec.structs.replace(make.her(subject, home=node.id), sid="other")):
+            her.actor = actor
+            assert (await her.see(back)).status_code == 200, "somebody else's tab, another session or a lower level went on"
+        her.actor = make.her(subject, level=3, home=node.id)
+        made = await her.see(back)
+        assert made.headers["location"].startswith("/me/copies/")
+        assert (await her.see(back)).status_code == 200, "a second time"
+        async with node.db.transaction() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM copy_request WHERE subject = $1 AND whole", subject) == 1
+        her.actor = make.her(subject, level=2, home=node.id)
+        await her.see("/me/after")
+        back = unquote((await her.send("/me/after", choice="keep")).headers["location"].partition("next=")[2])
+        async with node.db.transaction() as tx:
+            await tx.execute("UPDATE step_intent SET until = now() - interval '1 second'")
+        her.actor = make.her(subject, level=3, home=node.id)
+        assert "记下了" not in (await her.see(back)).text
