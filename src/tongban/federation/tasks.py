@@ -10,13 +10,13 @@ from tongban.federation.actions import (
     directory,
     enrol,
     figures,
-    go_back,
     join,
     park,
     passing,
     pull,
     recover,
     report,
+    send_back,
     snapshot,
     stamp,
 )
@@ -47,7 +47,7 @@ async def replay(node: Node) -> None:
 async def mend(node: Node) -> None:
     """Tell origins whose history does not fit, and give back what theirs lost (断点与退信)."""
     await report.report_again(node)
-    await go_back.send_back(node)
+    await send_back.send_back(node)
 
 
 async def watch_certificates(node: Node) -> None:

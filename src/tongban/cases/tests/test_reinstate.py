@@ -10,7 +10,7 @@ from tongban.cases.actions import intake, reinstate
 from tongban.cases.queries import mirrors, records
 from tongban.cases.tests.make import act, citizen, held
 from tongban.cases.tests.test_two_nodes import HERE, THERE, at, deliver, nodes, officer, sent_with_photo
-from tongban.federation.actions import go_back, recover
+from tongban.federation.actions import recover, send_back
 from tongban.federation.tests.backup import back_up, put_back
 from tongban.main import rooms
 
@@ -28,7 +28,7 @@ async def mend(nodes):
             await recover.recover(node)
         await deliver(nodes)
         for node in nodes.values():
-            await go_back.send_back(node)
+            await send_back.send_back(node)
 
 
 async def test_an_owner_put_back_stands_where_it_was_told_to_stand(nodes):

@@ -16,11 +16,11 @@ from tongban.federation.actions.measure import STOPPED
 from tongban.federation.actions.office import LETTERS_BELL, office, public_key
 from tongban.federation.actions.way import NoAnswer, exchange
 from tongban.federation.model import Directory, ListedNode
-from tongban.federation.queries.mail import cursor_from
+from tongban.federation.queries.mail import cursor_from, epoch_letters
 from tongban.federation.rules import chain, epochs, wire
 from tongban.federation.rules import directory as directory_rules
 from tongban.kernel.db import Tx, ring
-from tongban.kernel.gm import digest, jcs, parse_json
+from tongban.kernel.gm import digest
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
@@ -46,6 +46,8 @@ async def keep_epoch_letter(node: Node, value: object) -> epochs.SignedEpochLett
             said.origin, said.epoch, said.previous, told.whole,
         )  # fmt: skip
         if fresh is not None:
+            # what a life acknowledged that is forgotten now is given back once more (docs/model/again.pml, ONCE)
+            await tx.execute("UPDATE letter_to_return SET acknowledged_at = NULL WHERE origin = $1 AND settled_at IS NULL", said.origin)
             log("federation.epoch_heard", origin=said.origin, epoch=said.epoch)
             await transparency.declare_restore(tx, said.origin, said.epoch, said.at)
             await raise_alarm(
@@ -55,11 +57,15 @@ async def keep_epoch_letter(node: Node, value: object) -> epochs.SignedEpochLett
 
 
 async def closing(tx: Tx, origin: str, epoch: int) -> epochs.EpochLetter | None:
-    """The epoch letter that closes that epoch of the origin, if one is held; of two, what the origin said last."""
-    signed = await tx.fetchval(
-        "SELECT signed FROM epoch_letter WHERE origin = $1 AND previous = $2 ORDER BY epoch DESC LIMIT 1", origin, epoch
-    )
-    return epochs.parse_epoch_letter(parse_json(signed)).letter if signed is not None else None
+    """The epoch letter by which a reader in that epoch of the origin goes on, of those that are held; None where there is none."""
+    return epochs.closing(await epoch_letters(tx, origin), epoch)
+
+
+def _turned(row: Any, letter: epochs.EpochLetter) -> bool:
+    """Whether the cursor goes by that letter already; a row of before the column goes by its end."""
+    if row["epoch"] != letter.previous or row["closed_at"] is None:
+        return False
+    return bool(row["closed_by"] == letter.epoch if row["closed_by"] is not None else row["closed_at"] == letter.ends.seq)
 
 
 async def go_back(node: Node, origin: str, server: str) -> bool:
@@ -74,28 +80,29 @@ async def go_back(node: Node, origin: str, server: str) -> bool:
     async with node.db.reading() as tx:
         row = await tx.fetchrow("SELECT * FROM letter_cursor WHERE origin = $1", origin)
         letter = await closing(tx, origin, row["epoch"]) if row is not None else None
-        if row is None or letter is None or row["closed_at"] == letter.ends.seq:
+        if row is None or letter is None or _turned(row, letter):
             return False
         cursor = cursor_from(row)
-        held = await _held(tx, cursor, relays=relays)
+        held = await _held(tx, cursor, letter.previous, relays=relays)
     streams = {one.to for one in held} | set(letter.ends.streams) if relays else {node.id, "*"}
     walk = epochs.Walk(letter.ends, held, streams)
-    if not await _walk(node, found, walk, origin, cursor.epoch, (server, origin)):
+    if not await _walk(node, found, walk, origin, letter.previous, (server, origin)):
         log("federation.no_common_ground", origin=origin, peer=server)
         return False
-    ground = walk.last_common(cursor.seq)
+    read_to = cursor.seq if letter.previous == cursor.epoch else max((one.seq for one in held), default=0)
+    ground = walk.last_common(read_to)
     async with node.db.transaction() as tx:
         return await _move(tx, cursor, letter, held, ground, relays=relays)
 
 
-async def _held(tx: Tx, cursor: chain.Cursor, *, relays: bool) -> list[epochs.Held]:
-    """What this node has read of the origin in this epoch, up to its cursor."""
+async def _held(tx: Tx, cursor: chain.Cursor, epoch: int, *, relays: bool) -> list[epochs.Held]:
+    """What this node has read of the origin in that epoch, in the present one up to its cursor."""
     table = "relay" if relays else "letter_applied"
     rows = await tx.fetch(
         f'SELECT h.seq, h."to", h.head FROM {table} h WHERE h.origin = $1 AND h.epoch = $2 AND h.seq <= $3'
-        " AND NOT EXISTS (SELECT FROM letter_to_return r WHERE r.origin = h.origin AND r.epoch = h.epoch AND r.seq = h.seq AND r.id = h.id)"
+        " AND NOT EXISTS (SELECT FROM letter_to_return r WHERE r.origin = h.origin AND r.epoch = h.epoch AND r.seq = h.seq AND r.id = h.id AND r.met_at IS NULL)"
         " ORDER BY h.seq",
-        cursor.origin, cursor.epoch, cursor.seq,
+        cursor.origin, epoch, cursor.seq if epoch == cursor.epoch else 2**62,
     )  # fmt: skip
     return [epochs.Held(row["to"], row["seq"], digest(row["head"])) for row in rows]
 
@@ -139,21 +146,24 @@ async def _move(
     table = "relay" if relays else "letter_applied"
     aside = await tx.execute(
         'INSERT INTO letter_to_return (origin, epoch, seq, id, "to", head, kid, sig, body)'
-        f' SELECT origin, epoch, seq, id, "to", head, kid, sig, body FROM {table} WHERE origin = $1 AND epoch = $2 AND seq > $3'
-        " ON CONFLICT DO NOTHING",
-        before.origin, before.epoch, ground,
+        f' SELECT origin, epoch, seq, id, "to", head, kid, sig, body FROM {table}'
+        " WHERE origin = $1 AND (epoch, seq) > ($2, $3) AND epoch < $4"
+        " ON CONFLICT (origin, epoch, seq, id) DO UPDATE SET met_at = NULL, settled_at = NULL, acknowledged_at = NULL",
+        before.origin, letter.previous, ground, letter.epoch,
     )  # fmt: skip
     if relays:
-        await tx.execute("DELETE FROM relay WHERE origin = $1 AND epoch = $2 AND seq > $3", before.origin, before.epoch, ground)
+        await tx.execute(
+            "DELETE FROM relay WHERE origin = $1 AND (epoch, seq) > ($2, $3) AND epoch < $4", before.origin, letter.previous, ground, letter.epoch
+        )
     await tx.execute(
-        "UPDATE letter_cursor SET seq = $2, streams = $3, view = view + 1, closed_at = $4, stopped = NULL, moved_at = now()"
-        " WHERE origin = $1",
-        before.origin, ground, msgspec.to_builtins(epochs.streams_at(held, ground)), letter.ends.seq,
+        "UPDATE letter_cursor SET epoch = $5, seq = $2, streams = $3, view = view + 1, closed_at = $4, closed_by = $6, stopped = NULL,"
+        " moved_at = now() WHERE origin = $1",
+        before.origin, ground, msgspec.to_builtins(epochs.streams_at(held, ground)), letter.ends.seq, letter.previous, letter.epoch,
     )  # fmt: skip
     if before.stopped:
         STOPPED.labels(before.origin, before.stopped).set(0)
     await ring(tx, LETTERS_BELL)
-    log("federation.went_back", origin=before.origin, epoch=before.epoch, seq=ground, count=int(aside.split()[-1]))
+    log("federation.went_back", origin=before.origin, epoch=letter.previous, seq=ground, count=int(aside.split()[-1]))
     return True
 
 
@@ -164,73 +174,13 @@ async def pass_epoch(node: Node, origin: str) -> bool:
         if row is None or row["closed_at"] is None or row["seq"] < row["closed_at"]:
             return False
         letter = await closing(tx, origin, row["epoch"])
-        if letter is None:
-            return False
+        if letter is None or not _turned(row, letter):
+            return False  # a newer letter has come meanwhile: first back to its ground
         await tx.execute(
-            "UPDATE letter_cursor SET epoch = $2, seq = 0, streams = '{}', closed_at = NULL, view = view + 1, moved_at = now()"
+            "UPDATE letter_cursor SET epoch = $2, seq = 0, streams = '{}', closed_at = NULL, closed_by = NULL, view = view + 1, moved_at = now()"
             " WHERE origin = $1",
             origin, letter.epoch,
         )  # fmt: skip
         await ring(tx, LETTERS_BELL)
     log("federation.epoch_begun", origin=origin, epoch=letter.epoch)
     return True
-
-
-# ---- sending back ------------------------------------------------------------------------------------------------
-
-_AT_ONCE = 100
-_BYTES = 700_000
-
-
-async def send_back(node: Node) -> int:
-    """Give restored origins the letters that their logs lost, until they say that they have them (退信); how many were taken."""
-    memory = office(node)
-    found = await memory.look(node)
-    if found is None:
-        return 0
-    async with node.db.reading() as tx:
-        rows = await tx.fetch("SELECT DISTINCT origin FROM letter_to_return WHERE acknowledged_at IS NULL")
-    total = 0
-    for row in rows:
-        peer = found.node(row["origin"])
-        while peer is not None:
-            taken = await _send_back(node, found, peer)
-            total += taken
-            if not taken:
-                break
-    return total
-
-
-async def _send_back(node: Node, found: Directory, peer: ListedNode) -> int:
-    async with node.db.reading() as tx:
-        rows = await tx.fetch(
-            "SELECT id, head, kid, sig, body FROM letter_to_return WHERE origin = $1 AND acknowledged_at IS NULL"
-            " ORDER BY epoch, seq LIMIT $2",
-            peer.id, _AT_ONCE,
-        )  # fmt: skip
-    letters: list[Any] = []
-    size = 0
-    for row in rows:
-        written = wire.write_letter(row["head"], row["kid"], row["sig"], row["body"])
-        if letters and size + len(written) > _BYTES:
-            break
-        letters.append(parse_json(written))
-        size += len(written)
-    if not letters:
-        return 0
-    try:
-        answer = await exchange(
-            node, found, peer, "POST", "/federation/returned", body=jcs({"v": 1, "letters": letters}), budget_ms=10_000, seconds=12
-        )
-    except NoAnswer as error:
-        log("federation.not_returned", peer=peer.id, code=error.code)
-        return 0
-    taken = answer.body.get("acknowledged")
-    if answer.status != 200 or not isinstance(taken, list):
-        return 0
-    async with node.db.transaction() as tx:
-        await tx.execute(
-            "UPDATE letter_to_return SET acknowledged_at = now(), sent_at = now() WHERE origin = $1 AND id::text = ANY($2::text[])",
-            peer.id, [one for one in taken if isinstance(one, str)],
-        )  # fmt: skip
-    return len(taken)

@@ -133,7 +133,7 @@ async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[st
     for origin, cursor in held.items():
         looked = _through(through, origin)
         mail = letters.get(origin, [])
-        if origin in turned or (cursor.closed_at is not None and (origin, cursor.epoch) not in closed):
+        if origin in turned or (cursor.closed_at is not None and not _names(closed, cursor)):
             continue  # fetched under the old view; or from a server that does not know yet that this epoch is closed [M]
         if not mail and (looked is None or looked <= (cursor.epoch, cursor.seq)):
             continue
@@ -152,20 +152,37 @@ async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[st
 
 async def _epochs(
     node: Node, server: str, body: dict[str, Any], held: dict[str, Cursor]
-) -> tuple[set[tuple[str, int]], set[str]]:
-    """The epoch letters beside the letters: (origin, epoch) that this server names as closed, and origins that turned just now."""
-    closed: set[tuple[str, int]] = set()
+) -> tuple[set[tuple[str, int, int]], set[str]]:
+    """The epoch letters beside the letters: (origin, epoch, the new one) that this server names, and origins that turned just now."""
+    closed: set[tuple[str, int, int]] = set()
     turned: set[str] = set()
     for one in body.get("epochs") or []:
         told = await keep_epoch_letter(node, one)
         if told is not None:
-            closed.add((told.letter.origin, told.letter.previous))
+            closed.add((told.letter.origin, told.letter.previous, told.letter.epoch))
     for origin, cursor in held.items():
-        if (origin, cursor.epoch) not in closed:
+        named = max((epoch for whose, _, epoch in closed if whose == origin), default=0)
+        if origin == server and await _knows_newer(node, origin, named):
+            await report_diverged(node, origin)  # it does not know what it signed itself
+            turned.add(origin)
+        if named <= cursor.epoch:
             continue
         if await go_back(node, origin, server) | await pass_epoch(node, origin):
             turned.add(origin)
     return closed, turned
+
+
+def _names(closed: set[tuple[str, int, int]], cursor: Cursor) -> bool:
+    """Whether this server goes by the very letter that the cursor goes by; another one's log of that epoch may be another (ENDONLY)."""
+    if cursor.closed_by is None:  # closed before the column was
+        return any((origin, epoch) == (cursor.origin, cursor.epoch) for origin, epoch, _ in closed)
+    return (cursor.origin, cursor.epoch, cursor.closed_by) in closed
+
+
+async def _knows_newer(node: Node, origin: str, named: int) -> bool:
+    """Whether an epoch letter of the origin is held here that the origin, which names all of its own, does not know (NOPROOF)."""
+    async with node.db.reading() as tx:
+        return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM epoch_letter WHERE origin = $1 AND epoch > $2)", origin, named))
 
 
 async def _gap(node: Node, server: str, origin: str) -> None:

@@ -17,7 +17,7 @@ from tongban.federation.actions.measure import LETTERS, STOPPED
 from tongban.federation.actions.office import BEHIND_BELL, LETTERS_BELL, handlers_of, office, public_key
 from tongban.federation.actions.stamp import keep_statement
 from tongban.federation.model import Directory
-from tongban.federation.queries.mail import cursor_from, statements
+from tongban.federation.queries.mail import cursor_from, epoch_letters, statements
 from tongban.federation.rules import chain, wire
 from tongban.federation.rules import directory as directory_rules
 from tongban.federation.rules.wire import Sealed, SignedStatement, Statement
@@ -272,6 +272,12 @@ async def _effects(tx: Tx, node: Node, origin: str, letters: list[Sealed]) -> di
 
 async def _met_again(tx: Tx, letters: list[Sealed]) -> None:
     """A letter stamped again in a later life of its origin's log stands at its new place; its effect stays one."""
+    if not letters:
+        return
+    await tx.execute(
+        "UPDATE letter_to_return SET met_at = now() WHERE origin = $1 AND id = ANY($2::uuid[]) AND met_at IS NULL",
+        letters[0].head.origin, [one.head.id for one in letters],
+    )  # fmt: skip
     await tx.executemany(
         "UPDATE letter_applied SET epoch = $3, seq = $4, head = $5, kid = $6, sig = $7, body = coalesce(body, $8)"
         " WHERE id = $1 AND origin = $2 AND (epoch, seq) <> ($3, $4)",
@@ -343,7 +349,8 @@ async def receive_statement(node: Node, signed: SignedStatement) -> chain.Findin
         me = found.node(node.id)
         streams = tuple(cursor.streams) if me is not None and me.relay else (node.id, "*")
         finding = chain.judge_statement(said, cursor, streams)
-        if any(chain.is_rolled_back(said, one) or chain.is_rolled_back(one, said) for one in held):
+        opened = {one.epoch: one.at for one in await epoch_letters(tx, said.origin)} if said.epoch < cursor.epoch else {}
+        if chain.has_forgotten(said, opened) or any(chain.is_rolled_back(said, one) or chain.is_rolled_back(one, said) for one in held):
             finding = chain.Finding("rolled_back")
         await keep_statement(tx, said.origin, said.epoch, said.seq, said.at, signed.whole)
         if finding.kind in ("fork", "rolled_back"):

@@ -32,7 +32,7 @@ async def report_diverged(node: Node, origin: str) -> bool:
         await raise_alarm(
             tx, "origin_rolled_back", origin, str(evidence["epoch"]), "对方的信件记录退回了，已停收并报告对方；它恢复完会自动续收", b""
         )
-    if not evidence["letters"] and not evidence["head_statements"]:
+    if not any(evidence[kind] for kind in ("letters", "head_statements", "epochs")):
         return False
     told = {"v": 1, "origin": origin, "epoch": evidence.pop("epoch"), "evidence": evidence}
     for name in dict.fromkeys((origin, found.hub)):
@@ -66,10 +66,12 @@ async def _evidence(tx: Tx, origin: str) -> dict[str, Any]:
         origin, _EVIDENCE,
     )  # fmt: skip
     said = await tx.fetch("SELECT epoch, signed FROM head_statement WHERE origin = $1 ORDER BY at DESC LIMIT 2", origin)
+    opened = await tx.fetch("SELECT epoch, signed FROM epoch_letter WHERE origin = $1 ORDER BY epoch DESC, previous LIMIT 1", origin)
     return {
-        "epoch": max([row["epoch"] for row in (*letters, *said)], default=0),
+        "epoch": max([row["epoch"] for row in (*letters, *said, *opened)], default=0),
         "letters": [parse_json(wire.write_letter(row["head"], row["kid"], row["sig"], None)) for row in letters],
         "head_statements": [parse_json(row["signed"]) for row in said],
+        "epochs": [parse_json(row["signed"]) for row in opened],
     }
 
 
@@ -132,7 +134,23 @@ async def _proved(tx: Tx, node: Node, evidence: dict[str, Any]) -> bool:
     for one in said[:2] if isinstance(said, list) else []:
         if await _statement_proves(tx, node, one, (head["epoch"], head["seq"])):
             return True
+    opened = evidence.get("epochs")
+    for one in opened[:1] if isinstance(opened, list) else []:
+        if await _opening_proves(node, one, head["epoch"]):
+            return True
     return False
+
+
+async def _opening_proves(node: Node, value: object, epoch: int) -> bool:
+    """An epoch letter of ours above the epoch that we write in: we opened that one and do not know it any more."""
+    found = await office(node).need(node)
+    try:
+        told = epochs.parse_epoch_letter(value)
+    except wire.Malformed:
+        return False
+    key = public_key(found, told.kid)
+    ours = told.letter.origin == node.id and told.kid.startswith(f"{node.id}/")
+    return ours and key is not None and told.letter.epoch > epoch and wire.verify(key, told.canonical, told.signature)
 
 
 async def _letter_proves(tx: Tx, node: Node, value: object, epoch: int) -> bool:
@@ -175,6 +193,8 @@ async def take_returned(node: Node, reporter: str, body: dict[str, Any]) -> dict
         raise Problem("malformed")
     try:
         async with node.db.transaction() as tx:
+            if not await _meant_for_this_life(tx, node, body.get("epoch")):
+                return {"v": 1, "acknowledged": []}
             taken, _ = await come_home.keep_home(tx, node, found, letters, reporter)
             if taken:
                 await ring(tx, RECOVERY_BELL)
@@ -184,3 +204,11 @@ async def take_returned(node: Node, reporter: str, body: dict[str, Any]) -> dict
         node.bell.ring(RECOVERY_BELL)
         log("federation.letters_returned", peer=reporter, count=len(taken))
     return {"v": 1, "acknowledged": taken}
+
+
+async def _meant_for_this_life(tx: Tx, node: Node, heard: object) -> bool:
+    """Whether whoever sends letters back has heard of the epoch that we write in; a neighbour that does not say so is believed."""
+    if not isinstance(heard, int):
+        return True
+    opened = await tx.fetchval("SELECT max(h.epoch) FROM outbox_head h JOIN epoch_letter e ON e.origin = $1 AND e.epoch = h.epoch", node.id)
+    return heard == (opened or 0)

@@ -254,7 +254,7 @@ async def _load(tx: Tx, node: Node, snapshot: Snapshot, letters: list[wire.Seale
             await raise_alarm(tx, "snapshot_fact", head.origin, head.id, "快照里有一件事这里办不了，请核对", one.head_bytes)
     streams = {to: place for to, place in snapshot.streams.items() if to == "*" or (over and to == node.id)}
     await tx.execute(
-        "UPDATE letter_cursor SET epoch = $2, seq = $3, streams = $4, view = view + 1, closed_at = NULL, stopped = NULL,"
+        "UPDATE letter_cursor SET epoch = $2, seq = $3, streams = $4, view = view + 1, closed_at = NULL, closed_by = NULL, stopped = NULL,"
         " moved_at = now() WHERE origin = $1",
         snapshot.origin, snapshot.epoch, snapshot.seq, msgspec.to_builtins(streams),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 
 from tongban.federation.model import Mail, Outbox, Parked
 from tongban.federation.rules.chain import Cursor
+from tongban.federation.rules.epochs import EpochLetter, parse_epoch_letter
 from tongban.federation.rules.wire import Place, Statement, parse_statement
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import parse_json
@@ -18,12 +19,18 @@ def cursor_from(row: Any) -> Cursor:
     """A row of letter_cursor."""
     return Cursor(
         row["origin"], row["epoch"], row["seq"], msgspec.convert(row["streams"], dict[str, Place]), row["view"],
-        row["closed_at"], row["stopped"],
+        row["closed_at"], row["stopped"], row["closed_by"],
     )  # fmt: skip
 
 
 async def cursors(tx: Tx) -> list[Cursor]:
     return [cursor_from(row) for row in await tx.fetch("SELECT * FROM letter_cursor ORDER BY origin")]
+
+
+async def epoch_letters(tx: Tx, origin: str) -> list[EpochLetter]:
+    """What an origin has said of its epochs, as far as it is held here (新纪元声明)."""
+    rows = await tx.fetch("SELECT signed FROM epoch_letter WHERE origin = $1", origin)
+    return [parse_epoch_letter(parse_json(row["signed"])).letter for row in rows]
 
 
 async def statements(tx: Tx, origin: str) -> list[Statement]:

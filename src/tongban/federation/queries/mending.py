@@ -89,7 +89,7 @@ def _come_home(row: Any) -> ComeHome:
 
 async def to_return(tx: Tx) -> dict[str, int]:
     """How many letters wait to be given back, by origin (待退回)."""
-    rows = await tx.fetch("SELECT origin, count(*) FROM letter_to_return WHERE acknowledged_at IS NULL GROUP BY origin ORDER BY origin")
+    rows = await tx.fetch("SELECT origin, count(*) FROM letter_to_return WHERE met_at IS NULL AND settled_at IS NULL GROUP BY origin ORDER BY origin")
     return {row["origin"]: row["count"] for row in rows}
 
 

@@ -8,7 +8,8 @@ import msgspec
 
 from tongban.federation.actions.office import RECOVERS
 from tongban.federation.model import ListedNode
-from tongban.federation.rules.epochs import parse_epoch_letter
+from tongban.federation.queries.mail import epoch_letters
+from tongban.federation.rules.epochs import line, parse_epoch_letter
 from tongban.federation.rules.wire import write_letter
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import parse_json
@@ -84,12 +85,27 @@ async def serve_letters(
 async def _epochs(tx: Tx, node_id: str, reader: ListedNode, origins: list[str]) -> list[bytes]:
     """The epoch letters this server names: of another origin only those whose history it has gone back to itself [M]."""
     rows = await tx.fetch(
-        "SELECT e.signed FROM epoch_letter e LEFT JOIN letter_cursor c ON c.origin = e.origin WHERE e.origin = ANY($1::text[])"
-        " AND (e.origin IN ($2, $3) OR e.previous < c.epoch OR (e.previous = c.epoch AND c.closed_at IS NOT NULL))"
-        " ORDER BY e.origin, e.epoch",
-        origins, node_id, reader.id,
-    )  # fmt: skip
-    return [row["signed"] for row in rows]
+        "SELECT e.origin, e.epoch, e.signed, c.epoch AS at, c.closed_at, c.closed_by FROM epoch_letter e"
+        " LEFT JOIN letter_cursor c ON c.origin = e.origin WHERE e.origin = ANY($1::text[]) ORDER BY e.origin, e.epoch",
+        origins,
+    )
+    found: list[bytes] = []
+    for origin in dict.fromkeys(row["origin"] for row in rows):
+        mine = [row for row in rows if row["origin"] == origin]
+        if origin not in (node_id, reader.id):
+            mine = _gone_by(mine)
+        found += [row["signed"] for row in mine]
+    return found
+
+
+def _gone_by(rows: list[Any]) -> list[Any]:
+    """Of an origin's epoch letters those that this node's own history of it follows: the line below its cursor, and how that is closed."""
+    at, closed_at, closed_by = rows[0]["at"], rows[0]["closed_at"], rows[0]["closed_by"]
+    letters = [parse_epoch_letter(parse_json(row["signed"])).letter for row in rows]
+    known = {one.epoch for one in line(letters, at or 0).values()} | ({closed_by} if closed_by is not None else set())
+    if closed_at is not None and closed_by is None:  # closed before the column was
+        known |= {one.epoch for one in letters if one.previous == at}
+    return [row for row in rows if row["epoch"] in known]
 
 
 async def _stream(tx: Tx, node_id: str, reader: ListedNode, at: Position, limit: int, relays: bool) -> _Stream | None:
@@ -104,7 +120,7 @@ async def _stream(tx: Tx, node_id: str, reader: ListedNode, at: Position, limit:
     if end is None:
         return None
     if at.epoch < end["epoch"]:
-        end = await _closed(tx, at)
+        end = await _closed(tx, at, end["epoch"])
         if end is None or at.seq > end["seq"]:
             return None
     elif (at.epoch, at.seq) > (end["epoch"], end["seq"]):
@@ -120,12 +136,10 @@ async def _stream(tx: Tx, node_id: str, reader: ListedNode, at: Position, limit:
     return _Stream(at.origin, Through(end["epoch"], end["seq"]), list(rows), len(rows) == limit)
 
 
-async def _closed(tx: Tx, at: Position) -> Any:
-    """Where an earlier epoch ended, as its origin declared it, or None when nobody has said that it ended."""
-    signed = await tx.fetchval("SELECT signed FROM epoch_letter WHERE origin = $1 AND previous = $2 ORDER BY epoch DESC LIMIT 1", at.origin, at.epoch)
-    if signed is None:
-        return None
-    return {"epoch": at.epoch, "seq": parse_epoch_letter(parse_json(signed)).letter.ends.seq}
+async def _closed(tx: Tx, at: Position, epoch: int) -> Any:
+    """Where an earlier epoch ended in the line below `epoch`, as its origin declared it, or None when it is not in that line."""
+    letter = line(await epoch_letters(tx, at.origin), epoch).get(at.epoch)
+    return None if letter is None else {"epoch": at.epoch, "seq": letter.ends.seq}
 
 
 async def _home(tx: Tx, at: Position, limit: int) -> _Stream:

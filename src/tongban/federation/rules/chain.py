@@ -14,6 +14,7 @@ from tongban.federation.rules.wire import Head, Place, Sealed, Statement
 
 Link = Literal["next", "gap", "fork"]
 AHEAD_MS = 30_000
+FORGOTTEN_MS = 60_000
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class Cursor(msgspec.Struct, frozen=True):
     view: int
     closed_at: int | None = None
     stopped: str | None = None
+    closed_by: int | None = None
 
 
 def link(head: Head, held: Place | None) -> Link:
@@ -99,8 +101,13 @@ def _earlier(statement: Statement, cursor: Cursor, own_streams: tuple[str, ...])
 
 
 def is_rolled_back(newer: Statement, older: Statement) -> bool:
-    """Whether an origin's later statement claims fewer letters than its earlier one: it has been put back."""
-    return newer.epoch == older.epoch and newer.at > older.at and newer.seq < older.seq
+    """Whether an origin's later statement claims an earlier epoch or fewer letters than its earlier one: it has been put back."""
+    return newer.at > older.at and (newer.epoch, newer.seq) < (older.epoch, older.seq)
+
+
+def has_forgotten(statement: Statement, opened: Mapping[int, int]) -> bool:
+    """Whether an origin speaks of an earlier epoch after it had opened a later one: `opened` has the time of each (Unix ms)."""
+    return any(epoch > statement.epoch and statement.at > at + FORGOTTEN_MS for epoch, at in opened.items())
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -65,6 +65,39 @@ def next_epoch(own: int, listed: int, seen: int, now_ms: int) -> int:
     return max(own + 1, listed + 1, seen + 1, now_ms // 1000)
 
 
+def _own(letters: Iterable[EpochLetter]) -> dict[int, EpochLetter]:
+    """Of each new epoch the letter about the log it was opened on: the lowest; those above it end what that log has forgotten."""
+    found: dict[int, EpochLetter] = {}
+    for one in letters:
+        if one.epoch not in found or one.previous < found[one.epoch].previous:
+            found[one.epoch] = one
+    return found
+
+
+def line(letters: Iterable[EpochLetter], epoch: int) -> dict[int, EpochLetter]:
+    """The epochs below `epoch` in the log that it was opened on, each with the letter that ends it (纪元线)."""
+    own, found = _own(letters), dict[int, EpochLetter]()
+    while (letter := own.get(epoch)) is not None:
+        found[letter.previous], epoch = letter, letter.previous
+    return found
+
+
+def closing(letters: Iterable[EpochLetter], epoch: int) -> EpochLetter | None:
+    """The letter by which a reader in `epoch` goes on, None where there is none yet (docs/model/again.pml).
+
+    It ends `epoch`; or, when the newest life of the origin never knew `epoch`, the highest epoch below that it does know
+    (NOFORGOTTEN): the reader goes back there, since what the origin's log has is the history.
+    """
+    own = _own(letters)
+    newest = max(own, default=0)
+    if newest <= epoch:
+        return None
+    letter: EpochLetter | None = own[newest]
+    while letter is not None and letter.previous > epoch:
+        letter = own.get(letter.previous)
+    return letter
+
+
 class Held(msgspec.Struct, frozen=True):
     """One letter held of an origin: its stream and its place."""
 

@@ -5,33 +5,32 @@ Each letter writes one fact at its sender and has one effect at its reader: in t
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from tongban import federation
-from tongban.federation.actions import come_home, go_back, officers, recover, report
-from tongban.federation.actions.office import office
+from tongban.federation.actions import come_home, go_back, officers, recover, report, send_back
 from tongban.federation.actions.pull import pull_once
 from tongban.federation.actions.receive import Batch, receive
-from tongban.federation.actions.stamp import stamp, state_head
-from tongban.federation.queries.mail import cursors, outbox
-from tongban.federation.queries.mending import recoveries, to_return, to_settle
-from tongban.federation.rules import epochs
+from tongban.federation.actions.stamp import stamp
+from tongban.federation.queries.mail import cursors
+from tongban.federation.queries.mending import recoveries, to_settle
+from tongban.federation.rules import chain, epochs, wire
 from tongban.federation.tests.backup import back_up, put_back
+from tongban.federation.tests.lives import (
+    A,
+    B,
+    agree,
+    effect,
+    effects,
+    facts,
+    federation_letters,
+    reinstate,
+    settle,
+    the_outbox,
+    turn,
+    write,
+)
 from tongban.federation.tests.make import nation, officer
-
-A, B = "500000", "510000"
-
-
-async def effect(tx, node, letter):
-    await tx.execute("INSERT INTO effect (n, by) VALUES ($1, $2)", letter.body["n"], letter.origin)
-
-
-async def reinstate(tx, node, letter):
-    if letter.body["n"] >= 900:
-        raise federation.Contradicts("demo.decided_otherwise")
-    await tx.execute("INSERT INTO fact (n) VALUES ($1) ON CONFLICT DO NOTHING", letter.body["n"])
 
 
 @pytest.fixture(scope="module")
@@ -52,97 +51,6 @@ async def clean(nodes):
         async with node.db.transaction() as tx:
             await tx.execute("DELETE FROM fact")
             await tx.execute("DELETE FROM effect")
-
-
-def federation_letters():
-    from tongban.federation import letters
-
-    return letters.LETTERS
-
-
-async def write(node, *numbers, to=B, about=None):
-    for n in numbers:
-        async with node.db.transaction() as tx:
-            await tx.execute("INSERT INTO fact (n) VALUES ($1)", n)
-            await federation.send(tx, node, to=to, kind="demo.note", about=about or f"demo:{n % 3}", body={"n": n})
-
-
-async def turn(nodes, *, without=()):
-    """What the clocks do, once: stamp, say, fetch, mend."""
-    up = [node for name, node in nodes.items() if name not in without]
-    for node in up:
-        await stamp(node)
-        await state_head(node)
-    hub = nodes["cn"]
-    for node in up:
-        if node is not hub and "cn" not in without:
-            await quietly(pull_once(hub, node.id, [node.id], wait=0))
-    for node in up:
-        if node is not hub:
-            await quietly(pull_once(node, "cn", wait=0))
-    for node in up:
-        await report.report_again(node)
-        await go_back.send_back(node)
-        await recover.recover(node)
-
-
-async def quietly(work):
-    from tongban.federation.actions.way import NoAnswer
-
-    with contextlib.suppress(NoAnswer):
-        await work
-
-
-async def settle(nodes, turns=10):
-    """Turns until nobody has anything left to do."""
-    for _ in range(turns):
-        for node in nodes.values():
-            office(node).rolled_back.clear()
-        await turn(nodes)
-        if all([await calm(nodes, node) for node in nodes.values()]):
-            return
-
-
-async def calm(nodes, node):
-    if await federation.recovering(node):
-        return False
-    async with node.db.reading() as tx:
-        mine = await outbox(tx)
-        waits = await tx.fetchval("SELECT count(*) FROM letter_returned WHERE state = 'kept'") or await to_return(tx)
-        read = {one.origin: (one.epoch, one.seq) for one in await cursors(tx) if not one.stopped}
-    for name, other in nodes.items():
-        async with other.db.reading() as tx:
-            end = await outbox(tx)
-        if other is not node and read.get(name) != (end.epoch, end.seq):
-            return False
-    return not waits and not mine.unstamped
-
-
-async def facts(node):
-    async with node.db.reading() as tx:
-        return sorted(row["n"] for row in await tx.fetch("SELECT n FROM fact"))
-
-
-async def effects(node):
-    async with node.db.reading() as tx:
-        return sorted(row["n"] for row in await tx.fetch("SELECT n FROM effect"))
-
-
-async def agree(nodes, *wanted):
-    """Both sides hold the same facts, each once, and everybody has read everybody to the end."""
-    assert await facts(nodes[A]) == sorted(wanted)
-    assert await effects(nodes[B]) == sorted(wanted)
-    for node in nodes.values():
-        async with node.db.reading() as tx:
-            for cursor in await cursors(tx):
-                if cursor.origin not in nodes:
-                    continue
-                async with nodes[cursor.origin].db.reading() as other:
-                    end = await outbox(other)
-                assert cursor.stopped is None
-                assert (cursor.epoch, cursor.seq) == (end.epoch, end.seq), f"{node.id} reads {cursor.origin}"
-            assert await to_return(tx) == {}
-            assert await tx.fetchval("SELECT count(*) FROM letter_parked") == 0
 
 
 async def test_a_sender_put_back_under_traffic_agrees_with_everyone_again_with_counts(nodes):
@@ -173,11 +81,6 @@ async def test_a_sender_put_back_under_traffic_agrees_with_everyone_again_with_c
     assert done.answered["cn"] == 8
     assert done.states["reinstated"] == 8
     assert leaf == 1
-
-
-async def the_outbox(node):
-    async with node.db.reading() as tx:
-        return await outbox(tx)
 
 
 async def test_a_restore_nobody_noticed_is_found_by_the_readers_and_mends_itself(nodes):
@@ -220,7 +123,7 @@ async def test_a_batch_in_hand_dies_when_its_reader_goes_back(nodes):
     await turn(nodes, without=(B,))
     async with nodes[B].db.transaction() as tx:  # as going back does it, and B has nothing newer than the batch in hand
         told = epochs.EpochLetter(v=1, origin=A, epoch=before.epoch + 1, previous=before.epoch, ends=epochs.Ends(before.seq, before.streams), at=1)
-        assert await go_back._move(tx, before, told, await go_back._held(tx, before, relays=False), before.seq, relays=False)
+        assert await go_back._move(tx, before, told, await go_back._held(tx, before, before.epoch, relays=False), before.seq, relays=False)
     batch = Batch(A, before.view, [], (before.epoch, before.seq + 1), "cn")
     assert (await receive(nodes[B], batch)).ended == "old_view", "old history taken again"
     async with nodes[B].db.transaction() as tx:
@@ -246,6 +149,121 @@ async def test_restored_twice_the_second_time_to_before_the_first(nodes):
     await write(nodes[A], 5)
     await settle(nodes)
     await agree(nodes, *range(6))
+
+
+async def test_restored_twice_the_second_time_to_what_the_first_had_lost(nodes):
+    """docs/model/again.pml, NOFORGOTTEN: 2 and 3 stand in the old epoch, which every reader has left where the first restore ended it."""
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    await back_up(nodes[A], "early")
+    await write(nodes[A], 2, 3)
+    await stamp(nodes[A])  # and nobody has fetched them
+    await back_up(nodes[A], "late")
+    await put_back(nodes[A], "early")
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    await write(nodes[A], 4)
+    await settle(nodes)
+    await agree(nodes, 0, 1, 4)
+    await put_back(nodes[A], "late")
+    await federation.restored(nodes[A])
+    await settle(nodes)
+    await write(nodes[A], 5)
+    await settle(nodes)
+    await agree(nodes, *range(6))
+    async with nodes[B].db.reading() as tx:
+        again = await tx.fetch("SELECT epoch, count(*) AS letters FROM letter_to_return WHERE origin = $1 AND settled_at IS NOT NULL GROUP BY epoch", A)
+    assert again, "what was set aside was never met again"
+
+
+async def test_a_forgotten_life_that_said_it_has_a_letter_is_not_the_last_word(nodes, monkeypatch):
+    """ONCE: 2 and 3 came home to a life that a second restore, unnoticed, forgets before anybody has read them there."""
+    monkeypatch.setattr(send_back, "AGAIN_SECONDS", 0)
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    await back_up(nodes[A], "early")
+    await write(nodes[A], 2, 3)
+    await settle(nodes)
+    await put_back(nodes[A], "early")
+    await federation.restored(nodes[A])
+    with monkeypatch.context() as alone:
+        alone.setattr(recover, "_asked", lambda *_: [])
+        alone.setattr(recover, "_enough", lambda *_: True)
+        await recover.recover(nodes[A])
+    assert await facts(nodes[A]) == [0, 1]
+    await back_up(nodes[A], "opened")
+    for name in ("cn", B):
+        await pull(nodes[name], A)
+        assert await send_back.send_back(nodes[name]) == 2
+    await recover.recover(nodes[A])
+    assert await facts(nodes[A]) == [0, 1, 2, 3], "they never came home to the life that is forgotten next"
+    await put_back(nodes[A], "opened")
+    assert await facts(nodes[A]) == [0, 1]
+    await settle(nodes)
+    await write(nodes[A], 4)
+    await settle(nodes)
+    await agree(nodes, *range(5))
+
+
+async def test_an_epoch_that_its_origin_forgot_unnoticed_is_told_with_its_own_letter(nodes):
+    """NOPROOF: nobody holds a letter or a statement of the new epoch, only that it was opened."""
+    await write(nodes[A], 0, 1)
+    await settle(nodes)
+    await back_up(nodes[A], "early")
+    await write(nodes[A], 2)
+    await settle(nodes)
+    await put_back(nodes[A], "early")
+    await federation.restored(nodes[A])
+    await recover.recover(nodes[A])
+    for name in ("cn", B):
+        await pull(nodes[name], A)
+    async with nodes["cn"].db.transaction() as tx:
+        (cursor,) = [one for one in await cursors(tx) if one.origin == A]
+        assert cursor.epoch == (await the_outbox(nodes[A])).epoch, "not in the new epoch yet"
+    for name in ("cn", B):
+        async with nodes[name].db.transaction() as tx:
+            await tx.execute("DELETE FROM head_statement WHERE origin = $1", A)
+    await put_back(nodes[A], "early")
+    await write(nodes[A], 5)
+    await settle(nodes)
+    async with nodes[A].db.reading() as tx:
+        assert (await recoveries(tx))[0].why == "diverged"
+    await agree(nodes, 0, 1, 2, 5)
+
+
+async def pull(node, origin):
+    for _ in range(4):
+        await pull_once(node, origin, [origin], wait=0)
+
+
+def test_a_statement_of_an_epoch_that_was_left_long_ago_shows_a_restore():
+    said = wire.Statement(v=1, origin=A, epoch=3, seq=9, at=200_000, streams={})
+    assert chain.has_forgotten(said, {7: 100_000})
+    assert not chain.has_forgotten(said, {7: 190_000}), "signed about when the epoch was opened"
+    assert not chain.has_forgotten(said, {3: 100_000})
+    later = wire.Statement(v=1, origin=A, epoch=2, seq=99, at=300_000, streams={})
+    assert chain.is_rolled_back(later, said), "an earlier epoch, said later"
+    assert not chain.is_rolled_back(said, later)
+
+
+def letter(epoch, previous, end):
+    return epochs.EpochLetter(v=1, origin=A, epoch=epoch, previous=previous, ends=epochs.Ends(end, {}), at=1)
+
+
+def test_a_reader_goes_by_the_line_of_the_newest_life():
+    first, second, lost = letter(5, 1, 10), letter(9, 1, 12), letter(9, 5, 0)
+    assert epochs.closing([first], 1) == first
+    assert epochs.closing([first], 5) is None
+    assert epochs.closing([first, second, lost], 1) == second
+    assert epochs.closing([first, second, lost], 5) == second, "back to epoch 1, of which the newest life has more"
+    assert epochs.closing([first, second], 5) == second, "also when the newest life never heard of epoch 5"
+    assert epochs.closing([first, second, lost], 9) is None
+    after = letter(12, 5, 3)
+    assert epochs.closing([first, after], 1) == first
+    assert epochs.closing([first, after], 5) == after
+    assert epochs.closing([after], 1) is None, "a link of the line is missing: wait for it"
+    assert epochs.line([first, second, lost], 9) == {1: second}
+    assert epochs.line([first, after], 12) == {5: after, 1: first}
 
 
 async def test_a_receiver_put_back_takes_everything_again_once(nodes):
