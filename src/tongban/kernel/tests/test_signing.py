@@ -43,7 +43,7 @@ async def test_signatures_next_door_are_this_nodes_and_fall_back_here(busy, monk
         public = _key.public
         sign = _key.sign
 
-    assert Other.public.verify(b"text", await signing.signed(node, Other(), b"text"))
+    assert Other.public.verify(b"text", await signing.signed(node, Other(), b"text")), "a signature of another key"
 
     os.kill(door.process.pid, signal.SIGSTOP)
     owed = [asyncio.create_task(signing.signed(node, signer, text)) for text in texts]
