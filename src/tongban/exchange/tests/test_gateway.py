@@ -13,7 +13,7 @@ from tongban import consent, exchange
 from tongban.exchange import providers
 from tongban.exchange.actions import register, serve
 from tongban.exchange.actions.messages import raise_alarm, watch_breadth
-from tongban.exchange.model import Asked, Given, Record, Refused
+from tongban.exchange.model import Asked, Given, Record, Refused, ShownConsent
 from tongban.exchange.providers.demo import Away, Slow, Wrong
 from tongban.exchange.providers.records import made_up
 from tongban.exchange.queries import alarms, messages
@@ -89,6 +89,21 @@ async def test_two_grants_race_for_what_the_register_bears(node, subject):
     finally:
         async with node.db.transaction() as tx:
             await tx.execute("UPDATE data_resource SET definition = definition - 'per_day' WHERE id = 'mps.population'")
+
+
+async def test_t28_the_owner_itself_asks_for_the_consent(node, subject):
+    """T-28: none shown, one for another field, one that is over: the owner refuses whatever the caller let pass; a sound one is answered."""
+    good = ShownConsent(id=uuid7(), text="x" * 43, fields=("居住登记地址",), until=node.clock.ms() + 60_000)
+    wanted = {"resource": "mps.residence", "fields": ("address",)}
+    shown = {
+        "given without any": None, "given on another field's": msgspec.structs.replace(good, fields=("婚姻状况",)),
+        "given on one that is over": msgspec.structs.replace(good, until=node.clock.ms() - 1),
+    }  # fmt: skip
+    for wrong, one in shown.items():
+        got = await serve(node, CALLER, question(subject, consent=one, **wanted))
+        assert isinstance(got, Refused), wrong
+        assert got.reason == "no_consent"
+    assert isinstance(await serve(node, CALLER, question(subject, consent=good, **wanted)), Given)
 
 
 async def test_an_hour_begins_anew(node, subject):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from tongban.identity.actions.step_up import ways
 from tongban.identity.model import Person
 from tongban.identity.rules import levels, roles, throttle, typed
 from tongban.identity.rules.clients import pairwise_sub
-from tongban.kernel.actor import NOBODY, Actor
+from tongban.kernel.actor import NOBODY, Actor, Assignment
 from tongban.kernel.errors import NotAllowed, StaffNeeded
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
@@ -131,9 +132,12 @@ def test_matrix_of_roles_divisions_and_actions(role: str, division: str) -> None
 
 
 def test_nothing_is_allowed_by_default() -> None:
+    everything = Actor(kind="staff", subject="s1", staff_id="1", assignments=(Assignment("all", frozenset(ALL_ACTIONS), "000000"),))
     for action in ALL_ACTIONS:
+        assert roles.allowed(everything, action, division="510104", now=NOW)
         assert not roles.allowed(NOBODY, action, division="510104", now=NOW)
         assert not roles.allowed(Actor(kind="staff", subject="s1", staff_id="1"), action, division="510104", now=NOW)
+        assert not roles.allowed(msgspec.structs.replace(everything, staff_id=""), action, division="510104", now=NOW), "staff without a number"
         assert not roles.allowed(Actor(kind="citizen", subject="n1", acr=4), action, division="510104", now=NOW)
         assert not roles.allowed(clerk("acceptor", "510100"), action, division="", now=NOW), "an object of nowhere is nobody's"
         assert not roles.allowed(clerk("no_such_role", "510100"), action, division="510104", now=NOW)
