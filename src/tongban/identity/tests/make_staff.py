@@ -43,8 +43,11 @@ async def officer(tx: Any, node: Node, staff_no: str, acr: int = 3) -> Actor:
 
 
 async def code_of(failing: Awaitable[Any]) -> str:
-    with pytest.raises(Failure) as caught:
+    """The code of the failure an act ends with, empty when it does not fail."""
+    try:
         await failing
-    return caught.value.failure_code
+    except Failure as no:
+        return no.failure_code
+    return ""
 
 

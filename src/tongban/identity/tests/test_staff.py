@@ -46,6 +46,7 @@ async def test_t63_nobody_gives_a_role_alone_or_to_themselves(tx: Any, node: Nod
     made = await joining.propose_role(tx, node, one, await wanted(tx, node, "CQ-YB-01", "examiner"))
     assert isinstance(made, Proposal)
     assert await code_of(proposals.approve(tx, node, one, made.id, made.digest)) == "identity.four_eyes", "approved by one"
+    assert await code_of(proposals.refuse(tx, node, one, made.id, "自己的提议（演示）")) == "identity.four_eyes", "decided by whoever proposed it"
     for_two = await joining.propose_role(tx, node, one, await wanted(tx, node, "CQ-RS-02", "auditor"))
     assert isinstance(for_two, Proposal)
     assert await code_of(proposals.approve(tx, node, two, for_two.id, for_two.digest)) == "identity.four_eyes", "approved for oneself"
