@@ -20,7 +20,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/desk": (), "/desk/prints": ("credentials.print",), "/desk/receive": ("cases.window",), "/staff/apps": ("service_apps.see", "service_apps.register"),
     "/staff/archive": ("evidence.archive_see",), "/staff/log": ("transparency.see",), "/staff/readings": ("identity.audit_see",),
     "/staff/verifiers/reports": ("credentials.verifiers",), "/staff/audit": ("exchange.audit",), "/staff/counter": ("identity.counter_check",), "/staff/credentials": ("credentials.see",),
-    "/staff/licence-types": ("credentials.types",), "/staff/licences/check": ("credentials.check_file",), "/staff/status-lists": ("credentials.types",),
+    "/staff/licence-types": ("credentials.types", "exchange.propose"), "/staff/licences/check": ("credentials.check_file",), "/staff/status-lists": ("credentials.types",),
     "/staff/clients": ("identity.client_see",), "/staff/disputes": ("identity.dispute_decide", "identity.dispute_confirm"), "/staff/emergency": (), "/staff/key": (), "/staff/login-plan": (),
     "/staff/mandates": ("identity.hall_mandate",),
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),

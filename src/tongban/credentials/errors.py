@@ -18,6 +18,16 @@ class TypeRefused(Failure):
         )
 
 
+class OfferRefused(Failure):
+    """A type that cannot be put into the catalogue of resources (登记不了): `why` is the catalogue's word."""
+
+    code = "credentials.offer_refused"
+    status = 422
+
+    def __init__(self, why: str) -> None:
+        super().__init__(sentence=f"这类证照现在登记不了：{why}", todo="到资源目录看看它现在的状态", ask="本单位数据共享管理员")
+
+
 class CardGone(Failure):
     """There is no such card in this wallet (没有这张证)."""
 

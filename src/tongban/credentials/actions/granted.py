@@ -13,6 +13,9 @@ from tongban.credentials.model.sharing import UseAsked
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.types import type_named, type_of
 from tongban.credentials.rules import resources
+from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
+from tongban.kernel.errors import Refusals
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
@@ -53,3 +56,18 @@ async def _kind(node: Node, asked: UseAsked, *, by_holder: bool) -> CredentialTy
     async with node.db.reading() as tx:
         found = await queries.issued_here(tx, node, asked.credential)
     return type_of(node, found.type_code) if found else None
+
+
+async def offer_type(tx: Tx, node: Node, actor: Actor, kind: CredentialType) -> exchange.Listed | Refusals:
+    """Draft the resource of a type this node issues, as its template is now (登记证照资源); a second person publishes it at 资源目录."""
+    return await exchange.draft_resource(tx, node, actor, resources.type_resource(kind, node.id, node.settings.name, demo=node.settings.demo))
+
+
+async def offer_search(tx: Tx, node: Node, actor: Actor) -> exchange.Listed | Refusals:
+    """As `offer_type`, for asking which licences a holder has here (登记证照检索)."""
+    return await exchange.draft_resource(tx, node, actor, resources.search_resource(node.id, node.settings.name, demo=node.settings.demo))
+
+
+async def offered(tx: Tx, node: Node, kind: CredentialType | None) -> exchange.Listed | None:
+    """What the catalogue has of a type of this node, or with None of its search (登记了没有); a draft does not count."""
+    return await exchange.listed(tx, resources.resource_id(node.id, kind) if kind else resources.search_id(node.id))

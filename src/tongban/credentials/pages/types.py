@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
 from tongban import federation, identity, ui
+from tongban.credentials.actions import granted
+from tongban.credentials.errors import OfferRefused
 from tongban.credentials.model import CredentialType
 from tongban.credentials.queries import lists
 from tongban.credentials.queries.types import listed, type_of, types
@@ -21,6 +23,8 @@ from tongban.kernel.errors import NotFound
 from tongban.kernel.node import Node
 
 SEE = "credentials.types"
+OFFER = "exchange.propose"
+SEARCH = "search"
 CODES = {
     "sourced": ("多处来源一致", "ok"), "single_source": ("一处来源，待确认", "warn"), "inferred": ("推断，待确认", "warn"),
     "demo": ("没找到，用演示代码", "mute"),
@@ -59,6 +63,8 @@ class TypesPage(msgspec.Struct, frozen=True):
     rows: tuple[TypeRow, ...]
     counts: tuple[Count, ...]
     only_own: bool
+    may_offer: bool
+    offered: bool
     back: str = "/staff/credentials"
 
 
@@ -81,6 +87,8 @@ class TypePage(msgspec.Struct, frozen=True):
     fields: tuple[FieldRow, ...]
     acts: tuple[tuple[str, str], ...]
     sets: tuple[tuple[str, str], ...]
+    may_offer: bool
+    offered: bool
     back: str = "/staff/licence-types"
 
 
@@ -112,6 +120,12 @@ def _must(actor: Actor) -> None:
         actor.require_may(SEE, division="000000")
 
 
+def _must_see(actor: Actor) -> None:
+    """Types are also for those who offer them to other nodes."""
+    if not identity.scopes(actor, OFFER):
+        _must(actor)
+
+
 def _row(kind: CredentialType) -> TypeRow:
     code, code_kind = CODES[kind.code_status]
     words, field_kind = FIELDS[kind.attributes.verified]
@@ -126,7 +140,7 @@ async def all_types(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]
 ) -> Response[Any]:
     """证照类型: all rows of the list, in its order, and the types beside it; what nobody checked says so."""
-    _must(actor)
+    _must_see(actor)
     only_own = request.query_params.get("show") == "own"
     order = {row.name: at for at, row in enumerate(listed(node))}
     found = sorted(types(node), key=lambda one: (order.get(one.name, len(order)), one.name))
@@ -136,7 +150,7 @@ async def all_types(
         Count("可以当官方内容", str(sum(one.official for one in found))),
     )  # fmt: skip
     rows = tuple(_row(one) for one in found if not only_own or one.template == "own")
-    return ui.page(request, "credentials/types.html", TypesPage("证照类型", rows, counts, only_own))
+    return ui.page(request, "credentials/types.html", TypesPage("证照类型", rows, counts, only_own, bool(identity.scopes(actor, OFFER)), await _offered(node, None)))
 
 
 @get("/staff/licence-types/{code:str}")
@@ -144,7 +158,7 @@ async def one_type(
     request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], code: FromPath[str]
 ) -> Response[Any]:
     """一种证照: its fields, validity, paper, acts and what may be shown."""
-    _must(actor)
+    _must_see(actor)
     kind = type_of(node, code)
     if kind is None:
         raise NotFound("没有这种证照")
@@ -170,7 +184,30 @@ async def one_type(
         for one in kind.fields
     )
     sets = tuple((one.name, "、".join(shown.name for key in one.fields if (shown := kind.field(key)))) for one in kind.disclosures)
-    return ui.page(request, "credentials/type.html", TypePage(kind.name, _row(kind), kind, facts, fields, acts, sets))
+    page = TypePage(kind.name, _row(kind), kind, facts, fields, acts, sets, bool(identity.scopes(actor, OFFER)), await _offered(node, kind))
+    return ui.page(request, "credentials/type.html", page)
+
+
+async def _offered(node: Node, kind: CredentialType | None) -> bool:
+    async with node.db.reading() as tx:
+        return await granted.offered(tx, node, kind) is not None
+
+
+@post("/staff/licence-types/{code:str}")
+async def offer(
+    request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor], code: FromPath[str]
+) -> Response[Any]:
+    """登记共享: this type, or with `search` the search for licences, becomes a draft in the catalogue of resources."""
+    actor.require_staff()
+    await ui.form(request)
+    kind = type_of(node, code)
+    if kind is None and code != SEARCH:
+        raise NotFound("没有这种证照")
+    async with node.db.transaction() as tx:
+        made = await (granted.offer_type(tx, node, actor, kind) if kind else granted.offer_search(tx, node, actor))
+    if isinstance(made, tuple):
+        raise OfferRefused(made[0].sentence)
+    return ui.see_other(f"/staff/sharing/resources/{made.resource.id}")
 
 
 @get("/staff/status-lists")
@@ -198,4 +235,4 @@ def _age(seconds: int) -> str:
     return f"{seconds // 3600} 小时前" if seconds < 48 * 3600 else f"{seconds // 86400} 天前"
 
 
-routes = [all_types, one_type, status_lists]
+routes = [all_types, one_type, offer, status_lists]

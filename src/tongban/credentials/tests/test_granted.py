@@ -14,6 +14,7 @@ from tongban.credentials.model import Holder
 from tongban.credentials.model.sharing import LicenceData, LicenceFile, LicenceRefused, Need
 from tongban.credentials.rules import resources
 from tongban.credentials.tests import make
+from tongban.credentials.tests.test_doors import browser, send
 from tongban.exchange import letters as exchange_letters
 from tongban.exchange.model import Record
 from tongban.exchange.providers import REGISTERS
@@ -195,3 +196,25 @@ async def test_a_demo_node_starts_with_the_licences_of_all_and_grants_of_its_own
     async with real.db.reading() as tx:
         assert not [one for one in await exchange.whole(tx) if one.resource.key == "licence"]
         assert not await exchange.grants(tx)
+
+
+async def test_a_steward_offers_a_type_at_the_desk_and_a_colleague_publishes_it(make_node):
+    """R-401: on a node without seeds a type becomes a resource by two persons; who may only see types offers nothing."""
+    node = await make_node("510000", demo=False)
+    code = credentials.type_named(node, "营业执照").code
+    name = f"510000.licence_{code.lower()}"
+    steward, other = (make.staff(who, "exchange.propose", "exchange.approve", division="510000") for who in ("steward", "steward2"))
+    async with browser(node, steward) as client:
+        for path, where in ((f"/staff/licence-types/{code}", name), ("/staff/licence-types", "510000.licences")):
+            answer = await send(client, path, f"/staff/licence-types/{code if where == name else 'search'}", {})
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/staff/sharing/resources/{where}")
+        assert (await client.post("/staff/licence-types/nothing", data={})).status_code in {403, 404}
+    async with node.db.transaction() as tx:
+        assert await exchange.listed(tx, name) is None, "a draft counts for nothing"
+        assert isinstance(await exchange.publish_resource(tx, node, other, name), exchange.Listed)
+        assert (await exchange.definition(tx, name)).key == "licence"
+    async with browser(node, steward) as client:
+        assert "已经登记进" in (await client.get(f"/staff/licence-types/{code}")).text
+    async with browser(node, make.staff("clerk", "credentials.types", division="510000")) as client:
+        assert "给别的地方用" not in (await client.get(f"/staff/licence-types/{code}")).text
+        assert (await send(client, f"/staff/licence-types/{code}", f"/staff/licence-types/{code}", {})).status_code == 403
