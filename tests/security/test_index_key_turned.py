@@ -219,7 +219,7 @@ async def test_a_rotation_that_was_killed_goes_on_where_it_was(town: Node, tmp_p
         "from tongban.kernel.clock import SetClock\nfrom tongban.kernel.node import Node\nfrom tongban.kernel.settings import Settings\n"
         "from tongban.main import reindexing\n"
         "reindexing._BATCH, write, done = 4, reindexing._write, []\n"
-        "async def some(*args):\n    done.append(1)\n    return await write(*args) if len(done) < 8 else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "async def some(*args):\n    done.append(1)\n    return await write(*args) if len(done) < 7 else os.kill(os.getpid(), signal.SIGKILL)\n"
         "reindexing._write = some\n"
         "async def main():\n"
         f"    settings = msgspec.json.decode(Path({str(tmp_path / 'settings.json')!r}).read_bytes(), type=Settings, dec_hook=lambda kind, one: kind(one))\n"
