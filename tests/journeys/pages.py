@@ -173,6 +173,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/sharing/demands": (("SC-GX-01@510000", "/staff/sharing/demands"),),
     "/staff/sharing/demands/new": (("SC-GX-01@510000", "/staff/sharing/demands/new?resource=mps.population"),),
     "/staff/sharing/demands/{demand_id:uuid}": (("SC-GX-01@510000", "{sharing_demand}"),),
+    "/staff/sharing/lists/{resource_id:str}": (("SC-GX-01@510000", "/staff/sharing/lists/samr.company_list"),),
     "/staff/sharing/log": (("CQ-GX-01@500000", "/staff/sharing/log"),),
     "/staff/sharing/resources": (("SC-GX-01@510000", "/staff/sharing/resources"),),
     "/staff/sharing/resources/new": (("SC-GX-01@510000", "/staff/sharing/resources/new"),),

@@ -147,7 +147,7 @@ async def _cut(node: Node, caller: str, question: Asked, tally: Tally) -> None:
 
 async def stream(
     node: Node, actor: Actor, *, resource: str, fields: tuple[str, ...], purpose: str, asked: Mapping[str, str], purpose_words: str, who: str = "",
-) -> AsyncIterator[tuple[Mapping[str, str], ...] | Unavailable]:  # fmt: skip
+) -> AsyncGenerator[tuple[Mapping[str, str], ...] | Unavailable, None]:  # fmt: skip
     """A whole list from its owner, piece by piece as it comes (流式取用); neither end holds more than one piece.
 
     Each piece is the owner's own when it is given. Only when this ends without an Unavailable was that the whole list: one that

@@ -1,5 +1,5 @@
 """HTML doors of 数据共享: the person's ledger, the auditor's ledger, the catalogue, demands, grants, corrections, logs."""
 
-from tongban.exchange.pages import catalogue, complaints, data_use, demands, log, staff
+from tongban.exchange.pages import catalogue, complaints, data_use, demands, lists, log, staff
 
-routes = [*data_use.routes, *staff.routes, *catalogue.routes, *demands.routes, *log.routes, *complaints.routes]
+routes = [*data_use.routes, *staff.routes, *catalogue.routes, *demands.routes, *lists.routes, *log.routes, *complaints.routes]

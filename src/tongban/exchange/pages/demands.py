@@ -57,6 +57,7 @@ class HeldRow(msgspec.Struct, frozen=True):
     name: str
     field_words: str
     days_left: int
+    list: bool = False
 
 
 class DemandsPage(msgspec.Struct, frozen=True):
@@ -128,7 +129,7 @@ async def _held(tx: Tx, node: Node, one: HeldGrant) -> HeldRow:
     names = {field.name: field.words for field in found.resource.fields} if found else {}
     return HeldRow(
         one, found.resource.name if found else one.resource, "、".join(names.get(name, name) for name in one.fields),
-        (one.until - node.clock.now()).days,
+        (one.until - node.clock.now()).days, found is not None and found.resource.key == "list",
     )  # fmt: skip
 
 

@@ -10,8 +10,11 @@ import msgspec
 import pytest
 
 from tongban import exchange, federation
+from tongban.consent.tests.doors import browser
 from tongban.exchange import providers
 from tongban.exchange.actions import register
+from tongban.exchange.actions.take_list import _cells
+from tongban.exchange.pages import routes
 from tongban.exchange.providers.demo import Away
 from tongban.exchange.queries import messages
 from tongban.exchange.rules import compared, told
@@ -285,3 +288,32 @@ async def test_neither_end_holds_more_than_a_few_pieces(nodes, monkeypatch):
         tracemalloc.stop()
     assert count == 1500
     assert most < 3_000_000, f"{most} bytes held at most"
+
+
+async def test_a_steward_takes_a_list_as_one_file_that_is_whole_or_is_not_given(nodes, monkeypatch):
+    """The product's own use of a stream (R-402): what came before a cut is no file, and what another office wrote does nothing here."""
+    path, typed = f"/staff/sharing/lists/{RESOURCE}", {"purpose": "policy.match", "purpose_words": "匹配惠企政策", "place": "510100"}
+    async with browser(nodes["500000"], routes) as desk:
+        desk.actor = steward("anna")
+        await desk.see(path)
+        assert "还没有收到这份名录的授权" in desk.text
+        answer = await desk.send(path, **typed)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+        lines = answer.content.decode("utf-8-sig").splitlines()
+        assert (lines[0].split(",")[:2], len(lines)) == (["企业名称", "统一社会信用代码"], ROWS + 1)
+        assert answer.headers["content-length"] == str(len(answer.content))
+        monkeypatch.setitem(providers.REGISTERS, RESOURCE, Many(stop=20))
+        cut = await desk.send(path, **typed)
+        assert (cut.status_code, "没有取全" in desk.text, "演示1" in desk.text) == (422, True, False), "a part was handed out as the list"
+        no = await desk.send(path, **{**typed, "purpose": "curiosity"})
+        assert (no.status_code, "没有取全" in desk.text) == (422, True)
+        assert (await desk.send(path, **{**typed, "place": "成都"})).status_code == 422
+        desk.actor = steward("carl", "exchange.audit")
+        assert (await desk.see(path)).status_code == 403
+        assert (await desk.send(path, **typed)).status_code == 403
+    async with nodes["500000"].db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'data.list_taken'") == 1
+
+
+def test_a_cell_that_a_spreadsheet_would_reckon_out_is_text():
+    assert _cells([{"name": "=HYPERLINK(1)", "code": "9151"}], ("name", "code")) == [["'=HYPERLINK(1)", "9151"]]
