@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,7 @@ from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
-from tongban.kernel.parts import Parts
+from tongban.kernel.parts import Parts, column
 
 # A consent is for one matter: nothing is allowed for longer than a year (privacy.md 5, product rule).
 LONGEST_DAYS = 366
@@ -217,9 +218,14 @@ _LINES = """INSERT INTO access_record (subject, id, side, at, kind, who, fields,
     consent_id, count, digest, leaf)
     SELECT subject, id, side, at, kind, who, string_to_array(fields, chr(31)), purpose, source, receiver, basis, about, consent_id,
       count, digest, leaf
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-      $10::text[], $11::text[], $12::text[], $13::uuid[], $14::integer[], $15::text[], $16::text[])
+    FROM unnest($1::text::text[], $2::text::uuid[], $3::text::text[], $4::timestamptz[], $5::text::text[], $6::text::text[], $7::text::text[],
+      $8::text::text[], $9::text::text[], $10::text::text[], $11::text::text[], $12::text::text[], $13::text::uuid[], $14::integer[],
+      $15::text::text[], $16::text::text[])
       AS u (subject, id, side, at, kind, who, fields, purpose, source, receiver, basis, about, consent_id, count, digest, leaf)"""
+
+
+_NO_TEXT = frozenset({3, 13})
+"""Columns of _LINES that are no text: `at` and `count`."""
 
 
 def accessing_many(parts: Parts, node: Node, accesses: Sequence[Access]) -> list[Line]:
@@ -242,7 +248,8 @@ def accessing_many(parts: Parts, node: Node, accesses: Sequence[Access]) -> list
          one.basis, one.about, one.consent_id, one.count, line.digest, line.leaf)
         for one, line in zip(whole, lines, strict=True)
     ]  # fmt: skip
-    parts.add("line", _LINES, *([row[column] for row in rows] for column in range(16)))
+    each: list[list[Any]] = [[row[place] for row in rows] for place in range(16)]
+    parts.add("line", _LINES, *(one if place in _NO_TEXT else column(one) for place, one in enumerate(each)))
     return lines
 
 

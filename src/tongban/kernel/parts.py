@@ -8,8 +8,9 @@ statement, and one learns of another only by naming it. Source: PostgreSQL 7.8.4
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from tongban.kernel.db import Tx
 
@@ -20,6 +21,22 @@ _PLACE = re.compile(r"\$(\d+)")
 def _moved(sql: str, by: int) -> str:
     """`$1` of a part as it is numbered in the whole."""
     return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql)
+
+
+def column(values: Iterable[str | None]) -> str:
+    r"""Texts or ids as one argument, for `$1::text::text[]` or `$1::text::uuid[]` in SQL (一列作一个参数): an array argument is looked
+    through element by element by the library, which for a hundred rows takes longer than the rows. Source: PostgreSQL 8.15.2.
+
+    >>> column(["a", 'say "b"', None])
+    '{"a","say \\"b\\"",NULL}'
+    """
+    texts = list(values)
+    if None not in texts:
+        whole = '","'.join(cast("list[str]", texts))
+        if "\\" not in whole and whole.count('"') == 2 * len(texts) - 2:
+            return f'{{"{whole}"}}'
+    quoted = ("NULL" if one is None else '"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"' for one in texts)
+    return f"{{{','.join(quoted)}}}"
 
 
 class Parts:

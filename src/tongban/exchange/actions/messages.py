@@ -24,7 +24,7 @@ from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.kernel.parts import Parts
+from tongban.kernel.parts import Parts, column
 from tongban.kernel.together import Together
 
 SETTLED = timedelta(minutes=2)
@@ -72,17 +72,18 @@ class Told(msgspec.Struct, frozen=True):
 
 _NOTES = """INSERT INTO exchange_message AS held (id, side, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)
     SELECT id, 'owner', peer, resource, purpose, grant_id, string_to_array(fields, chr(31)), request, answer, outcome, at
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+    FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::uuid[], $6::text::text[], $7::text::text[],
+      $8::text::text[], $9::text::text[], $10::timestamptz[])
       AS u (id, peer, resource, purpose, grant_id, fields, request, answer, outcome, at)"""
 
 
-def _columns(rows: Iterable[Told]) -> list[list[Any]]:
-    each = [
+def _columns(rows: Iterable[Told]) -> list[Any]:
+    each: list[tuple[Any, ...]] = [
         (one.question.id, one.caller, one.question.resource, one.question.purpose, one.grant, "\x1f".join(one.fields), digest_of(one.question),
          one.answer, one.outcome, one.at)
         for one in rows
     ]  # fmt: skip
-    return [[row[column] for row in each] for column in range(10)]
+    return [*(column(row[place] for row in each) for place in range(9)), [row[9] for row in each]]
 
 
 def note_given(parts: Parts, rows: Iterable[Told]) -> None:
