@@ -24,7 +24,7 @@ from tongban.kernel.gm.index_keys import InUse
 from tongban.kernel.ids import IdNumber, uuid7
 from tongban.kernel.node import Node
 from tongban.kernel.tests.make_holdings import put
-from tongban.main import reindexing, rooms
+from tongban.main import keeping, reindexing, rooms
 
 PEOPLE = 12
 BROWSER = sign_in.Browser("Chrome", "10.0.0.1")
@@ -343,3 +343,16 @@ async def test_the_clock_begins_again_after_a_year(town: Node) -> None:
     town.clock.move(timedelta(days=366))  # type: ignore[attr-defined]
     await reindexing.turn(town)
     assert (await reindexing.standing(town)).step == "announced"
+
+
+async def test_the_operator_turns_it_and_reads_where_it_stands(town: Node, monkeypatch: Any, capsys: Any) -> None:
+    """`tongban keys index`: begun, taken over, and what still stands under the old key is named; `--status` changes nothing."""
+    monkeypatch.setattr(reindexing, "SETTLED", timedelta(milliseconds=50))
+    monkeypatch.setattr(keeping.logging, "set_up", lambda **_: None)
+    assert await keeping.rotate_index_key(town.settings, only_status=False) == 0
+    told = capsys.readouterr().out
+    assert "version 2 is written; the old one is still searched; 75 rows went over, 0 could not be opened" in told
+    assert f"demo_sms.bi_phone: {PEOPLE} rows under the old key, which pass by themselves" in told
+    before = await under(town, 2)
+    assert await keeping.rotate_index_key(town.settings, only_status=True) == 0
+    assert ("match_asked.bi_number: 1 rows" in capsys.readouterr().out, await under(town, 2)) == (True, before)

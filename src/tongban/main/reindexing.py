@@ -47,7 +47,7 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where the rotation stands 轮换状态. `settles` is when the next step may be taken, None when nothing waits for time."""
+    """Where the rotation stands 轮换状态. `settles` is when the next step may be taken, None when it waits for rows or for nothing."""
 
     version: int
     step: str
@@ -103,10 +103,10 @@ async def standing(node: Node) -> Standing:
         row = await _newest(tx)
         left = () if row["done_at"] is not None else tuple(one for one in await _left(tx, row["version"]) if one.rows)
     step = "done" if row["done_at"] else "written" if row["writing_at"] else "announced"
-    since = None if row["done_at"] else row["writing_at"] or row["begun_at"]
+    since = row["writing_at"] or row["begun_at"]
     return Standing(
         version=row["version"], step=step, searched=node.keys.indexes.in_use().search, done_rows=row["rows_done"], failed=row["rows_failed"],
-        left=left, settles=None if since is None or since <= node.clock.now() - SETTLED else since + SETTLED,
+        left=left, settles=since + SETTLED if step == "announced" or (step == "written" and not left) else None,
     )  # fmt: skip
 
 

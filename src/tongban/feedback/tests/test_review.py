@@ -17,6 +17,7 @@ from tongban.feedback.model import Told, Written
 from tongban.feedback.tests.make import XIAOYU, delivered, desk, give
 from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import NotAllowed
+from tongban.main import reindexing, rooms
 
 
 @pytest.fixture
@@ -174,6 +175,34 @@ async def test_a_second_letter_for_the_same_service_changes_nothing(node):
         assert not await feedback.apply_review(tx, node, "500000", again)
     row = (await rows(node, "review"))[0]
     assert (row["level"], row["indicators"]) == (1, ["guide"])
+
+
+async def test_once_a_service_also_across_two_index_keys(node, set_clock, monkeypatch):
+    """T-79, R-801: what a review was about is forgotten, its mark goes over to the new key all the same, and a second one is refused."""
+    case = await delivered(node)
+    told = Told(
+        v=1, review=str(uuid.uuid4()), case=case.id, service_no=1, level=5, indicators=(), text="", call_me=False, day=node.clock.today()
+    )
+    async with node.db.transaction() as tx:
+        assert await feedback.apply_review(tx, node, "500000", told)
+        await tx.execute("UPDATE review SET sealed_case = ''::bytea")
+
+    async def second():
+        async with node.db.transaction() as tx:
+            return await feedback.apply_review(tx, node, "500000", msgspec.structs.replace(told, review=str(uuid.uuid4())))
+
+    assert await reindexing.begin(node) == 2
+    set_clock.move(timedelta(seconds=31))
+    with monkeypatch.context() as patch:
+        patch.setattr(rooms, "indexes", tuple)
+        assert (await reindexing.go_on(node)).step == "written"
+    assert (await rows(node, "review"))[0]["service_key"][:2] != b"\x00\x02"
+    assert not await second()
+    await reindexing.go_on(node)
+    set_clock.move(timedelta(seconds=31))
+    assert (await reindexing.go_on(node)).over
+    assert not await second()
+    assert [row["service_key"][:2] for row in await rows(node, "review")] == [b"\x00\x02"]
 
 
 async def test_public_figures_need_ten(node):

@@ -109,6 +109,24 @@ def test_a_file_in_the_clear_is_refused_until_it_is_sealed(token, tmp_path):
     assert FieldCipher(with_device).open("case", "a.b", "1", blob).reveal() == "演示"
 
 
+def test_an_index_key_that_turned_stays_sealed_by_the_device(token, store, tmp_path):
+    """R-801: the keys of blind indexes, and what is left of a wiped one, are files like the others: nobody reads them without the device."""
+    cipher = FieldCipher(store)
+    mark = cipher.linked_marks("a.b", "演示")[0]
+    for version in (2, 3):
+        store.indexes.make(version)
+        store.indexes.use(version, (version - 1,))
+    store.indexes.use(3, ())
+    store.indexes.narrow(2, ("a.b",))
+    kept = (tmp_path / "keys" / "index-2.link").read_text("ascii")
+    assert kept.startswith("sealed:")
+    assert not (tmp_path / "keys" / "index-2.secret").exists()
+    again = FileKeyStore(tmp_path / "keys", "510000", device=token)
+    assert FieldCipher(again).led_on("a.b", mark) == FieldCipher(again).linked_marks("a.b", "演示")[0]
+    with pytest.raises(BadKey):
+        again.indexes.key(2, "another.column")
+
+
 def test_a_wrong_pin_opens_nothing_and_is_not_told(token):
     with pytest.raises(BadKey) as refused:
         Pkcs11Token(MODULE, "tongban", "00000000")

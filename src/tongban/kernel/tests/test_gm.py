@@ -24,6 +24,7 @@ from tongban.kernel.gm import (
 )
 from tongban.kernel.gm import sm2 as sm2_module
 from tongban.kernel.gm.encoding import SM2_N
+from tongban.kernel.gm.fields import mark_version
 from tongban.kernel.gm.gmssl import Gmssl
 from tongban.kernel.gm.libcrypto import Libcrypto
 
@@ -278,6 +279,30 @@ def test_the_index_finds_equal_values_at_one_node_only(tmp_path: Path):
     )
     assert index != here.index("account.number", "11010519491231002X")
     assert index != there.index("person.number", "11010519491231002X")
+
+
+def test_a_turned_index_key_is_seen_by_every_process_at_once(tmp_path: Path):
+    """R-801, T-46: what is searched and written is looked up for each mark; each column has a key of its own from the second on."""
+    one, two = (FileKeyStore(tmp_path, "cn") for _ in range(2))
+    cipher = FieldCipher(two)
+    first, linked = cipher.index("a.b", "演示"), cipher.linked_marks("c.d", "演示")
+    with pytest.raises(BadKey):
+        one.indexes.use(2, (1,))
+    one.indexes.make(2)
+    one.indexes.use(1, (1, 2))
+    assert [first, 1, 2] == [cipher.index("a.b", "演示"), *(mark_version(mark) for mark in cipher.marks("a.b", "演示"))]
+    one.indexes.use(2, (1, 2))
+    assert [mark_version(mark) for mark in cipher.marks("a.b", "演示")] == [2, 1]
+    assert first == cipher.marks("a.b", "演示")[1] != cipher.index("a.b", "演示")[2:]
+    assert cipher.linked_marks("c.d", "演示") == [cipher.led_on("c.d", linked[0]), linked[0]]
+    assert len(cipher.index("a.b", "演示")) == 18
+    assert two.indexes.key(2, "a.b") != two.indexes.key(2, "c.d")
+    one.indexes.use(2, ())
+    assert len(cipher.marks("a.b", "演示")) == 1
+    with pytest.raises(BadKey):
+        one.indexes.narrow(2, ())
+    (tmp_path / "index.state").unlink()
+    assert [mark_version(mark) for mark in cipher.marks("a.b", "演示")] == [2, 1], "without the file all that is there is searched"
 
 
 def test_a_personal_value_does_not_show_itself():
