@@ -21,6 +21,7 @@ from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
 from tongban.main import migrate
 from tongban.main.postgres import Postgres, passing_folder
+from tongban.ui.tests import browser
 
 # how long an example takes says something of the machine, not of the code
 hypothesis.settings.register_profile(
@@ -177,6 +178,13 @@ async def make_lasting_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 async def node(make_node: Callable[..., Awaitable[Node]]) -> Node:
     """The province 500000 重庆 with a real clock. One database for the module."""
     return await make_node("500000")
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """One Chromium for all that this process runs; every test opens contexts of its own."""
+    async with browser.chromium() as running:
+        yield running
 
 
 @pytest.fixture

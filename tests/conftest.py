@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -14,11 +13,6 @@ import pytest
 from tongban.main.demo.nation import Nation
 from tongban.main.demo.visitor import Visitor
 from tongban.main.postgres import passing_folder
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def free_block(size: int = 8) -> int:
@@ -64,21 +58,6 @@ async def visitor() -> AsyncIterator[Visitor]:
     """A browser without JavaScript."""
     async with Visitor() as one:
         yield one
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Any]:
-    """A real Chromium. Skipped plainly where there is none; an error where skipping is not allowed."""
-    if CHROMIUM is None:
-        if os.environ.get("TONGBAN_NO_SKIP"):
-            pytest.fail("chromium is needed here and is not installed")
-        pytest.skip("no chromium on this machine: browser test skipped")
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 from pyzbar.pyzbar import decode
 from tests.federation.test_roaming_in_a_browser import walk_in
 
@@ -36,14 +36,6 @@ async def accessible(page: Page) -> None:
 async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
     async with household(make_node, HOME) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path="/usr/bin/chromium", args=["--disable-dev-shm-usage"])
-        yield browser
-        await browser.close()
 
 
 async def phone_context(chromium: Browser, *, javascript: bool = True) -> BrowserContext:

@@ -8,29 +8,21 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
-from tongban.identity.tests.make import MakeNode, citizen, household
+from tongban.identity.tests.make import citizen
 from tongban.kernel.node import Node
+from tongban.ui.tests import browser
 
 pytestmark = pytest.mark.browser
 HOME, AWAY = "500000", "510000"
 
 
 @pytest.fixture(scope="module")
-async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
-    async with household(make_node, HOME, AWAY) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--test-third-party-cookie-phaseout", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        await browser.close()
+    """As a person sets it who takes no cookies of third parties."""
+    async with browser.chromium("--test-third-party-cookie-phaseout", whole=True) as running:
+        yield running
 
 
 async def new_context(chromium: Browser, *, javascript: bool) -> BrowserContext:

@@ -27,9 +27,8 @@ from tongban.kernel.clock import SystemClock
 from tongban.kernel.gm import Sm2PrivateKey, hmac_sm3, sm3
 from tongban.ui.tests.test_gallery_in_browser import AXE_TAGS, axe_source
 
-CHROMIUM = Path("/usr/bin/chromium")
 LOOK = (Path(ui.__file__).parent / "tests" / "look.js").read_text("utf-8")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +42,6 @@ async def house(make_node) -> AsyncIterator[House]:
     await made.on()
     yield made
     await made.off()
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Any]:
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
 
 
 async def phone_of(chromium: Any, house: House, **cookies: str) -> Any:

@@ -14,10 +14,10 @@ import uvicorn
 from PIL import Image
 
 from tongban.space.tests.make import app
+from tongban.ui.tests.browser import chromium
 
-CHROMIUM = Path("/usr/bin/chromium")
 PHISHING = "http://500000.localhost.evil.example/scan/abc"
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
+pytestmark = pytest.mark.browser
 
 
 def film(text: str, path: Path) -> None:
@@ -47,18 +47,10 @@ async def served(node) -> AsyncIterator[str]:
 
 
 async def test_a_phishing_code_before_the_camera_is_shown_as_words(served, tmp_path):
-    from playwright.async_api import async_playwright
-
     film(PHISHING, tmp_path / "film.y4m")
     asked: list[str] = []
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=[
-                "--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-                f"--use-file-for-fake-video-capture={tmp_path / 'film.y4m'}",
-            ],
-        )  # fmt: skip
+    camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={tmp_path / 'film.y4m'}")
+    async with chromium(*camera, whole=True) as browser:
         context: Any = await browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
         page = await context.new_page()
         page.set_default_timeout(15_000)
@@ -72,6 +64,5 @@ async def test_a_phishing_code_before_the_camera_is_shown_as_words(served, tmp_p
         assert page.url == served + "/scanner"
         assert await page.locator("a[href*='evil']").count() == 0, "opened foreign host"
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await browser.close()
     assert not [one for one in asked if not one.startswith(served)], "opened foreign host"
     assert not [one for one in said if "Content Security Policy" in one], said

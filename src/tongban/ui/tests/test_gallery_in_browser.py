@@ -12,8 +12,7 @@ import uvicorn
 
 from tongban.ui.tests.make import app
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
+pytestmark = pytest.mark.browser
 LOOK = (Path(__file__).parent / "look.js").read_text("utf-8")
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -30,16 +29,6 @@ async def base() -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await task
-
-
-@pytest.fixture(scope="module")
-async def chromium():
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
 
 
 def axe_source() -> Path:
