@@ -20,11 +20,12 @@ Found = dict[tuple[str, str, str], tuple[str, Source]]
 
 
 class Cards(msgspec.Struct):
-    """Licences found, what their fields say, and who did not answer (查到的证照)."""
+    """Licences found, what their fields say, who did not answer and who gave us no grant (查到的证照)."""
 
     found: tuple[FoundCard, ...] = ()
     values: Found = {}
     silent: tuple[str, ...] = ()
+    not_granted: tuple[str, ...] = ()
 
 
 def wanted(item: catalogue.Item, plan: Iterable[catalogue.Planned]) -> tuple[str, ...]:
@@ -51,24 +52,30 @@ async def cards(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, pl
     except federation.NotMember:
         return Cards(silent=("归属地",))
     values: Found = {}
+    not_granted = list(told.not_granted)
     for licence in told.found:
         fields = tuple(
             one.field for planned in plan for one in planned.sources if (one.source, one.resource) == ("licence", licence.type_name)
         )
         if fields and licence.state == "valid":
-            values.update(await _values(node, actor, draft, licence, purpose, fields))
+            got = await _values(node, actor, draft, licence, purpose, fields)
+            if isinstance(got, credentials.LicenceRefused):
+                not_granted.append(federation.name_of(node, licence.issuer))
+            else:
+                values.update(got)
     rows = [FoundCard(one.type_name, one.org_name, one.state, _day(one.valid_until), _ms(one.state_at), one.issuer) for one in told.found]
-    return Cards(tuple(rows), values, told.silent)
+    return Cards(tuple(rows), values, told.silent, tuple(dict.fromkeys(not_granted)))
 
 
 async def _values(
     node: Node, actor: Actor, draft: Draft, licence: credentials.FoundLicence, purpose: credentials.UsePurpose, fields: tuple[str, ...]
-) -> Found:
+) -> Found | credentials.LicenceRefused:
+    """What stands in these fields of it; the refusal where the issuer gave us no grant, and nothing where it gave nothing else."""
     kind = credentials.type_named(node, licence.type_name)
     keys = {entry.name: entry.key for entry in kind.fields} if kind else {}
     got = await credentials.licence_data(node, actor, licence, subject=draft.subject, purpose=purpose, fields=fields)
     if not isinstance(got, credentials.LicenceData):
-        return {}
+        return got if got.why else {}
     source = Source(kind="licence", name=f"电子证照：{licence.type_name}", at=_ms(got.at), as_of=_ms(licence.state_at))
     found: Found = {}
     for name in fields:

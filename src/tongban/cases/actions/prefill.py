@@ -59,7 +59,7 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, *, 
             return
         file = msgspec.structs.replace(
             _filled(item, current.file, plan, found, away), cards=cards.found, silent=tuple(dict.fromkeys((*away.values(), *cards.silent))),
-            asked_at=_ms(node.clock.now()),
+            asked_at=_ms(node.clock.now()), not_granted=cards.not_granted,
         )  # fmt: skip
         await drafts.write(tx, node, current, file, step=current.step)
     log("cases.filled", case_id=draft.id, count=len(found))

@@ -41,7 +41,7 @@ class DraftFile(msgspec.Struct, frozen=True):
     """What a draft holds (暂存内容): answers as typed, also wrong ones; their sources by field; files by material.
 
     `filled`: registers and licences were asked once, at `asked_at`; asking again is the person's act. `cards` are licences
-    that were found, over all nodes; `silent` are the places that did not answer then.
+    that were found, over all nodes; `silent` are the places that did not answer then, `not_granted` those that gave us no grant.
     """
 
     answers: Answers = {}
@@ -51,6 +51,7 @@ class DraftFile(msgspec.Struct, frozen=True):
     cards: tuple[FoundCard, ...] = ()
     silent: tuple[str, ...] = ()
     asked_at: int = 0
+    not_granted: tuple[str, ...] = ()
 
 
 class Draft(msgspec.Struct, frozen=True):

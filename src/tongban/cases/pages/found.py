@@ -49,6 +49,7 @@ class Found(msgspec.Struct, frozen=True):
     missing: tuple[str, ...]
     silent: tuple[str, ...]
     asked_at: int
+    not_granted: tuple[str, ...]
 
 
 class FoundPage(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def told(draft: Draft, item: catalogue.Item) -> Found:
     for one in draft.file.cards:
         words, tag = STATES.get(one.state, ("不能用", "bad"))
         cards.append(Card(one.type_name, one.org_name, words, tag, one.valid_until, one.at))
-    return Found(tuple(rows), tuple(cards), tuple(missing), draft.file.silent, draft.file.asked_at)
+    return Found(tuple(rows), tuple(cards), tuple(missing), draft.file.silent, draft.file.asked_at, draft.file.not_granted)
 
 
 @get("/apply/{draft_id:str}/found")

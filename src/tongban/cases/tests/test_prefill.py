@@ -8,6 +8,7 @@ import pytest
 
 from tongban import catalogue, credentials, exchange, identity, notifications
 from tongban.cases.actions import drafts, prefill
+from tongban.cases.pages.found import told
 from tongban.cases.queries import mirrors
 from tongban.cases.tests import make
 from tongban.identity.actions import corrections, subjects
@@ -261,3 +262,13 @@ async def test_licences_of_another_node_are_found_and_used(node, monkeypatch):
     assert (found.sources["permit_number"].name, found.sources["permit_number"].as_of) == ("电子证照：居住证", int(WHEN.timestamp() * 1000))
     assert [one.org_name for one in found.cards] == ["成都市公安局（演示）"]
     assert "公安部（演示）" in found.silent
+    assert found.not_granted == ()
+
+    async def no_grant(*_args, **_more):
+        return credentials.LicenceRefused("100", "no_grant")
+
+    monkeypatch.setattr(credentials, "licence_data", no_grant)
+    await prefill.fill(node, who, draft, item, again=True)
+    draft = await again(node, draft)
+    assert draft.file.not_granted == ("510000",), "the person is told why it has to be typed"
+    assert told(draft, item).not_granted == ("510000",)
