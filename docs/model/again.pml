@@ -296,8 +296,8 @@ active proctype world() {
   :: d_step { fromH() }; did(2)
 #ifndef NOPERSON
   /* O was put back unnoticed and then again to the life that r has: r stopped at two letters under one number, a person lets it go on */
-  :: d_step { rstop[H] && !orec -> person(H) }; did(7)
-  :: d_step { rstop[P] && !orec -> person(P) }; did(8)
+  :: d_step { rstop[H] && !orec -> person(H); moved = 0 }; progress7: skip          /* persons may come and come again: no cycle of ours */
+  :: d_step { rstop[P] && !orec -> person(P); moved = 0 }; progress8: skip
 #endif
   :: d_step { !orec -> judge(H) }; did(3)
   :: d_step { !orec -> judge(P) }; did(4)
