@@ -16,6 +16,7 @@ FIXED = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(self), microphone=(self), geolocation=(self), payment=(), usb=(), interest-cohort=()"),
 )
+_FIXED_NAMES = frozenset(name for name, _ in FIXED)
 
 
 @lru_cache(maxsize=64)
@@ -38,7 +39,7 @@ async def before_send(message: Message, scope: Scope) -> None:
         return
     headers: list[Any] = list(message.get("headers", []))
     said = {name.lower() for name, _ in headers}
-    headers.extend(pair for pair in FIXED if pair[0] not in said)
+    headers.extend(FIXED if said.isdisjoint(_FIXED_NAMES) else (pair for pair in FIXED if pair[0] not in said))
     if b"content-security-policy" not in said:
         wired = scope["litestar_app"].state.get("ui")
         origins = wired.form_action() if isinstance(wired, Wiring) else ()

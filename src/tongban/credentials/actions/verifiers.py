@@ -114,14 +114,14 @@ async def browser(tx: Tx, key: str) -> Browser | None:
 
 async def browsers(tx: Tx, keys: Sequence[str]) -> list[Browser | Exception | None]:
     """As `browser` for many keys at once, in their order; what it would raise stands in its place."""
-    hashed = [_key_hash(key) for key in keys]
+    hashed = {key: _key_hash(key) for key in set(keys)}  # the windows of one hall ask at the same moment
     rows = await tx.fetch(
         "SELECT b.key_hash, b.id, b.label, b.purpose, v.id AS unit, v.name, v.org_code, v.purposes, v.state, v.reason FROM credential_browser b "
         "JOIN credential_verifier v ON v.id = b.verifier WHERE b.key_hash = ANY($1::bytea[]) AND b.stopped_at IS NULL AND v.state <> 'stopped'",
-        list({one for one in hashed if one is not None}),
+        [one for one in hashed.values() if one is not None],
     )
     known = {bytes(row["key_hash"]): _browser(row) for row in rows}
-    return [known.get(one) if one is not None else None for one in hashed]
+    return [known.get(one) if (one := hashed[key]) is not None else None for key in keys]
 
 
 def _key_hash(key: str) -> bytes | None:
