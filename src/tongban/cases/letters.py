@@ -82,11 +82,11 @@ async def state_get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, 
 async def document(node: Node, caller: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
     """`cases.document {case, document}`: ciphertext of a document as a stream, to the case's node. Fallback there: opened later."""
 
-    async def may(about: Mapping[str, str]) -> exchange.File | None:
+    async def find(about: Mapping[str, str]) -> exchange.File | None:
         address = await _document(node, caller, about)
         return await evidence.file_at(node, address) if address else None
 
-    async with aclosing(exchange.give_file(node, caller, body, service="cases.document", may=may)) as frames:
+    async with aclosing(exchange.give_file(node, caller, body, service="cases.document", find=find)) as frames:
         async for frame in frames:
             yield frame
 

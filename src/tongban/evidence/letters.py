@@ -14,11 +14,11 @@ from tongban.kernel.node import Node
 async def content(node: Node, caller: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
     """`evidence.content {address}`: the ciphertext as a stream, to nodes that hold its key by letter. Fallback there: it is asked again."""
 
-    async def may(about: Mapping[str, str]) -> exchange.File | None:
+    async def find(about: Mapping[str, str]) -> exchange.File | None:
         address = about.get("address", "")
         return await queries.file_at(node, address) if await _allowed(node, caller, address) else None
 
-    async with aclosing(exchange.give_file(node, caller, body, service="evidence.content", may=may)) as frames:
+    async with aclosing(exchange.give_file(node, caller, body, service="evidence.content", find=find)) as frames:
         async for frame in frames:
             yield frame
 

@@ -74,11 +74,11 @@ class Tally(msgspec.Struct):
 
 
 async def give_file(
-    node: Node, caller: str, body: dict[str, Any], *, service: str, may: Callable[[Mapping[str, str]], Awaitable[File | None]]
+    node: Node, caller: str, body: dict[str, Any], *, service: str, find: Callable[[Mapping[str, str]], Awaitable[File | None]]
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """The frames of a file for a caller (给文件). `may` answers the file when this caller may have it, else None."""
+    """The frames of a file for a caller (给文件). `find` answers the file when this caller may have it, else None."""
     asked = _asked(body)
-    found = await may(asked.about)
+    found = await find(asked.about)
     if found is None or asked.offset > found.total:
         async with node.db.transaction() as tx:
             await _begun(tx, "owner", caller, service, asked, node, "not_found")
