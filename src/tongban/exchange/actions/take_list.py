@@ -42,12 +42,12 @@ async def take_list(node: Node, actor: Actor, found: Resource, *, purpose: str, 
     """
     actor.require_may("exchange.propose", division=division(node))
     wrong = []
+    if not (place.isascii() and place.isdigit() and len(place) == _CODE):
+        wrong.append(Refusal("exchange.place", "区划代码是 6 位数字，例如 510100", "place"))
     if not purpose.strip() or not purpose.isascii():
         wrong.append(Refusal("exchange.purpose", "写授权里的用途代码，例如 policy.match", "purpose"))
     if len(purpose_words.strip()) < 2:
         wrong.append(Refusal("exchange.purpose_words", "用一句话写清取来做什么", "purpose_words"))
-    if not (place.isascii() and place.isdigit() and len(place) == _CODE):
-        wrong.append(Refusal("exchange.place", "区划代码是 6 位数字，例如 510100", "place"))
     if wrong:
         return tuple(wrong)
     file: IO[bytes] = tempfile.TemporaryFile(dir=node.settings.data_dir)  # noqa: SIM115  handed on, closed by whoever sends it
