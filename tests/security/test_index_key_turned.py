@@ -19,12 +19,13 @@ from tongban.identity.providers.register import DemoRegister, NewEntry, enter
 from tongban.identity.providers.sms import DemoSms, demo_messages
 from tongban.identity.queries import persons
 from tongban.identity.queries.staff import linked_subject
+from tongban.identity.tasks import link_staff
 from tongban.kernel.gm import BadKey, FieldCipher, FileKeyStore
 from tongban.kernel.gm.index_keys import InUse
 from tongban.kernel.ids import IdNumber, uuid7
 from tongban.kernel.node import Node
 from tongban.kernel.tests.make_holdings import put
-from tongban.main import keeping, reindexing, rooms
+from tongban.main import check, keeping, reindexing, rooms
 
 PEOPLE = 12
 BROWSER = sign_in.Browser("Chrome", "10.0.0.1")
@@ -276,6 +277,35 @@ async def _again(node: Node, one: int) -> None:
         await asyncio.sleep(0.05)  # hold the transaction open while the other comes
 
 
+async def test_a_clerk_and_the_own_person_find_each_other_across_two_keys(town: Node, monkeypatch: Any) -> None:
+    """T-62: own cases are refused also while the clerk's row and the person's stand under different versions, whichever goes first."""
+    await reindexing.begin(town)
+    town.clock.move(HALF_A_MINUTE)  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(reindexing, "_take_over", _nothing)
+        await reindexing.go_on(town)
+    async with town.db.transaction() as tx:
+        fresh = persons.number_marks(town, number_of(0))[0]
+        await tx.execute("UPDATE person SET bi_number = $2 WHERE subject = $1", subject_of(0), fresh)  # 0 keeps the number at the clerk's row
+        assert await linked_subject(tx, town, clerk_of(0)) == subject_of(0)
+        await resident_again(tx, town, 3)  # 3 does not: found by the mark alone
+        marks = await tx.fetch("SELECT bi_citizen AS mark FROM staff WHERE subject = $1 UNION ALL SELECT bi_number FROM person WHERE subject = $2",
+                               clerk_of(3), subject_of(3))  # fmt: skip
+        assert {row["mark"][:2] for row in marks} == {b"\x00\x02"}
+        assert [await staff_too(tx, town, subject_of(one)) for one in (0, 1, 3)] == [True, False, True]
+    await link_staff(town)
+    async with town.db.reading() as tx:
+        linked = await tx.fetch("SELECT subject FROM staff WHERE linked_subject IS NOT NULL ORDER BY 1")
+    assert [row["subject"] for row in linked] == [clerk_of(one) for one in range(0, PEOPLE, 3)]
+
+
+async def resident_again(tx: Any, node: Node, one: int) -> None:
+    """The person's row is written anew, as after another match."""
+    await subjects.put_person(
+        tx, node, subject_of(one), home=node.id, proof=3, name="演示人", number=number_of(one), photo_held=True, matched=True
+    )
+
+
 async def test_nobody_writes_where_nobody_looks(town: Node) -> None:
     """A process that slept through the turn cannot put a row under the key that was put away."""
     late = FieldCipher(FileKeyStore(town.settings.data_dir / "keys", town.id))
@@ -356,3 +386,6 @@ async def test_the_operator_turns_it_and_reads_where_it_stands(town: Node, monke
     before = await under(town, 2)
     assert await keeping.rotate_index_key(town.settings, only_status=True) == 0
     assert ("match_asked.bi_number: 1 rows" in capsys.readouterr().out, await under(town, 2)) == (True, before)
+    (town.settings.data_dir / "keys" / "index-2.secret").rename(town.settings.data_dir / "away")
+    assert await check._node(town.settings) == 1
+    assert "version 2, which is not in the key folder" in capsys.readouterr().out

@@ -94,7 +94,12 @@ async def _node(settings: Settings) -> int:
     try:
         async with Node.open(settings) as node, node.db.reading() as tx:
             revision = await tx.fetchval("SELECT version_num FROM alembic_version")
+            version: int = await tx.fetchval("SELECT coalesce(max(version), 1) FROM index_key") if revision >= "0035" else 1
+            held = node.keys.indexes.held(version)
         typer.echo(f"ok    {'database':<10} at revision {revision}")
+        if not held:
+            typer.echo(f"wrong {'index key':<10} the database stands under version {version}, which is not in the key folder: put the newer folder back")
+            return 1
     except Exception as error:  # noqa: BLE001  shown to the operator in one line
         typer.echo(f"wrong {'database':<10} {type(error).__name__}: {error}")
         return 1
