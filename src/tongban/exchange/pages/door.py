@@ -38,8 +38,9 @@ ALARM_WORDS = {
 OUTCOME_WORDS = {
     "asked": "没有等到答复", "given": "给了", "away": "没接通", "busy": "太忙", "no_grant": "没有授权", "no_consent": "本人没同意",
     "quota": "次数用完", "not_found": "没查到", "stopped": "暂停提供", "refused": "没给", "overloaded": "登记库没答",
-    "no_reference": "没写办件号", "malformed": "问法不对", "key_reused": "编号重复",
+    "no_reference": "没写办件号", "malformed": "问法不对", "key_reused": "编号重复", "streaming": "正在给", "cut": "断在半路", "no_such_service": "对方还不会",
 }  # fmt: skip
+FILE_WORDS = {"evidence.content": "材料原件", "cases.document": "办件文书"}
 
 
 class Chip(msgspec.Struct, frozen=True):
@@ -90,6 +91,6 @@ def address(resource_id: str) -> str:
 
 
 __all__ = [
-    "ALARM_WORDS", "CORRECTION_WORDS", "DEMAND_WORDS", "OUTCOME_WORDS", "RESOURCE_WORDS", "Asking", "Chip", "HereNode",
+    "ALARM_WORDS", "CORRECTION_WORDS", "DEMAND_WORDS", "FILE_WORDS", "OUTCOME_WORDS", "RESOURCE_WORDS", "Asking", "Chip", "HereNode",
     "Part", "Req", "address", "chips", "day", "may", "number", "require_steward",
 ]  # fmt: skip

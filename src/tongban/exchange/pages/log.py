@@ -18,6 +18,7 @@ from tongban.exchange.model import Alarm, Checked, Correction, Message
 from tongban.exchange.pages.door import (
     ALARM_WORDS,
     CORRECTION_WORDS,
+    FILE_WORDS,
     OUTCOME_WORDS,
     Asking,
     Chip,
@@ -120,7 +121,7 @@ async def _log(request: Req, node: Node, actor: Actor, errors: Refusals) -> Resp
         words = {field.name: field.words for field in held.fields} if held else {}
         rows.append(
             MessageRow(
-                one, held.name if held else one.resource, "、".join(words.get(name, name) for name in one.fields),
+                one, held.name if held else FILE_WORDS.get(one.resource, one.resource), "、".join(words.get(name, name) for name in one.fields),
                 OUTCOME_WORDS.get(one.outcome, "没给"),
             )
         )  # fmt: skip
