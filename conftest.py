@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tomllib
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -69,31 +71,50 @@ def server_url(database: str) -> str:
     return os.environ["TONGBAN_TEST_SERVER"].replace("{database}", database)
 
 
-KILLED = (
-    "tests/faults/test_kill.py", "tests/faults/test_kill_sign_in.py", "tests/faults/test_away.py", "tests/faults/test_restored.py",
-    "tests/federation/test_letters_processes.py", "tests/federation/test_calls_processes.py", "tests/federation/test_directory_processes.py",
-    "tests/federation/test_two_histories.py",
-)  # fmt: skip
-WALKED = ("tests/journeys/", "tests/nation/test_tour.py", "tests/nation/test_agents.py", "tests/nation/test_items.py", "tests/nation/test_licences.py")
-SLOW = ("tests/nation/", "tests/federation/", "tests/faults/", "tests/security/", "tests/conformance/")
-"""Two nations of processes stand during a run: one whose nodes are killed, one that people walk through. They come first; then what takes long."""
+TOGETHER = {
+    "killed at every step": ("tests/faults/test_kill.py",),
+    "killed here and there": (
+        "tests/faults/test_kill_sign_in.py", "tests/faults/test_away.py", "tests/faults/test_restored.py",
+        "tests/federation/test_letters_processes.py", "tests/federation/test_calls_processes.py",
+        "tests/federation/test_directory_processes.py", "tests/federation/test_two_histories.py",
+    ),
+    "walked": ("tests/journeys/", "tests/nation/test_tour.py", "tests/nation/test_agents.py", "tests/nation/test_items.py", "tests/nation/test_licences.py"),
+    "judged": ("tests/conformance/oidc/",),
+}  # fmt: skip
+"""Files that share what stands for them: two nations of processes whose nodes are killed, one that people walk through, one household."""
+SECONDS: dict[str, int] = tomllib.loads((Path(__file__).parent / "tests" / "seconds.toml").read_text("utf-8"))
+LONG = 20
+_took: Counter[str] = Counter()
 
 
 def share(nodeid: str) -> str:
     """Which piece of the run a test belongs to: a piece runs in one process, in its order."""
     file = nodeid.partition("::")[0]
-    return "killed" if file in KILLED else "walked" if file.startswith(WALKED) else file
+    return next((piece for piece, files in TOGETHER.items() if file.startswith(files)), file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long pieces first, the many short ones fill up behind them; the order within a file stays."""
+    """What takes longest begins first, the many short files fill up behind; the order within a piece and a file stays."""
+    seconds: Counter[str] = Counter()
+    for file in {item.nodeid.partition("::")[0] for item in items}:
+        seconds[share(file)] += SECONDS.get(file, 1)
+    items.sort(key=lambda item: -seconds[share(item.nodeid)])
 
-    def rank(item: pytest.Item) -> int:
-        piece = share(item.nodeid)
-        known = ("killed", "walked", *SLOW)
-        return next((number for number, one in enumerate(known) if piece.startswith(one)), len(known))
 
-    items.sort(key=rank)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _took[report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """After a whole run on several processes: its seconds for the next, and the files that began too late for how long they took."""
+    if getattr(config.option, "dist", "no") != "loadfile" or config.args != config.getini("testpaths"):
+        return
+    listed = "".join(f'"{file}" = {seconds:.0f}\n' for file, seconds in _took.most_common() if seconds >= 10)
+    (Path(__file__).parent / ".build").mkdir(exist_ok=True)
+    (Path(__file__).parent / ".build" / "seconds.toml").write_text(listed, "utf-8")
+    unknown = [file for file, seconds in _took.most_common() if seconds >= LONG and file not in SECONDS]
+    if unknown:
+        terminalreporter.write_line(f"over {LONG} s and not in tests/seconds.toml: {', '.join(unknown)} (see .build/seconds.toml)")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,7 +11,8 @@ import pytest
 
 from tongban.main.rooms import ROOMS
 
-SRC = Path(__file__).resolve().parents[2] / "src" / "tongban"
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src" / "tongban"
 ALLOWED_ROOMS = {"__init__", "model", "rules", "actions", "queries", "pages", "api", "letters", "tasks", "errors", "providers", "templates", "tests",
                  "holdings"}  # docs/adr/0011: what a room keeps of people
 # rooms beyond house.md 4, each with the ADR or design page that gives it
@@ -57,8 +58,18 @@ def test_every_folder_has_a_nameplate(room):
 
 
 def test_no_file_is_too_long_to_read():
-    long = [f"{path.relative_to(SRC)} ({count})" for path in SRC.rglob("*.py") if (count := len(path.read_text("utf-8").splitlines())) > 420]
-    assert not long, "split into a folder of the same name, one file a verb: " + ", ".join(long)
+    files = [*SRC.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    long = [f"{path.relative_to(ROOT)} ({count})" for path in files if (count := len(path.read_text("utf-8").splitlines())) > 420]
+    assert not long, "split into a folder of the same name, one file a verb; tests by what they show: " + ", ".join(long)
+
+
+def test_what_begins_first_is_there(request):
+    """The pieces of a whole run and the seconds they are ordered by (conftest.py, tests/seconds.toml) name files that exist."""
+    run = request.config.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    named = {*run.SECONDS, *(one for files in run.TOGETHER.values() for one in files)}
+    assert {one for one in named if not (ROOT / one).exists()} == set()
+    assert run.share("tests/journeys/test_axe.py::test_x") == run.share("tests/nation/test_tour.py::test_y") == "walked"
+    assert run.share("tests/faults/test_kill.py::test_x") != run.share("tests/faults/test_away.py::test_y"), "two nations: together they took as long as the run"
 
 
 def test_only_doors_know_the_web_framework():
