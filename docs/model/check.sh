@@ -36,6 +36,10 @@ one holds  safety letters.pml -DNF=3 -DRESTH=0 -DRESTP=0 -DNODEATH
 one holds  cycles letters.pml -DNF=2 -DRESTP=0
 for v in SPLIT PATHCURSOR NODEDUP NOEPOCH NORETURN; do one caught safety letters.pml -DNF=2 -D$v; done
 for v in NOCHAIN NOHEADS NOREWIND KEEPHAND; do one caught safety letters.pml -DNF=3 -DRESTH=0 -DRESTP=0 -DNODEATH -D$v; done
+one holds  safety again.pml -DNF=2
+one holds  cycles again.pml -DNF=2 -DNOFINALE
+for v in NOFORGOTTEN ONCE NOPROOF NONAME ENDONLY; do one caught safety again.pml -DNF=2 -D$v; done
+for v in ALONE ANYTIME; do one caught safety again.pml -DNF=3 -D$v; done
 one holds  safety case.pml
 one holds  cycles case.pml
 one holds  safety case.pml -DNORESTORE
@@ -45,5 +49,7 @@ if [ "$1" != quick ]; then
   one holds  safety letters.pml -DNF=2
   one holds  safety letters.pml -DNF=3 -DRESTP=0
   one holds  safety letters.pml -DNF=4 -DRESTH=0 -DRESTP=0 -DNODEATH
+  one holds  safety again.pml -DNF=3 -DKNOWN
+  one caught safety again.pml -DNF=3 -DNOPERSON
 fi
 exit $bad
