@@ -309,8 +309,11 @@ def problem_reply(problem: Problem) -> Reply:
     return Reply(problem.status, jcs(problem.body()), PROBLEM_TYPE, problem.retry_after)
 
 
-async def signed_headers(node: Node, found: Directory | None, request: Incoming, reply: Reply) -> dict[str, str]:
-    """Headers of the answer, signed when there is a request signature to tie it to and a key to sign with."""
+async def signed_headers(node: Node, found: Directory | None, request: Incoming, reply: Reply, *, sign: bool = True) -> dict[str, str]:
+    """Headers of the answer, signed when there is a request signature to tie it to and a key to sign with.
+
+    Without `sign` only who is turned away beyond what can be signed: to a caller that is no answer but a broken connection.
+    """
     version = found.version if found is not None else 0
     headers = {
         "content-type": reply.content_type,
@@ -321,7 +324,7 @@ async def signed_headers(node: Node, found: Directory | None, request: Incoming,
     if reply.retry_after is not None:
         headers["retry-after"] = str(reply.retry_after)
     bound = signatures.signature_value(request.headers)
-    if bound is None or found is None or found.node(node.id) is None:
+    if not sign or bound is None or found is None or found.node(node.id) is None:
         return headers
     signer = office(node).signer(node, found)
     more, base = signatures.answer_to_sign(

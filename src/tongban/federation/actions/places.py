@@ -3,7 +3,9 @@
 A node that takes on everything answers nobody in time: each call waits for all the others. So a caller has 200 calls under way
 (federation.md 8) and this node 600 in all; who comes beyond waits a moment, in line, with nothing done for it yet: no body
 read, no signature looked at. A place that becomes free goes to the caller that holds the fewest. Who has waited in vain is
-turned away with Retry-After, which costs a fraction of an answer, so that a crowd does not take away what is left.
+turned away with Retry-After. A signature is a third of what an answer costs, so a crowd could still take away what is left: one
+refusal is signed for every four answers, and beyond that they go out bare. A bare refusal decides nothing: to the caller it is a
+broken connection (federation.md 4), after which it waits, tries again within its budget, and shuts its breaker when half fail.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from tongban.federation.actions.office import office
 from tongban.federation.errors import Problem
+from tongban.federation.rules.traffic import Refusals
 from tongban.kernel.node import Node
 
 IN_FLIGHT: Final = 200
@@ -35,6 +38,7 @@ class Places:
         self._taken = taken
         self._at_work = 0
         self._lines: dict[str, deque[tuple[float, asyncio.Future[bool]]]] = {}
+        self._refusals = Refusals(time.monotonic())
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self, caller: str, arrived: float) -> None:
@@ -66,6 +70,7 @@ class Places:
         """The call is answered: its place goes to whoever waits, first to the caller that has the fewest."""
         self._taken[caller] -= 1
         self._at_work -= 1
+        self._refusals.earn()
         while self._at_work < AT_WORK:
             waiting = [one for one, line in self._lines.items() if line and self._taken[one] < IN_FLIGHT]
             if not waiting:
@@ -75,6 +80,10 @@ class Places:
             if not future.done():
                 self._enter(least)
                 future.set_result(True)
+
+    def may_sign(self) -> bool:
+        """Whether one more refusal may be signed now; counts it."""
+        return self._refusals.takes(time.monotonic())
 
     def _free(self, caller: str) -> bool:
         return self._at_work < AT_WORK and self._taken[caller] < IN_FLIGHT

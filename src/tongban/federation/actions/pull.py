@@ -163,7 +163,7 @@ async def _epochs(
     for origin, cursor in held.items():
         named = max((epoch for whose, _, epoch in closed if whose == origin), default=0)
         if origin == server and await _knows_newer(node, origin, named):
-            await report_diverged(node, origin)  # it does not know what it signed itself
+            await report_diverged(node, origin, stop=False)  # it does not know what it signed itself, or this answer was late
             turned.add(origin)
         if named <= cursor.epoch:
             continue

@@ -23,15 +23,19 @@ from tongban.kernel.node import Node
 _EVIDENCE = 64
 
 
-async def report_diverged(node: Node, origin: str) -> bool:
-    """Tell `origin`, directly or by way of the hub, what we hold of it with its own signature (报告断点); True when it agrees."""
+async def report_diverged(node: Node, origin: str, *, stop: bool = True) -> bool:
+    """Tell `origin`, directly or by way of the hub, what we hold of it with its own signature (报告断点); True when it agrees.
+
+    With `stop` nothing more is taken from it until its epoch letter comes; without, it may be an answer that was late.
+    """
     found = await office(node).need(node)
     async with node.db.transaction() as tx:
         evidence = await _evidence(tx, origin)
-        await tx.execute("UPDATE letter_cursor SET stopped = 'rolled_back' WHERE origin = $1 AND stopped IS NULL", origin)
-        await raise_alarm(
-            tx, "origin_rolled_back", origin, str(evidence["epoch"]), "对方的信件记录退回了，已停收并报告对方；它恢复完会自动续收", b""
-        )
+        if stop:
+            await tx.execute("UPDATE letter_cursor SET stopped = 'rolled_back' WHERE origin = $1 AND stopped IS NULL", origin)
+            await raise_alarm(
+                tx, "origin_rolled_back", origin, str(evidence["epoch"]), "对方的信件记录退回了，已停收并报告对方；它恢复完会自动续收", b""
+            )
     if not any(evidence[kind] for kind in ("letters", "head_statements", "epochs")):
         return False
     told = {"v": 1, "origin": origin, "epoch": evidence.pop("epoch"), "evidence": evidence}

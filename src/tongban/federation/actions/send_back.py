@@ -21,6 +21,8 @@ from tongban.kernel.node import Node
 
 AGAIN_SECONDS: Final = 300
 _AT_ONCE: Final = 100
+_Place = tuple[int, int, str]
+_FIRST: Final[_Place] = (0, 0, "00000000-0000-0000-0000-000000000000")
 _BYTES: Final = 700_000
 
 
@@ -45,7 +47,7 @@ async def _to(node: Node, found: Directory, peer: ListedNode) -> int:
         heard = await _due(tx, peer.id, relays=bool((me := found.node(node.id)) and me.relay))
     if heard is None:
         return 0
-    total, after = 0, (0, 0)
+    total, after = 0, _FIRST
     while True:
         letters, last = await _page(node, peer.id, after)
         if not letters:
@@ -81,22 +83,22 @@ async def _due(tx: Tx, origin: str, *, relays: bool) -> int | None:
     return heard or 0
 
 
-async def _page(node: Node, origin: str, after: tuple[int, int]) -> tuple[list[Any], tuple[int, int]]:
+async def _page(node: Node, origin: str, after: _Place) -> tuple[list[Any], _Place]:
     """The next letters to send, whole, and the place of the last."""
     async with node.db.reading() as tx:
         rows = await tx.fetch(
-            "SELECT id, epoch, seq, head, kid, sig, body FROM letter_to_return WHERE origin = $1 AND settled_at IS NULL AND (epoch, seq) > ($2, $3)"
-            " ORDER BY epoch, seq, id LIMIT $4",
+            "SELECT id::text AS id, epoch, seq, head, kid, sig, body FROM letter_to_return"
+            " WHERE origin = $1 AND settled_at IS NULL AND (epoch, seq, id) > ($2, $3, $4::uuid) ORDER BY epoch, seq, id LIMIT $5",
             origin, *after, _AT_ONCE,
         )  # fmt: skip
     letters: list[Any] = []
     size, last = 0, after
     for row in rows:
         written = wire.write_letter(row["head"], row["kid"], row["sig"], row["body"])
-        if letters and size + len(written) > _BYTES and (row["epoch"], row["seq"]) != last:
+        if letters and size + len(written) > _BYTES:
             break
         letters.append(parse_json(written))
-        size, last = size + len(written), (row["epoch"], row["seq"])
+        size, last = size + len(written), (row["epoch"], row["seq"], row["id"])
     return letters, last
 
 

@@ -56,7 +56,7 @@ async def _answer(node: Node, came: Incoming, service: str, receive: Receive) ->
         await room.take(name, came.arrived)
     except Problem as problem:
         reply = problem_reply(problem)
-        return reply, await signed_headers(node, await memory.look(node), came, reply)
+        return reply, await signed_headers(node, await memory.look(node), came, reply, sign=room.may_sign())
     except SICK as error:
         reply = sick(error)
         return reply, await signed_headers(node, memory.directory, came, reply)

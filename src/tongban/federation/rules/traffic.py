@@ -77,6 +77,29 @@ class RetryBudget:
         return True
 
 
+class Refusals:
+    """How many refusals are signed (签名的拒绝): some at hand, ten more a second, and one more for every four answers.
+
+    So what refusing costs stays a small part of what answering does, on a quick machine and on a slow one.
+    """
+
+    def __init__(self, now: float, *, at_hand: float = 50.0) -> None:
+        self._tokens = self._most = at_hand
+        self._at = now
+
+    def earn(self) -> None:
+        """A call was answered."""
+        self._tokens = min(self._tokens + 0.25, self._most)
+
+    def takes(self, now: float) -> bool:
+        """Whether one more may be signed; counts it."""
+        self._tokens, self._at = min(self._tokens + (now - self._at) * 10, self._most), now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
 def jitter(seconds: float) -> float:
     """About that long, ± 50 %, so that many who wait do not come back at once; retry n waits 0.1 · 3^n so."""
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret

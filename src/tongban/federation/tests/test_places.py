@@ -17,6 +17,7 @@ from tongban.federation.actions.places import Places
 from tongban.federation.actions.way import transport
 from tongban.federation.errors import Problem
 from tongban.federation.rules import signatures
+from tongban.federation.rules.traffic import Refusals
 from tongban.federation.tests.make import nation
 from tongban.kernel.gm import b64, parse_object
 
@@ -147,6 +148,27 @@ async def test_t36_a_crowd_does_not_take_away_what_is_left(nodes, small, monkeyp
         assert (status == 200) is ("retry-after" not in names)
     assert office(nodes["510000"]).in_flight["500000"] == 0, "a place was not given back"
     assert (await ask(nodes))[0] == 200
+
+
+async def test_beyond_what_can_be_signed_a_refusal_is_bare_and_decides_nothing(nodes, small, monkeypatch):
+    """A crowd does not make us sign for it; to the caller a bare refusal is a broken connection (docs/adr/0013)."""
+    held = room.places(nodes["510000"])
+    monkeypatch.setattr(held, "_refusals", Refusals(time.monotonic(), at_hand=3))
+    for _ in range(2):
+        await held.take("500000", time.monotonic())
+    try:
+        told = [(await ask(nodes))[2] for _ in range(3)]
+        assert sum("signature" in names for names in told) == 3
+        monkeypatch.setattr(held, "_refusals", Refusals(time.monotonic(), at_hand=0))
+        status, _, names = await ask(nodes)
+        assert (status, names["retry-after"]) == (429, "1")
+        assert "signature" not in names, "signed for a crowd"
+        with pytest.raises(federation.CallFailed) as said:
+            await federation.call(nodes["500000"], "510000", "demo.work", {}, budget_ms=300)
+        assert (said.value.problem, said.value.retryable) == ("transport", True)
+    finally:
+        for _ in range(2):
+            held.leave("500000")
 
 
 async def test_who_is_turned_away_may_come_again_with_the_same_request(nodes, small):

@@ -14,7 +14,7 @@ from tongban.federation.actions.receive import Batch, receive
 from tongban.federation.actions.stamp import stamp
 from tongban.federation.queries.mail import cursors
 from tongban.federation.queries.mending import recoveries, to_settle
-from tongban.federation.rules import chain, epochs, wire
+from tongban.federation.rules import epochs
 from tongban.federation.tests.backup import back_up, put_back
 from tongban.federation.tests.lives import (
     A,
@@ -234,36 +234,6 @@ async def test_an_epoch_that_its_origin_forgot_unnoticed_is_told_with_its_own_le
 async def pull(node, origin):
     for _ in range(4):
         await pull_once(node, origin, [origin], wait=0)
-
-
-def test_a_statement_of_an_epoch_that_was_left_long_ago_shows_a_restore():
-    said = wire.Statement(v=1, origin=A, epoch=3, seq=9, at=200_000, streams={})
-    assert chain.has_forgotten(said, {7: 100_000})
-    assert not chain.has_forgotten(said, {7: 190_000}), "signed about when the epoch was opened"
-    assert not chain.has_forgotten(said, {3: 100_000})
-    later = wire.Statement(v=1, origin=A, epoch=2, seq=99, at=300_000, streams={})
-    assert chain.is_rolled_back(later, said), "an earlier epoch, said later"
-    assert not chain.is_rolled_back(said, later)
-
-
-def letter(epoch, previous, end):
-    return epochs.EpochLetter(v=1, origin=A, epoch=epoch, previous=previous, ends=epochs.Ends(end, {}), at=1)
-
-
-def test_a_reader_goes_by_the_line_of_the_newest_life():
-    first, second, lost = letter(5, 1, 10), letter(9, 1, 12), letter(9, 5, 0)
-    assert epochs.closing([first], 1) == first
-    assert epochs.closing([first], 5) is None
-    assert epochs.closing([first, second, lost], 1) == second
-    assert epochs.closing([first, second, lost], 5) == second, "back to epoch 1, of which the newest life has more"
-    assert epochs.closing([first, second], 5) == second, "also when the newest life never heard of epoch 5"
-    assert epochs.closing([first, second, lost], 9) is None
-    after = letter(12, 5, 3)
-    assert epochs.closing([first, after], 1) == first
-    assert epochs.closing([first, after], 5) == after
-    assert epochs.closing([after], 1) is None, "a link of the line is missing: wait for it"
-    assert epochs.line([first, second, lost], 9) == {1: second}
-    assert epochs.line([first, after], 12) == {5: after, 1: first}
 
 
 async def test_a_receiver_put_back_takes_everything_again_once(nodes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongban.federation.rules.traffic import Breaker, Limit, RetryBudget, jitter
+from tongban.federation.rules.traffic import Breaker, Limit, Refusals, RetryBudget, jitter
 
 
 def test_the_breaker_opens_at_ten_calls_of_which_half_failed():
@@ -73,3 +73,14 @@ def test_addresses_do_not_share():
 @given(st.floats(min_value=0.01, max_value=100))
 def test_jitter_is_half_to_one_and_a_half(seconds):
     assert 0.49 * seconds <= jitter(seconds) <= 1.51 * seconds
+
+
+def test_refusals_are_signed_in_proportion_to_answers():
+    """However many are turned away: one for every four answers, ten a second, and no more at hand than at the start (R-402)."""
+    refusals = Refusals(0.0, at_hand=5)
+    assert sum(refusals.takes(0.0) for _ in range(100)) == 5
+    for _ in range(8):
+        refusals.earn()
+    assert sum(refusals.takes(0.0) for _ in range(100)) == 2
+    assert sum(refusals.takes(0.3) for _ in range(100)) == 3
+    assert sum(refusals.takes(900.0) for _ in range(100)) == 5
