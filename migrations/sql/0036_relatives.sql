@@ -31,7 +31,7 @@ CREATE TABLE desk_right (
     subject text NOT NULL,
     id uuid NOT NULL,
     way text NOT NULL CHECK (way IN ('self', 'relative')),
-    kind text NOT NULL CHECK (kind IN ('copy', 'closing', 'alive', 'correct')),
+    kind text NOT NULL CHECK (kind IN ('copy', 'closing', 'stop', 'alive', 'correct')),
     asker_subject text NOT NULL,
     told bytea NOT NULL,
     division text NOT NULL,
@@ -54,7 +54,7 @@ COMMENT ON TABLE desk_right IS '窗口受理的个人信息请求: a copy, a clo
 COMMENT ON COLUMN desk_right.subject IS 'whose information | identifier | personal';
 COMMENT ON COLUMN desk_right.id IS 'number | UUIDv7 | internal';
 COMMENT ON COLUMN desk_right.way IS 'who asks | self, relative | internal';
-COMMENT ON COLUMN desk_right.kind IS 'what is asked for; alive: the person was taken for dead | copy, closing, alive, correct | internal';
+COMMENT ON COLUMN desk_right.kind IS 'what is asked for; stop: the closing is off; alive: the person was taken for dead | copy, closing, stop, alive, correct | internal';
 COMMENT ON COLUMN desk_right.asker_subject IS 'who stood at the desk | identifier | personal';
 COMMENT ON COLUMN desk_right.told IS 'relation, day of death, documents seen, reason | sealed JSON | personal sensitive';
 COMMENT ON COLUMN desk_right.division IS 'division of the desk | GB/T 2260 | internal';

@@ -35,6 +35,16 @@ class CopyBroken(Failure):
         super().__init__(sentence="这份副本没有做好", todo="请重新要一份")
 
 
+class ChildElsewhere(Failure):
+    """The child's account is at another node (孩子的账号不在这里)."""
+
+    code = "privacy.child_elsewhere"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(sentence="孩子的账号不在这里", todo="到孩子账号所在的地方，切到替孩子办，再来办这一步")
+
+
 class RightUnknown(Failure):
     """No such request of a desk, or it is decided (没有这项窗口请求)."""
 

@@ -21,6 +21,8 @@ async def choose(tx: Tx, node: Node, actor: Actor, code: str) -> Choice | Refusa
     actor.require_self("身后安排")
     if actor.for_subject:
         return (Refusal("privacy.after_self", "身后安排只能本人定", "choice"),)
+    if actor.home not in ("", node.id):
+        return (Refusal("privacy.after_home", "到账号所在地定", "choice"),)
     actor.require(LEVEL)
     wanted = next((one for one in relatives().choice if one.code == code), None)
     if wanted is None:

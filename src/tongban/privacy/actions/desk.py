@@ -23,6 +23,7 @@ from tongban.privacy.actions.relatives import Refused, masked_name
 from tongban.privacy.errors import CopyElsewhere, NothingToClose
 from tongban.privacy.model.closing import Paper
 from tongban.privacy.model.desk import KIND_WORDS, Asked, Told
+from tongban.privacy.queries import closing as closing_queries
 from tongban.privacy.queries import desk as queries
 
 DESK = "privacy.desk"
@@ -51,7 +52,7 @@ async def own(tx: Tx, node: Node, clerk: Actor, *, kind: str, number: str, name:
     Raises NotAllowed, Failure `identity.own_case` (T-62).
     """
     division_of(clerk)
-    if kind not in ("copy", "closing", "alive"):
+    if kind not in ("copy", "closing", "stop", "alive"):
         return (Refusal("privacy.desk_kind", "选一样要办的", "kind"),)
     visit = await identity.open_visit(tx, node, clerk, number, name)
     if not isinstance(visit, identity.Visit):
@@ -64,6 +65,8 @@ async def own(tx: Tx, node: Node, clerk: Actor, *, kind: str, number: str, name:
     if (kind == "alive") != (status == "stopped"):
         said = "这个账号没有停用，不用恢复" if kind == "alive" else "这个账号按去世停用了。人还在，就先办恢复"
         return (Refusal("privacy.desk_state", said, "kind"),)
+    if kind == "stop" and await closing_queries.waiting(tx, node, visit.subject) is None:
+        return (Refusal("privacy.desk_state", "没有等着注销的，不用停", "kind"),)
     if kind == "closing" and status != "open":
         return (Refusal("privacy.desk_state", "账号正在挂失保护，现在不能注销", "kind"),)
     return await propose(tx, node, clerk, visit.subject, visit.subject, kind=kind, way="self")
@@ -135,6 +138,9 @@ async def _own(tx: Tx, node: Node, person: Actor, asked: Asked) -> tuple[str, Pa
     """What the person in front of the desk asked for, with number and paper; or why not."""
     if asked.kind == "copy":
         return await papers.copy_for(tx, node, person)
+    if asked.kind == "stop":
+        await closing.stop(tx, node, person.subject)
+        return "", None
     if asked.kind == "alive":
         await identity.revive_account(tx, person.subject)
         await closing.stop(tx, node, person.subject)

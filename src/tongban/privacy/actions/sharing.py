@@ -65,7 +65,7 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
     ) + _BEHIND:
         raise federation.CallRefused(400, "malformed")
     guardian = str(body.get("guardian", ""))[:80]
-    if caller == node.id or not await _may_ask(node, caller, subject, guardian, str(body.get("proof", ""))):
+    if caller == node.id or not await _may_ask(node, caller, subject, guardian, str(body.get("proof", "")), request):
         log("privacy.copy_not_from_home", peer=caller)
         raise federation.CallRefused(403, "no_grant")
     if body.get("done") is True:
@@ -101,10 +101,16 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
     return {"v": 1, "state": "ready", "byte_count": total, "count": count, "from": first, "pieces": told}
 
 
-async def _may_ask(node: Node, caller: str, subject: str, guardian: str, proof: str) -> bool:
-    """The home of the person; or the home of who guards a child under 14, as the register says itself (T-32, T-88)."""
+async def _may_ask(node: Node, caller: str, subject: str, guardian: str, proof: str, request: str) -> bool:
+    """The home of the person; or the home of who guards a child under 14, as the register says itself (T-32, T-88).
+
+    The register is asked once a copy: what comes after is about the share that was begun then, for the same home.
+    """
     if await identity.is_home(node, subject, caller, proof):
         return True
+    async with node.db.reading() as tx:
+        if await tx.fetchval("SELECT true FROM copy_share WHERE subject = $1 AND request = $2 AND home = $3", subject, request, caller):
+            return True
     return bool(guardian) and await identity.is_home(node, guardian, caller, proof) and await identity.guards_alone(node, guardian, subject) is True
 
 

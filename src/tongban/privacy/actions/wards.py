@@ -11,7 +11,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import SelfOnly
 from tongban.kernel.node import Node
-from tongban.privacy.errors import CopyElsewhere
+from tongban.privacy.errors import ChildElsewhere, CopyElsewhere
 
 LEVEL = 3
 
@@ -27,7 +27,7 @@ def asker(actor: Actor) -> str:
 
 
 async def whose(tx: Tx, node: Node, actor: Actor, what: str) -> str:
-    """The subject whose rights are used here 替谁办. Raises SelfOnly for an agent, CopyElsewhere, and as `identity.child_of`."""
+    """The subject whose rights are used here 替谁办. Raises SelfOnly for an agent, CopyElsewhere, ChildElsewhere, and as `identity.child_of`."""
     if not actor.for_subject:
         if actor.home not in {"", node.id}:
             raise CopyElsewhere
@@ -36,7 +36,7 @@ async def whose(tx: Tx, node: Node, actor: Actor, what: str) -> str:
         raise SelfOnly(what)
     child = await identity.child_of(tx, node, actor, what)
     if (child.home or actor.home) not in {"", node.id}:
-        raise CopyElsewhere
+        raise ChildElsewhere
     if not child.home and not child.alone:
         raise SelfOnly(what)  # 14 and more, without an account: the child opens one and asks
     return child.subject

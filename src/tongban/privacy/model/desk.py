@@ -10,8 +10,8 @@ import msgspec
 from tongban.privacy.model.closing import Paper
 
 Way = Literal["self", "relative"]
-Kind = Literal["copy", "closing", "alive", "correct"]
-KIND_WORDS = {"copy": "要一份副本", "closing": "注销账号，删除信息", "alive": "人还在，恢复账号", "correct": "改登记信息"}
+Kind = Literal["copy", "closing", "stop", "alive", "correct"]
+KIND_WORDS = {"copy": "要一份副本", "closing": "注销账号，删除信息", "stop": "不注销了", "alive": "人还在，恢复账号", "correct": "改登记信息"}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import LevelNeeded, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import after as verbs
-from tongban.privacy.pages.closing import ElsewherePage, elsewhere
+from tongban.privacy.pages.elsewhere import elsewhere
 from tongban.privacy.queries import desk as queries
 from tongban.privacy.rules.relatives import Choice, relatives
 
@@ -51,10 +51,9 @@ async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
 
 
 async def _page(request: Req, node: Node, actor: Actor, errors: Refusals = ()) -> Response[Any]:
-    if actor.home not in ("", node.id):
-        async with node.db.reading() as tx:
-            place, href = await elsewhere(tx, actor)
-        return ui.page(request, "privacy/closing_elsewhere.html", ElsewherePage(title="身后安排", act="定身后安排", place=place, href=href + HERE))
+    away = await elsewhere(request, node, actor, HERE, title="身后安排", act="定")
+    if away is not None:
+        return away
     async with node.db.reading() as tx:
         now = await queries.choice(tx, actor.subject)
     page = AfterPage(

@@ -12,13 +12,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
 
-from tongban import cases, credentials, federation, identity, ui
+from tongban import cases, credentials, identity, ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import LevelNeeded, Refusal, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import closing as verbs
 from tongban.privacy.actions import papers, wards
 from tongban.privacy.model.closing import LegalHold, Receipt, Waiting
+from tongban.privacy.pages.elsewhere import elsewhere
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.queries import holds
 from tongban.privacy.rules.times import times
@@ -53,17 +54,6 @@ class ClosingPage(msgspec.Struct, frozen=True, kw_only=True):
     held: tuple[LegalHold, ...] = ()
 
 
-class ElsewherePage(msgspec.Struct, frozen=True, kw_only=True):
-    """The account lives at another node 账号不在这里."""
-
-    title: str = "注销账号"
-    back: str = "/me/rights"
-    tab: str = "me"
-    act: str = "注销"
-    place: str
-    href: str
-
-
 class ReceiptsPage(msgspec.Struct, frozen=True, kw_only=True):
     """The page of receipts 注销回执: the code asked for, then every node's answer."""
 
@@ -81,14 +71,14 @@ class ReceiptsPage(msgspec.Struct, frozen=True, kw_only=True):
 async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """注销账号: what goes, what stays, what stops working; or the closing that waits."""
     actor.require(1)
+    await identity.freshen(node, actor, level=3)
     return await _page(request, node, actor)
 
 
 async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = False) -> Response[Any]:
-    if not actor.for_subject and actor.home not in ("", node.id):
-        async with node.db.reading() as tx:
-            place, href = await elsewhere(tx, actor)
-        return ui.page(request, "privacy/closing_elsewhere.html", ElsewherePage(place=place, href=href + HERE))
+    away = await elsewhere(request, node, actor, HERE, title="注销账号", act="注销")
+    if away is not None:
+        return away
     async with node.db.reading() as tx:
         subject = await wards.whose(tx, node, actor, "注销账号")
         waiting = await queries.waiting(tx, node, subject)
@@ -104,12 +94,6 @@ async def _page(request: Req, node: Node, actor: Actor, *, guardian: bool = Fals
             childs=bool(actor.for_subject),
         )  # fmt: skip
     return ui.page(request, "privacy/closing.html", page)
-
-
-async def elsewhere(tx: Any, actor: Actor) -> tuple[str, str]:
-    """Where the account is: the place in words, and its address."""
-    listed = (await federation.directory(tx)).node(actor.home)
-    return (listed.name if listed else actor.home), (listed.base_url if listed else "")
 
 
 @post(HERE, status_code=200)
@@ -131,6 +115,7 @@ async def stop(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """不注销了: one tap, no higher level."""
     await ui.form(request)
     actor.require(1)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         subject = await wards.whose(tx, node, actor, "注销账号")
         if await verbs.stop(tx, node, subject):

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response, Stream
 
-from tongban import federation, identity, ui
+from tongban import identity, ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.errors import LevelNeeded, Refusals
@@ -18,6 +18,7 @@ from tongban.kernel.node import Node
 from tongban.privacy.actions import asking, wards
 from tongban.privacy.errors import CopyUnknown
 from tongban.privacy.model.copies import Copy, Part
+from tongban.privacy.pages.elsewhere import elsewhere
 from tongban.privacy.queries.copies import copies_of, copy_of
 from tongban.privacy.rules.limits import COPIES
 
@@ -49,8 +50,6 @@ class CopiesPage(msgspec.Struct, frozen=True, kw_only=True):
     back: str = "/me/rights"
     back_label: str = "返回我的信息"
     tab: str = "me"
-    place: str = ""
-    href: str = ""
     now: tuple[Line, ...] = ()
     before: tuple[Line, ...] = ()
     limits: str = ""
@@ -81,6 +80,7 @@ class CopyPage(msgspec.Struct, frozen=True, kw_only=True):
 @get(PLACE)
 async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
     """要一份副本: the two kinds, what waits, what was asked before; or what was pressed before the level was raised goes on, once."""
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         pressed = await identity.pressed_before(tx, node, actor, PLACE, request.query_params.get(GO, ""))
         made = await asking.ask(tx, node, actor, whole=pressed.get("kind") == "whole") if pressed is not None else None
@@ -91,11 +91,10 @@ async def show(request: Req, node: Here, actor: Asking) -> Response[Any]:
 
 async def _list(request: Req, node: Node, actor: Actor, errors: Refusals = (), status: int = 200) -> Response[Any]:
     actor.require(1)
-    if not actor.for_subject and actor.home not in {"", node.id}:
-        found = await federation.present(node)
-        listed = found.node(actor.home) if found else None
-        elsewhere = CopiesPage(place=listed.name if listed else actor.home, href=(listed.base_url if listed else "") + PLACE)
-        return ui.page(request, "privacy/copies.html", elsewhere)
+    await identity.freshen(node, actor, level=3)
+    away = await elsewhere(request, node, actor, PLACE, title="要一份副本", act="要")
+    if away is not None:
+        return away
     async with node.db.reading() as tx:
         whose = await wards.whose(tx, node, actor, "要自己的信息副本")
         copies = [one for one in await copies_of(tx, whose) if not actor.for_subject or one.guardian == actor.subject]
@@ -133,6 +132,7 @@ async def _one(
     request: Req, node: Node, actor: Actor, copy_id: str, *, word: str = "", errors: Refusals = (), status: int = 200
 ) -> Response[Any]:
     actor.require(1)
+    await identity.freshen(node, actor, level=3)
     async with node.db.reading() as tx:
         found = await copy_of(tx, node, await wards.whose(tx, node, actor, "要自己的信息副本"), copy_id)
     if found is None or (actor.for_subject and found.guardian != actor.subject):
@@ -151,6 +151,7 @@ async def _one(
 async def word(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) -> Response[Any]:
     """The word, on this one answer and never again."""
     await ui.form(request)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         _, told = await asking.show_word(tx, node, actor, copy_id)
     return await _one(request, node, actor, copy_id, word=told)
@@ -160,6 +161,7 @@ async def word(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) 
 async def file(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) -> Stream:
     """The file; once it is through, it is gone here."""
     await ui.form(request)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         download = await asking.begin_download(tx, node, actor, copy_id)
     return Stream(download.content, media_type="application/zip", headers=download_headers(node, download))
@@ -177,6 +179,7 @@ def download_headers(node: Node, download: asking.Download) -> dict[str, str]:
 async def again(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) -> Response[Any]:
     """Fetch what was missing, as a copy of its own."""
     await ui.form(request)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         made = await asking.ask_again(tx, node, actor, copy_id)
     if isinstance(made, tuple):
@@ -188,6 +191,7 @@ async def again(request: Req, node: Here, actor: Asking, copy_id: FromPath[str])
 async def stop(request: Req, node: Here, actor: Asking, copy_id: FromPath[str]) -> Response[Any]:
     """不要了: what lies here is removed at once."""
     await ui.form(request)
+    await identity.freshen(node, actor, level=3)
     async with node.db.transaction() as tx:
         await asking.stop(tx, node, actor, copy_id)
     return ui.see_other(f"{PLACE}/{copy_id}")

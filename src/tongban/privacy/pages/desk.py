@@ -35,7 +35,7 @@ class DeskPage(msgspec.Struct, frozen=True, kw_only=True):
     """What /staff/rights draws: the form of a person who is here, and what this clerk received."""
 
     title: str = "窗口办个人信息的事"
-    kinds: tuple[Option, ...] = tuple(Option(code, KIND_WORDS[code]) for code in ("copy", "closing", "alive"))
+    kinds: tuple[Option, ...] = tuple(Option(code, KIND_WORDS[code]) for code in ("copy", "closing", "stop", "alive"))
     rows: tuple[DeskRight, ...] = ()
     states: dict[str, tuple[str, str]]
     name: str = ""

@@ -176,6 +176,11 @@ async def test_closing_at_a_desk(country: Any) -> None:
     async with browser(home, routes) as her:
         await her.see(f"/closed/{right.paper.link}")
         assert "还没有注销" in (await her.send(f"/closed/{right.paper.link}", code=right.paper.code)).text
+    stopped = await confirmed(home, await received(home, "stop"))
+    assert stopped.state == "done"
+    async with home.db.reading() as tx:
+        assert await closing_queries.waiting(tx, home, subject) is None
+    assert (await received(home, "stop"))[0].field == "kind", "nothing to stop"
 
 
 async def test_a_relative_gets_a_copy_and_the_account_of_the_dead_stops(country: Any) -> None:
@@ -239,6 +244,9 @@ async def test_what_the_person_said_in_advance_binds(country: Any) -> None:
         assert (await her.send("/me/after", choice="none")).headers["location"].startswith("/step-up?level=3")
         her.actor = make.acting_for(subject)
         assert (await her.see("/me/after")).status_code == 403, "somebody else arranges it"
+        her.actor = make.her(subject, home="510000")
+        assert (await her.send("/me/after", choice="none")).status_code == 200, "arranged at a visited node"
+        assert "先不定" in her.text
         her.actor = me
         await her.see("/me/after")
         assert (await her.send("/me/after", choice="nothing")).status_code == 422

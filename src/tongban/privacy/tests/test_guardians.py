@@ -91,15 +91,16 @@ async def test_a_copy_for_a_child_without_an_account_comes_from_every_node(famil
         async with node.db.reading() as tx:
             lines = await consent.lines(tx, node.id, family.small, limit=50, now=node.clock.now())
         assert any(one.who == "监护人" for one in lines), node.id
+        assert sum(one.fields == ("监护关系",) for one in lines) <= 1 + (node is family.home), "the register is asked once a copy"
 
 
 async def test_t88_only_the_register_says_who_guards(family: Family) -> None:
     """T-32, T-88: a lying home, a stranger, a level too low, another basis, a child of 14: no."""
     proof = await identity.home_proof(family.home, family.mother)
-    assert await sharing._may_ask(family.away, HOME, family.small, family.mother, proof)
+    assert await sharing._may_ask(family.away, HOME, family.small, family.mother, proof, uuid7())
     hers = await identity.home_proof(family.home, family.teen)
     for caller, guardian, shown in ((HOME, family.teen, hers), ("mps", family.mother, proof), (HOME, "", proof)):
-        assert not await sharing._may_ask(family.away, caller, family.small, guardian, shown), "a home was believed about a child it does not guard"
+        assert not await sharing._may_ask(family.away, caller, family.small, guardian, shown, uuid7()), "a home was believed about a child it does not guard"
     assert await identity.guards_alone(family.away, family.mother, family.teen) is False, "a child of 14 is asked itself"
     async with family.home.db.transaction() as tx:
         with pytest.raises(LevelNeeded):
