@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from weakref import WeakKeyDictionary
 
 from tongban import exchange, transparency
 from tongban.evidence import queries, rules
@@ -27,6 +29,9 @@ from tongban.kernel.node import Node
 
 WANTED = "evidence.wanted"
 DROP = "evidence.drop"
+WRONG_SECONDS = 3600
+"""A node that gave something else than its letter said is not asked for that file again before this; the process remembers it."""
+_wrong: WeakKeyDictionary[Node, dict[str, float]] = WeakKeyDictionary()
 
 
 async def store(
@@ -258,8 +263,9 @@ async def fetch_wanted(node: Node) -> None:
             LIMITS.carried_bytes,
         )
     silent: set[str] = set()
+    wrong, now = _wrong.setdefault(node, {}), time.monotonic()
     for row in rows:
-        if row["origin_node"] in silent:
+        if row["origin_node"] in silent or now - wrong.get(row["address"], -WRONG_SECONDS) < WRONG_SECONDS:
             continue
         try:
             await bring(node, row["origin_node"], row["address"], row["byte_count"] + queries.TAG, {"address": row["address"]})
@@ -268,6 +274,7 @@ async def fetch_wanted(node: Node) -> None:
             continue
         except WrongContent:
             silent.add(row["origin_node"])
+            wrong[row["address"]] = now
             log("evidence.wrong_content", origin=row["origin_node"], digest=row["address"])
             continue
         except NoRoom:

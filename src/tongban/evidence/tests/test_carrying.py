@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import threading
 import tracemalloc
 from contextlib import aclosing
 
@@ -11,10 +13,10 @@ import pytest
 
 from tongban import evidence, exchange, federation
 from tongban.evidence import letters, queries
-from tongban.evidence.actions import fetch_wanted
+from tongban.evidence.actions import arriving, fetch_wanted
 from tongban.evidence.actions.arriving import WrongContent, bring
 from tongban.evidence.actions.materials import _keep
-from tongban.evidence.errors import ContentAway
+from tongban.evidence.errors import ContentAway, NoRoom
 from tongban.exchange.actions import carry
 from tongban.exchange.rules import compared
 from tongban.federation import letters as post
@@ -163,6 +165,36 @@ async def test_a_file_with_another_digest_is_thrown_away_and_asked_for_anew(node
     await fetched(nodes, carried)
 
 
+async def test_a_node_that_gave_something_else_is_not_asked_for_it_at_every_turn(nodes):
+    """A large file of lies would be fetched every 20 seconds (T-92)."""
+    carried, _ = await sent(nodes)
+    store = queries.content_store(nodes[FROM])
+    store.put(carried.address, os.urandom(carried.byte_count + queries.TAG))
+    await fetch_wanted(nodes[TO])
+    before = await rows_of(nodes[TO], "caller")
+    await fetch_wanted(nodes[TO])
+    assert await rows_of(nodes[TO], "caller") == before, "asked again at once"
+    assert not await held(nodes, carried)
+
+
+async def test_a_disk_that_takes_no_more_keeps_nothing_of_a_file_that_arrives(nodes, monkeypatch):
+    """The letter's row waits, and the node that has the file keeps it (T-92)."""
+    carried, content = await sent(nodes)
+
+    def full(self, piece):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(arriving.Arriving, "add", full)
+        with pytest.raises(NoRoom):
+            await fetched(nodes, carried)
+    assert left(nodes[TO]) == []
+    assert not await held(nodes, carried)
+    await fetch_wanted(nodes[TO])
+    async with nodes[TO].db.transaction() as tx:
+        assert (await evidence.read(tx, nodes[TO], OTHER, carried.id)).content == content
+
+
 async def test_a_file_longer_than_the_letter_said_is_left_off_at_once(nodes):
     carried, content = await sent(nodes)
     with pytest.raises(WrongContent):
@@ -197,11 +229,16 @@ async def test_a_node_that_was_not_sent_the_file_gets_nothing_and_both_logs_say_
 async def test_only_so_many_files_are_on_their_way_to_one_node(nodes, monkeypatch):
     monkeypatch.setattr(carry, "AT_ONCE", 1)
     carried, _ = await sent(nodes)
+    store, gate = queries.content_store(nodes[FROM]), threading.Event()
+    real = store.part
+    monkeypatch.setattr(store, "part", lambda address, start, length: real(address, start, length) if start == 0 or gate.wait(10) else b"")
     async with aclosing(exchange.carry_file(nodes[TO], FROM, "evidence.content", {"address": carried.address}, most=10**6)) as first:
         await anext(first)
         with pytest.raises(ContentAway):
             await fetched(nodes, carried)
-    assert (await newest(nodes[TO], "caller"))["outcome"] in {"busy", "cut"}
+        assert (await newest(nodes[TO], "caller"))["outcome"] == "busy"
+        gate.set()
+        assert len([one async for one in first]) == 10, "the first was disturbed"
 
 
 async def test_a_neighbour_of_before_streams_is_asked_piece_by_piece(nodes, monkeypatch):
