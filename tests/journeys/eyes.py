@@ -62,6 +62,7 @@ class Eyes:
     async def page(self, who: str, mode: str) -> Any:
         if (who, mode) not in self.pages:
             context = await self.chromium.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True, locale="zh-CN")
+            await context.add_init_script(AXE)  # once for each browser, and not half a megabyte sent for each page
             page = await context.new_page()
             page.set_default_timeout(20_000)
             await self.lending(page, self.world.visitor(who))
@@ -111,9 +112,8 @@ class Eyes:
             self.wrong.append(f"{name}: {seen['h1']} h1, lang {seen['lang']}, {seen['dead']} dead links")
         if status == "200":
             self.titles.setdefault((mode, seen["title"]), set()).add(template)
-        await page.evaluate(AXE)
-        found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
-        for one in found["violations"]:
+        found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(found => found.violations)", TAGS)
+        for one in found:
             nodes = [f"{node['html'][:140]} {(node['any'] or node['all'] or node['none'] or [{'message': ''}])[0]['message'][:120]}" for node in one["nodes"][:3]]
             self.wrong.append(f"{name}: axe {one['id']} ×{len(one['nodes'])}: {nodes}")
         if not staff:
