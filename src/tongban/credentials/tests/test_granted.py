@@ -82,6 +82,8 @@ async def test_without_a_grant_the_owner_says_so_and_both_ends_write_it_down(nod
     """R-401, T-28: the item needs it, the case is named, the signature is good: it is refused all the same, and nothing is told."""
     owner, asker = nodes["500000"], nodes["510000"]
     await end_all(owner)
+    async with owner.db.transaction() as tx:
+        await tx.execute("DELETE FROM data_resource")  # whatever another test registered
     told = await search(nodes)
     assert (told.found, told.not_granted) == ((), ("重庆市",))
     for got in (await data(nodes, licence), await copy(nodes, licence)):
