@@ -1,7 +1,7 @@
 """Places 名额: how many calls are worked on at once, and who waits for a place; nobody waits longer than an answer is worth.
 
 A node that takes on everything answers nobody in time: each call waits for all the others. So a caller has 200 calls under way
-(federation.md 8) and this node 600 in all; who comes beyond waits a moment, in line, with nothing done for it yet: no body
+(federation.md 8) and this node 600 in all, fewer while even a look at a call takes long; who comes beyond waits a moment, in line, with nothing done for it yet: no body
 read, no signature looked at. A place that becomes free goes to the caller that holds the fewest. Who has waited in vain is
 turned away with Retry-After. A signature is a third of what an answer costs, so a crowd could still take away what is left: one
 refusal is signed for every four answers, and beyond that they go out bare. A bare refusal decides nothing: to the caller it is a
@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from tongban.federation.actions.office import office
 from tongban.federation.errors import Problem
-from tongban.federation.rules.traffic import Refusals
+from tongban.federation.rules.traffic import Refusals, Width
 from tongban.kernel.node import Node
 
 IN_FLIGHT: Final = 200
@@ -39,6 +39,7 @@ class Places:
         self._at_work = 0
         self._lines: dict[str, deque[tuple[float, asyncio.Future[bool]]]] = {}
         self._refusals = Refusals(time.monotonic())
+        self._width = Width(IN_FLIGHT)
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self, caller: str, arrived: float) -> None:
@@ -71,8 +72,8 @@ class Places:
         self._taken[caller] -= 1
         self._at_work -= 1
         self._refusals.earn()
-        while self._at_work < AT_WORK:
-            waiting = [one for one, line in self._lines.items() if line and self._taken[one] < IN_FLIGHT]
+        while self._lines and self._at_work < self._room:
+            waiting = [one for one, line in self._lines.items() if line and self._taken[one] < self._each]
             if not waiting:
                 return
             least = min(waiting, key=self._taken.__getitem__) if len(waiting) > 1 else waiting[0]
@@ -81,12 +82,24 @@ class Places:
                 self._enter(least)
                 future.set_result(True)
 
+    def believed(self, waited: float) -> None:
+        """A call that had its place was believed after so many seconds: where that takes long, fewer are worked on at once."""
+        self._width.note(waited, time.monotonic())
+
     def may_sign(self) -> bool:
         """Whether one more refusal may be signed now; counts it."""
         return self._refusals.takes(time.monotonic())
 
     def _free(self, caller: str) -> bool:
-        return self._at_work < AT_WORK and self._taken[caller] < IN_FLIGHT
+        return self._at_work < self._room and self._taken[caller] < self._each
+
+    @property
+    def _each(self) -> int:
+        return min(IN_FLIGHT, self._width.now)
+
+    @property
+    def _room(self) -> int:
+        return AT_WORK * self._each // IN_FLIGHT
 
     def _enter(self, caller: str) -> None:
         self._taken[caller] += 1

@@ -63,7 +63,10 @@ async def _answer(node: Node, came: Incoming, service: str, receive: Receive) ->
     try:
         try:
             came = await _whole(came, receive)
-            reply = await answer_call(node, await admit(node, came), service, came.body)
+            begun = time.monotonic()
+            asked = await admit(node, came)
+            room.believed(time.monotonic() - begun)
+            reply = await answer_call(node, asked, service, came.body)
         except Problem as problem:
             reply = problem_reply(problem)
         except SICK as error:

@@ -77,6 +77,32 @@ class RetryBudget:
         return True
 
 
+class Width:
+    """How many calls are worked on at once (通道宽度): the most while a new one is looked at without delay, fewer while they queue.
+
+    A call that waits long before it is even believed says that more was begun than this machine bears at present, whoever else
+    uses it. Then the way becomes a third narrower, once for what was already begun, and wider again step by step.
+    """
+
+    TOO_LONG: Final = 0.2
+    FEWEST: Final = 16
+
+    def __init__(self, most: int) -> None:
+        self._most = self._width = float(most)
+        self._narrowed = float("-inf")
+
+    @property
+    def now(self) -> int:
+        return int(self._width)
+
+    def note(self, waited: float, now: float) -> None:
+        """A call that had its place was believed after so many seconds."""
+        if waited <= self.TOO_LONG:
+            self._width = min(self._width + 0.2, self._most)
+        elif now - waited > self._narrowed:  # it was begun after the way became narrower, and still waited
+            self._width, self._narrowed = max(self._width * 2 / 3, min(self.FEWEST, self._most)), now
+
+
 class Refusals:
     """How many refusals are signed (签名的拒绝): some at hand, ten more a second, and one more for every four answers.
 

@@ -74,6 +74,19 @@ async def test_what_becomes_free_goes_to_the_caller_with_the_fewest(small):
     assert await greedy == "overloaded 1"
 
 
+async def test_a_machine_that_is_behind_begins_less(monkeypatch):
+    """Where it takes long until a call is even believed, places become fewer, and who finds none is told that it is us."""
+    monkeypatch.setattr(room, "PATIENCE", 0.02)
+    places = Places(Counter())
+    for _ in range(20):
+        places.believed(0.3)
+        places._width._narrowed -= 1  # as if a second had passed
+    for _ in range(16):
+        async with asyncio.timeout(1):
+            await places.take("a", time.monotonic())
+    assert await code_of(places.take("a", time.monotonic())) == "overloaded 1", "as much was begun as ever"
+
+
 async def test_who_is_stopped_while_waiting_takes_no_place_along(small):
     """Also in the moment in which a place was given: otherwise a node would run out of places for ever."""
     places, taken = Places(Counter()), 0

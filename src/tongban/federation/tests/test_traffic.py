@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongban.federation.rules.traffic import Breaker, Limit, Refusals, RetryBudget, jitter
+from tongban.federation.rules.traffic import Breaker, Limit, Refusals, RetryBudget, Width, jitter
 
 
 def test_the_breaker_opens_at_ten_calls_of_which_half_failed():
@@ -84,3 +84,20 @@ def test_refusals_are_signed_in_proportion_to_answers():
     assert sum(refusals.takes(0.0) for _ in range(100)) == 2
     assert sum(refusals.takes(0.3) for _ in range(100)) == 3
     assert sum(refusals.takes(900.0) for _ in range(100)) == 5
+
+
+def test_the_way_is_narrow_while_calls_queue_and_wide_again_afterwards():
+    """What was begun before it became narrower does not make it narrower again; it never closes (R-402)."""
+    width = Width(200)
+    for _ in range(50):
+        width.note(0.5, 10.0)
+    assert width.now == 133, "the same crowd counted twice"
+    width.note(0.5, 10.6)
+    assert width.now == 88
+    for number in range(40):
+        width.note(0.5, 20.0 + number)
+    assert width.now == Width.FEWEST
+    for _ in range(1000):
+        width.note(0.01, 99.0)
+    assert width.now == 200
+    assert Width(2).now == 2
