@@ -49,7 +49,7 @@ if [ "$1" != quick ]; then
   one holds  safety letters.pml -DNF=2
   one holds  safety letters.pml -DNF=3 -DRESTP=0
   one holds  safety letters.pml -DNF=4 -DRESTH=0 -DRESTP=0 -DNODEATH
-  one holds  safety again.pml -DNF=3 -DKNOWN
+  one holds  safety again.pml -DNF=3
   one caught safety again.pml -DNF=3 -DNOPERSON
 fi
 exit $bad
