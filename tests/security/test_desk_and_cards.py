@@ -21,7 +21,7 @@ OPEN = (
     "/verify", "/api/", "/transparency", "/static/", "/mode", "/dev/components", "/demo/", "/federation/", "/oidc/", "/.well-known/", "/health",
     "/metrics", "/manifest", "/reviews", "/staff/login", "/staff/join", "/step-up", "/staff/logout",
     "/wallet/offline", "/sw.js", "/check-seal",  # the same empty page and script for everybody; whether a seal holds is public
-    "/closed/",  # whoever holds a paper and its code, long without an account; the address alone shows a question for the code
+    "/closed/", "/copies/",  # whoever holds a paper and its code, without an account; the address alone shows a question for the code
     "/levels", "/recover", "/scan", "/theft", "/unlock",  # for whoever cannot sign in: they read nobody
 )  # fmt: skip
 ACTS = ("correct", "accept", "not_accept", "review", "opinion", "grant", "refuse", "finish", "deliver", "transfer", "void", "extend", "special")
