@@ -85,7 +85,7 @@ class Width:
     """
 
     TOO_LONG: Final = 0.2
-    FEWEST: Final = 16
+    FEWEST: Final = 64
 
     def __init__(self, most: int) -> None:
         self._most = self._width = float(most)

@@ -81,7 +81,7 @@ async def test_a_machine_that_is_behind_begins_less(monkeypatch):
     for _ in range(20):
         places.believed(0.3)
         places._width._narrowed -= 1  # as if a second had passed
-    for _ in range(16):
+    for _ in range(64):
         async with asyncio.timeout(1):
             await places.take("a", time.monotonic())
     assert await code_of(places.take("a", time.monotonic())) == "overloaded 1", "as much was begun as ever"
