@@ -84,7 +84,7 @@ class Width:
     uses it. Then the way becomes a third narrower, once for what was already begun, and wider again step by step.
     """
 
-    TOO_LONG: Final = 0.2
+    TOO_LONG: Final = 0.3
     FEWEST: Final = 64
 
     def __init__(self, most: int) -> None:

@@ -79,7 +79,7 @@ async def test_a_machine_that_is_behind_begins_less(monkeypatch):
     monkeypatch.setattr(room, "PATIENCE", 0.02)
     places = Places(Counter())
     for _ in range(20):
-        places.believed(0.3)
+        places.believed(0.6)
         places._width._narrowed -= 1  # as if a second had passed
     for _ in range(64):
         async with asyncio.timeout(1):
