@@ -249,9 +249,10 @@ async def test_one_value_stands_once_whoever_writes_it_under_which_key(town: Nod
     late = Node(town.settings, town.db, FileKeyStore(town.settings.data_dir / "keys", town.id), clock=town.clock)
     monkeypatch.setattr(late.keys.indexes, "in_use", lambda: InUse(1, (2, 1)))
     for one in (*range(3), PEOPLE + 1):  # people from before, and somebody new
-        async with asyncio.TaskGroup() as both:
-            for node in (late, town):
-                both.create_task(_again(node, one))
+        for write in (_entered, _remembered, _another_name):  # each by itself: a row one waits for would part the two at the next
+            async with asyncio.TaskGroup() as both:
+                for node in (late, town):
+                    both.create_task(_again(node, write, one))
     async with town.db.reading() as tx:
         for table, column in (("register_entry", "bi_number"), ("home_index", "bi"), ("subject_alias", "old")):
             values = [row[0] for row in await tx.fetch(f"SELECT {column} FROM {table}")]
@@ -267,13 +268,23 @@ async def _nothing(*_: Any) -> None:
     return None
 
 
-async def _again(node: Node, one: int) -> None:
+async def _entered(tx: Any, node: Node, one: int) -> None:
+    await enter(tx, node, NewEntry(
+        name="演示人", number=number_of(one), sex="1", born=date(1960, 1, 1), nation="汉族", address="演示路", division="500103",
+    ))  # fmt: skip
+
+
+async def _remembered(tx: Any, node: Node, one: int) -> None:
+    await introduce.remember(tx, node, "510000", number=number_of(one), phone=phone_of(one))
+
+
+async def _another_name(tx: Any, node: Node, one: int) -> None:
+    await subjects.alias(tx, node, old_of(one), subject_of(one))
+
+
+async def _again(node: Node, write: Any, one: int) -> None:
     async with node.db.transaction() as tx:
-        await enter(tx, node, NewEntry(
-            name="演示人", number=number_of(one), sex="1", born=date(1960, 1, 1), nation="汉族", address="演示路", division="500103",
-        ))  # fmt: skip
-        await introduce.remember(tx, node, "510000", number=number_of(one), phone=phone_of(one))
-        await subjects.alias(tx, node, old_of(one), subject_of(one))
+        await write(tx, node, one)
         await asyncio.sleep(0.05)  # hold the transaction open while the other comes
 
 

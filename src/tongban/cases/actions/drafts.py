@@ -88,9 +88,7 @@ async def save(
     `only`: the questions that the page asked, when it was not all of its step; others that came along are kept too.
     """
     strange = forms.undeclared(item, posted)
-    declared = {field.name for field in item.form.fields}
-    known = {name: values for name, values in posted.items() if name.split(".", 1)[0] in declared}
-    file = forms.merged(item, draft.file, known, step, only=only)
+    file = forms.merged(item, draft.file, posted, step, only=only)
     saved = await write(tx, node, draft, file, step=step)
     return saved, strange + forms.wrong(item, file, step, node.clock.today(), only=only)
 
