@@ -1,8 +1,8 @@
 """Places 名额: how many calls are worked on at once, and who waits for a place; nobody waits longer than an answer is worth.
 
 A node that takes on everything answers nobody in time: each call waits for all the others. So a caller has 200 calls under way
-(federation.md 8) and this node 600 in all, fewer while even a look at a call takes long; who comes beyond waits a moment, in line, with nothing done for it yet: no body
-read, no signature looked at. A place that becomes free goes to the caller that holds the fewest. Who has waited in vain is
+(federation.md 8) and this node 600 in all, fewer while even a look at a call takes long; who comes beyond waits a moment, in line, with nothing done for it yet: no
+signature looked at. A place that becomes free goes to the caller that holds the fewest. Who has waited in vain is
 turned away with Retry-After. A signature is a third of what an answer costs, so a crowd could still take away what is left: one
 refusal is signed for every four answers, and beyond that they go out bare. A bare refusal decides nothing: to the caller it is a
 broken connection (federation.md 4), after which it waits, tries again within its budget, and shuts its breaker when half fail.

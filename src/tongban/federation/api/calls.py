@@ -1,5 +1,5 @@
 """The doors of calls 调用的门 (federation.md 4, 8). This is the busiest road between nodes, so a call is read and answered as bytes,
-and who finds no place in time is told so before its body is read or a signature is looked at.
+and who finds no place in time is told so before a signature is looked at.
 """
 
 from __future__ import annotations
@@ -47,10 +47,14 @@ async def call(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer(node: Node, came: Incoming, service: str, receive: Receive) -> tuple[Reply, dict[str, str]]:
-    """What is answered, and its headers, signed. The place is held until then: a signature is work too."""
+    """What is answered, and its headers, signed. The place is held until then: a signature is work too.
+
+    It is asked for when the whole call is here: whoever sends slowly under a borrowed name holds no place of that name's.
+    """
     memory = office(node)
     room, caller = places(node), came.headers.get("tongban-from", "")
     try:
+        came = await _whole(came, receive)
         found = await memory.look(node)
         name = caller if found is not None and found.node(caller) is not None else ""  # strangers have one place among them all
         await room.take(name, came.arrived)
@@ -62,7 +66,6 @@ async def _answer(node: Node, came: Incoming, service: str, receive: Receive) ->
         return reply, await signed_headers(node, memory.directory, came, reply)
     try:
         try:
-            came = await _whole(came, receive)
             begun = time.monotonic()
             asked = await admit(node, came)
             room.believed(time.monotonic() - begun)

@@ -247,6 +247,23 @@ async def test_strangers_share_the_places_of_nobody(nodes, small, tmp_path):
             held.leave("")
 
 
+async def test_who_sends_slowly_under_a_borrowed_name_holds_none_of_its_places(nodes, small):
+    """Heads that name a node of ours and bodies that never come: the node itself is answered as always (T-36)."""
+    server = nodes["510000"]
+    host, _, port = server.settings.connect.rpartition(":")
+    slow = [await asyncio.open_connection(host, int(port)) for _ in range(8)]
+    try:
+        for _, out in slow:
+            out.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ntongban-from: 500000\r\ncontent-length: 9\r\n\r\n{{".encode())
+            await out.drain()
+        for _ in range(3):
+            assert (await ask(nodes))[0] == 200, "held by somebody who borrowed the name"
+        assert office(server).in_flight["500000"] == 0
+    finally:
+        for _, out in slow:
+            out.close()
+
+
 async def test_only_a_post_is_a_call(nodes):
     found = await federation.present(nodes["510000"])
     assert found is not None
