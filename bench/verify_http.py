@@ -43,7 +43,7 @@ from tongban.main.app import build_app
 from tongban.main.postgres import Postgres
 from tongban.main.serve import settle
 
-BATCH, ROUNDS, AT_ONCE, SINGLE, CONNECTIONS = 64, 6, 4, 500, 64
+BATCH, ROUNDS, AT_ONCE, SINGLE, CONNECTIONS = 64, 6, 4, 1000, 256
 TARGET = 0.5
 
 

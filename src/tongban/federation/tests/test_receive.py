@@ -98,6 +98,7 @@ async def test_each_letter_once_however_often_it_comes(nodes):
     batch, _ = await fetched(nodes)
     found = await asyncio.gather(*(receive(nodes["510000"], batch) for _ in range(4)))
     assert sum(one.applied for one in found) == 3
+    assert {one.ended for one in found} == {"all"}, "a letter that came again counted as a broken chain"
     assert await effects(nodes) == [("demo:a", 0), ("demo:a", 1), ("demo:a", 2)]
 
 
