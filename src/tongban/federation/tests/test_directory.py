@@ -154,12 +154,20 @@ def at_once(monkeypatch):
     monkeypatch.setattr(memory, "SPREADS_MS", 0)
 
 
+@pytest.fixture(scope="module")
+async def renewed(nodes):
+    """The keys of 500000 renewed once, and 510000 knows; the directory that says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "SPREADS_MS", 0)
+        found = await renew_keys(nodes["500000"])
+    await federation.refresh(nodes["510000"])
+    return found
+
+
 @pytest.mark.usefixtures("at_once")
-async def test_renewed_keys_are_taken_because_the_old_key_speaks_for_them(nodes):
-    member, reader = nodes["500000"], nodes["510000"]
-    found = await renew_keys(member)
+async def test_renewed_keys_are_taken_because_the_old_key_speaks_for_them(nodes, renewed):
+    member, reader, found = nodes["500000"], nodes["510000"], renewed
     assert found.node("500000").current("sign").kid == "500000/s2"
-    await federation.refresh(reader)
     seen = (await federation.present(reader)).node("500000")
     assert seen.current("sign").kid == "500000/s2"
     assert seen.current("encrypt").kid == "500000/e2"
@@ -169,6 +177,7 @@ async def test_renewed_keys_are_taken_because_the_old_key_speaks_for_them(nodes)
     assert answer["asked_by"] == "500000"
 
 
+@pytest.mark.usefixtures("renewed")
 async def test_a_retired_key_signs_calls_for_fourteen_days(nodes):
     found = await federation.present(nodes["510000"])
     retired = found.listed_key("500000/s1")[1].retired_at
@@ -178,7 +187,7 @@ async def test_a_retired_key_signs_calls_for_fourteen_days(nodes):
     assert rules.letter_key_fault(found, "500000/s1", "500000", retired + 1000) is None
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("at_once", "renewed")
 async def test_a_key_revokes_itself_without_the_hub_and_signs_nothing_more(nodes):
     member, reader = nodes["500000"], nodes["510000"]
     signer = member.keys.signer("s2")
