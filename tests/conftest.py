@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -51,6 +51,18 @@ async def nation() -> AsyncIterator[Nation]:
     finally:
         await made.close()
         made.wipe()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the nodes said last stands beside a failure: their logs are gone when the run is over."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("nation")
+    if report.failed and isinstance(made, Nation):
+        for log_file in sorted(made.folder.glob("*/node.log")):
+            said = log_file.read_text("utf-8", "replace").splitlines()[-30:]
+            report.sections.append((f"last words of {log_file.parent.name}", "\n".join(said)))
+    return report
 
 
 @pytest.fixture
