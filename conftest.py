@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import gc
 import os
 import shutil
+import threading
 import tomllib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import AsyncGeneratorType
 from typing import Any
 
 import asyncpg
@@ -34,6 +38,8 @@ hypothesis.settings.load_profile("tongban")
 TEMPLATE = "tongban_template"
 _server: Postgres | None = None
 _folder: Path | None = None
+_error_output = 2
+"""Where a process that is about to end can still be heard: during a test the usual place is read by pytest."""
 # real public codes of public bodies stand here only as shapes; the demo's own codes are invented (deploy/demo)
 NAMES = {"cn": ("国家节点（演示）", "hub", ()), "mps": ("公安部（演示）", "ministry", ()), "samr": ("市场监管总局（演示）", "ministry", ()),
          "500000": ("重庆市", "province", ("50",)), "510000": ("四川省", "province", ("51",))}  # fmt: skip
@@ -49,7 +55,8 @@ async def _prepare(server: Postgres) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The controller starts the server and makes the template; workers find its address in the environment."""
-    global _server, _folder  # noqa: PLW0603
+    global _server, _folder, _error_output  # noqa: PLW0603
+    _error_output = os.dup(2)
     if hasattr(config, "workerinput") or os.environ.get("TONGBAN_TEST_SERVER") or config.option.collectonly:
         return
     _folder = passing_folder("tongban-test")
@@ -115,6 +122,46 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     unknown = [file for file, seconds in _took.most_common() if seconds >= LONG and file not in SECONDS]
     if unknown:
         terminalreporter.write_line(f"over {LONG} s and not in tests/seconds.toml: {', '.join(unknown)} (see .build/seconds.toml)")
+
+
+PATIENCE = 600.0
+"""Seconds a test may take with all that is set up and taken down around it; `@pytest.mark.patience(seconds)` gives one more."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that stands still ends its process and says where each of its tasks waits; the others go on and the run fails.
+
+    An exception raised into it would not do: what hangs is often what takes the test down again.
+    """
+    marked = item.get_closest_marker("patience")
+    watch = threading.Timer(marked.args[0] if marked else PATIENCE, _stands_still, (item.nodeid,))
+    watch.daemon = True
+    watch.start()
+    try:
+        return (yield)
+    finally:
+        watch.cancel()
+
+
+def _stands_still(nodeid: str) -> None:
+    out = os.fdopen(os.dup(_error_output), "w", encoding="utf-8")
+    tasks = [task for loop in gc.get_objects() if isinstance(loop, asyncio.AbstractEventLoop) for task in asyncio.all_tasks(loop)]
+    print(f"\n{nodeid} stands still; its tasks wait here:", *map(_waits_at, tasks), sep="\n", file=out, flush=True)
+    faulthandler.dump_traceback(file=out)
+    os._exit(1)
+
+
+def _waits_at(task: asyncio.Task[Any]) -> str:
+    """The line a task stands on and those that called it, from the outermost in."""
+    places, within = [], task.get_coro()
+    while within is not None:
+        frame = next((got for name in ("cr_frame", "gi_frame", "ag_frame") if (got := getattr(within, name, None))), None)
+        places.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}" if frame else repr(within))
+        within = next((got for name in ("cr_await", "gi_yieldfrom", "ag_await") if (got := getattr(within, name, None))), None)
+        if type(within).__name__.startswith("async_generator_"):  # one step of a generator does not say whose step it is
+            within = next((one for one in gc.get_referents(within) if isinstance(one, AsyncGeneratorType)), within)
+    return f"{task.get_name()}: " + "\n    ".join(places)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,6 +11,7 @@ from _nation import nation, story
 
 from tongban.main.demo.tour import apps
 from tongban.main.demo.tour.story import Story
+from tongban.main.demo.visitor import Page
 
 TIMES, WANTED = 5, 5.0  # seconds
 
@@ -28,6 +29,12 @@ async def until_all(one: Story, started: float, *, published: bool) -> float:
         await asyncio.sleep(0.05)
 
 
+def done(page: Page) -> None:
+    """The act went through: RuntimeError with what the page says instead."""
+    if page.status != 200 or "出错了" in page.text:
+        raise RuntimeError(f"{page.url} ({page.status}): {page.text[:600]}")
+
+
 async def publish(one: Story) -> float:
     """Registered, checked, approved by another; the clock runs from the button that publishes."""
     registrar = await one.staff("registrar", "510000", apps.REGISTRAR)
@@ -40,7 +47,7 @@ async def publish(one: Story) -> float:
     page = await reviewer.get(page.url)
     page = await reviewer.submit(apps.button_form(page, "approve"), {"reason": "演示"}, button=("act", "approve"))
     form, started = apps.button_form(page, "publish"), time.perf_counter()
-    await reviewer.submit(form, {"channels": ["h5", "pc"]}, button=("act", "publish"))
+    done(await reviewer.submit(form, {"channels": ["h5", "pc"]}, button=("act", "publish")))
     return await until_all(one, started, published=True)
 
 
@@ -49,7 +56,7 @@ async def withdraw(one: Story) -> float:
     reviewer = await one.staff("reviewer", "510000", apps.REVIEWER)
     form = apps.button_form(await reviewer.get(one.kept["app"]), "withdraw")
     started = time.perf_counter()
-    await reviewer.submit(form, {"reason": "演示"}, button=("act", "withdraw"))
+    done(await reviewer.submit(form, {"reason": "演示"}, button=("act", "withdraw")))
     return await until_all(one, started, published=False)
 
 

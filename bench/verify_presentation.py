@@ -38,8 +38,8 @@ class Key:
 def main() -> None:
     key, at = Key(), datetime.now(UTC).replace(microsecond=0)
     folder = Path(__file__).resolve().parents[1] / "items" / "credentials"
-    types, purposes = _load(folder)
-    kind, purpose = next(one for one in types.values() if one.name == "营业执照"), purposes["bank_company"]
+    library = _load(folder)
+    kind, purpose = next(one for one in library.by_code.values() if one.name == "营业执照"), library.purposes["bank_company"]
     texts = [
         presentation.encode(
             key, home="500000", issuer="510000", org_code="11510100MB0000001Y", org_name="成都市市场监督管理局（演示）", type_code=kind.code,

@@ -20,14 +20,19 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 MOST_FILES, MOST_BYTES, MOST_RATIO = 5000, 1_000_000_000, 200
 OURS = {"manifest.json", "manifest.sig.json"}
 NEEDED = ("metadata", "application", "history", "note")
 NAME = re.compile(r"(case|materials|documents|receipts)/[A-Za-z0-9._-]{1,100}|manifest\.json|manifest\.sig\.json|说明\.txt")
-ACTIVE = (b"/JavaScript", b"/JS", b"/Launch", b"/EmbeddedFile", b"/RichMedia", b"/OpenAction")
+ENDS = rb"(?![^\x00\t\n\f\r /<>\[\](){}%])"
+ACTIVE, SHORT = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFiles?|RichMedia)" + ENDS), re.compile(rb"/JS" + ENDS)
+STREAM = re.compile(rb"(?<!end)stream\r?\n")
+MOST_UNPACKED = 64_000_000
 SECONDS_APART = 120
+ABSENT = {"infected": "带病毒，当时已经删掉", "away": "一直没有从原处取到"}
 
 
 def load_receipts():
@@ -88,18 +93,70 @@ def safety_of_the_box(book, box):
     return book.whole
 
 
+def whole_jpeg(content):
+    """Segment by segment to the picture, which ends; cameras write things of their own behind its end."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        kind = content[at + 1]
+        if kind == 0xDA:
+            return content.rfind(b"\xff\xd9") > at
+        at += 1 if kind == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return False
+
+
+def whole_png(content):
+    """Chunk by chunk to the last one."""
+    at = 8
+    while at + 12 <= len(content):
+        if content[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + int.from_bytes(content[at : at + 4], "big")
+    return False
+
+
+def pdf_acts(content):
+    """Whether a PDF acts by itself or carries other files, also in packed objects; /JS stands in any large picture by chance."""
+    plain, room, last = [], MOST_UNPACKED, 0
+    for found in STREAM.finditer(content):
+        if found.start() < last:
+            continue
+        plain.append(content[last : found.start()])
+        end = content.find(b"endstream", found.end())
+        last = len(content) if end < 0 else end
+        if b"/ObjStm" in plain[-1][-600:]:
+            try:
+                plain.append(zlib.decompressobj().decompress(content[found.end() : last], room))
+            except zlib.error:
+                continue
+            room -= len(plain[-1])
+            if room <= 0:
+                return True
+    objects = b"\n".join([*plain, content[last:]])
+    return ACTIVE.search(names_of(content + objects)) is not None or SHORT.search(names_of(objects)) is not None
+
+
+def names_of(content):
+    """With the signs written out that a name may hide as #xx."""
+    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda one: bytes([int(one[1], 16)]), content)
+
+
+def swells(box):
+    """Whether so much would come out of a document that opening it does harm."""
+    return sum(one.file_size for one in box.infolist()) > MOST_UNPACKED
+
+
 def looks_like(content, media_type):
     """Whether the content is what the manifest calls it."""
     if media_type == "image/jpeg":
-        return content.startswith(b"\xff\xd8\xff") and content.rstrip(b"\0").endswith(b"\xff\xd9")
+        return content.startswith(b"\xff\xd8\xff") and whole_jpeg(content)
     if media_type == "image/png":
-        return content.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" in content[-16:]
+        return content.startswith(b"\x89PNG\r\n\x1a\n") and whole_png(content)
     if media_type == "application/pdf":
         return content.startswith(b"%PDF-") and b"%%EOF" in content[-2048:]
     if media_type == "application/ofd":
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as inner:
-                return "OFD.xml" in inner.namelist() and inner.testzip() is None
+                return "OFD.xml" in inner.namelist() and (swells(inner) or inner.testzip() is None)
         except (zipfile.BadZipFile, ValueError, NotImplementedError):
             return False
     if media_type == "application/json":
@@ -127,8 +184,11 @@ def check_files(book, manifest, content, sm3, named):
         book.must("完整性", len(data) == one["bytes"] and named(sm3(data)) == one["digest"], f"文件被改过：{path}")
         book.must("可用性", looks_like(data, one["media_type"]), f"打不开，不是 {one['media_type']}：{path}")
         book.must("安全性", one["scan"] in ("made", "clean", "none"), f"没有通过病毒检查：{path}")
+        if one["media_type"] == "application/ofd" and zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as inner:
+                book.must("安全性", not swells(inner), f"解开以后太大：{path}")
         if one["media_type"] == "application/pdf":
-            book.must("安全性", not any(word in data for word in ACTIVE), f"PDF 里有会自己运行的内容：{path}")
+            book.must("安全性", not pdf_acts(data), f"PDF 里有会自己运行的内容，或者夹带别的文件：{path}")
     extra = [path for path in content if path not in listed and path not in OURS and not path.startswith("receipts/")]
     book.must("完整性", not extra, f"多出清单里没有的文件：{'、'.join(extra[:3])}")
     for role in NEEDED:
@@ -143,11 +203,15 @@ def check_case(book, manifest, listed, content):
         return
     about, history = json.loads(by_role["metadata"]), json.loads(by_role["history"])
     book.must("真实性", about["id"] == manifest["case"]["id"] and about["number"] == manifest["case"]["number"], "办件信息和清单不是同一件")
+    absent = manifest.get("absent", [])
+    for one in absent:
+        book.must("完整性", one["why"] in ABSENT, f"没有说清为什么缺：{one['title']}")
     for code, count in about["materials"].items():
-        found = sum(1 for one in listed.values() if one["role"] == "material" and one["code"] == code)
+        found = sum(1 for one in [*listed.values(), *absent] if one["role"] == "material" and one["code"] == code)
         book.must("完整性", found == count, f"材料 {code} 应有 {count} 份，包里 {found} 份")
     documents = sum(1 for one in listed.values() if one["role"] == "document")
-    book.must("完整性", documents == about["documents"], f"文书应有 {about['documents']} 份，包里 {documents} 份")
+    known = documents + sum(1 for one in absent if one["role"] == "document")
+    book.must("完整性", known == about["documents"], f"文书应有 {about['documents']} 份，包里 {documents} 份")
     told = [(one["n"], one["leaf"], one["act"]) for one in history]
     book.must("完整性", [one[0] for one in told] == list(range(1, about["steps"] + 1)), "经过的步骤有缺号")
     book.must("真实性", told == [(one["n"], one["leaf"], one["act"]) for one in manifest["steps"]], "经过和清单里的步骤不一样")
@@ -233,6 +297,8 @@ def main():
         case = manifest["case"]
         print(f"办件  {case['number']} {case['item']}，{case['organisation_name']}，{case['ended_on']} 结束，保管 {case['term']}")
         print(f"内容  {len(manifest['files'])} 个文件，{len(manifest['steps'])} 步经过，联署节点：{'、'.join(sorted(witnesses)) or '没有'}")
+        for one in manifest.get("absent", []):
+            print(f"没有  {one['title']}：{ABSENT.get(one['why'], one['why'])}（归档时就这样，清单里写明了）")
     for question, wrong in book.lines.items():
         print(f"{question}  {'成立' if not wrong else '不成立'}（{book.good[question]} 项通过{f'，{len(wrong)} 项不通过' if wrong else ''}）")
         for line in wrong:

@@ -197,7 +197,10 @@ def sm2_holds(spki, data, value):
 
 def check_witnesses(told, index, head, spki, root):
     """Step 5: the nodes that signed an earlier or the same head too; their names."""
-    earlier = check_head(told["signed_head"], spki)
+    own = unb64(told["key"]) if told.get("key") else spki
+    earlier = check_head(told["signed_head"], own)
+    if root and own != spki:  # the node's keys turn: an earlier head is signed by an earlier key
+        check_certificate(unb64(told["certificate"]), root, own, head["log"], earlier["at"])
     need(index < earlier["size"] and earlier["log"] == head["log"], "联署的树头里没有这条记录")
     proof = [unnamed(one) for one in told["proof"]]
     need(consistent(earlier["size"], head["size"], unnamed(earlier["root"]), unnamed(head["root"]), proof), "树头接不上别的节点签过的那个：历史被改过")

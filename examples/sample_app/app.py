@@ -126,12 +126,17 @@ class Platform:
         raise Refused(str(told.get("error", "server_error")))
 
     async def userinfo(self, token: str) -> dict[str, Any]:
-        url = await self.at("userinfo_endpoint")
-        headers = {"Authorization": f"DPoP {token}", "DPoP": self.proof("GET", url, token=token)}
-        async with self.http.get(url, headers=headers) as answer:
-            if answer.status != 200:
-                raise Refused("invalid_token")
-            return dict(await answer.json())
+        """What the person agreed to; a nonce that is asked for is given once."""
+        url, nonce = await self.at("userinfo_endpoint"), ""
+        for _ in range(2):
+            headers = {"Authorization": f"DPoP {token}", "DPoP": self.proof("GET", url, token=token, nonce=nonce)}
+            async with self.http.get(url, headers=headers) as answer:
+                if answer.status == 200:
+                    return dict(await answer.json())
+                nonce = answer.headers.get("DPoP-Nonce", "")
+            if not nonce:
+                break
+        raise Refused("invalid_token")
 
     async def read(self, token: str, typ: str) -> dict[str, Any]:
         """The claims of a token of the platform: signature, kind, issuer, audience, time. Raises Refused."""

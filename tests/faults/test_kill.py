@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 
 import aiohttp
+import pytest
 
 from tongban import transparency
 from tongban.kernel.node import Node
@@ -165,6 +166,7 @@ async def settled(nation, receiver, seconds=30):
     raise AssertionError(f"{receiver} lacks {len(sent - taken.keys())} letters")
 
 
+@pytest.mark.patience(2400)
 async def test_the_story_finishes_whatever_is_killed(nation, story):
     for number, (title, step) in enumerate(CHAPTERS):
         if step in SKIPPED:

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import Counter
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 import asyncpg
@@ -60,8 +60,6 @@ async def killed(nation, node, *presses, also=()):
 
 async def hop(browser, url):
     """One request of a browser without following where it leads: (status, next address)."""
-    from urllib.parse import urlsplit
-
     jar = browser.cookies.setdefault(urlsplit(url).hostname or "", {})
     headers = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
     async with browser._http.session.get(url, headers=headers, allow_redirects=False) as answer:
@@ -180,6 +178,25 @@ async def test_silent_roaming_goes_on_after_a_kill_at_each_arrow(nation, story, 
     await visit_fits(nation, subject, most=2 * len(arrows))
 
 
+async def test_finding_the_home_goes_on_after_the_hub_is_killed_at_each_arrow(nation, story, signed):
+    """6.2, the home unknown: the hub's page, the number typed there, the handle V redeems. Two browsers when the hub dies."""
+    (her, subject), discover = signed, f"{story.addresses[HUB]}/discover?v={AWAY}&to=/me/access"
+    before = [await count(nation, HOME, "account"), await count(nation, HUB, "home_index")]
+    looking, typing = both = story.browser("looking"), story.browser("typing")
+    looking.cookies["500000.localhost"] = typing.cookies["500000.localhost"] = her.cookies["500000.localhost"]
+    form = (await typing.get(discover)).form(has="who")
+    await killed(nation, HUB, lambda: hop(looking, discover), lambda: typing.submit(form, {"who": story.person.phone}))
+    for one in both:
+        page = await one.get(discover)
+        if "/discover" in page.url:
+            page = await one.submit(page.form(has="who"), {"who": story.person.phone})
+        if not page.url.startswith(story.owner + "/me/access"):  # V has no word of the hub yet: she chooses the place (6.4)
+            page = await one.get(f"{story.owner}/login/go?home={HOME}&next=/me/access")
+        assert page.url.startswith(story.owner + "/me/access"), f"{page.url} {page.text[:300]}"
+    await visit_fits(nation, subject, most=4)
+    assert before == [await count(nation, HOME, "account"), await count(nation, HUB, "home_index")]
+
+
 async def test_step_up_of_a_visitor_keeps_one_session_whatever_is_killed(nation, story, signed):
     """6.3: the face check at A, the way back at V: one session there, at level 3, and what was open is kept."""
     her, subject = signed
@@ -231,6 +248,11 @@ async def test_signing_out_at_the_visited_node_ends_all_whatever_is_killed(natio
     await everywhere_out(nation, her, subject, seconds=5)
 
 
+async def push_given_up(nation):
+    """All tries of the home to push the end are over: its job is ended."""
+    return not await count(nation, HOME, "pgqueuer WHERE entrypoint = 'identity.push_logout' AND status IN ('queued', 'picked')")
+
+
 async def test_an_end_at_home_reaches_a_node_that_was_cut_off_within_five_seconds(nation, story, signed):
     """6.5, R-303: V hears nothing while she signs out at A, neither push nor letter; the moment it hears again she is out there."""
     her, subject = signed
@@ -243,7 +265,7 @@ async def test_an_end_at_home_reaches_a_node_that_was_cut_off_within_five_second
         await press()
         assert await alive(nation, HOME, subject) == 0
         assert await alive(nation, AWAY, subject) >= 1, "it cannot have heard"
-        await asyncio.sleep(7)  # longer than all tries of the push, so that the letter alone must bring it
+        await soon(lambda: push_given_up(nation))  # from then on the letter alone can bring it
     finally:
         os.kill(process.pid, signal.SIGCONT)
     spent = await everywhere_out(nation, her, subject, seconds=5)

@@ -78,7 +78,13 @@ async def test_a_wrong_name_is_disputed_at_one_node_corrected_at_the_register_an
     page = await first.get(register, f"/staff/disputes/{dispute}")
     assert "自己核实的自己不能复核" in page.body
     page = await second.get(register, f"/staff/disputes/{dispute}")
-    await second.submit(register, page, f"/staff/disputes/{dispute}/confirm", agree="yes", reason="复核过原件，同意")
+    page = await second.submit(register, page, f"/staff/disputes/{dispute}/confirm", agree="yes", reason="复核过原件，同意")
+    for one in (first, second):
+        page = await one.get(register, "/staff/disputes")
+        assert "我经手的" in page.body
+        page = await one.get(register, link_of(page, "/staff/disputes/"))
+        for words in ("看过户口簿照片，是“彤”", "复核过原件，同意"):
+            assert words in page.body, "both clerks see both reasons (identity.md 6.7)"
     async with register.db.reading() as tx:
         kept = await identity.population_attributes(tx, register, there.subject)
         before = await tx.fetch("SELECT version, attribute FROM register_version WHERE subject = $1", there.subject)

@@ -16,8 +16,9 @@ from playwright.async_api import Browser, BrowserContext, Page
 from pyzbar.pyzbar import decode
 from tests.federation.test_roaming_in_a_browser import walk_in
 
-from tongban.identity.tests.make import MakeNode, household
+from tongban.identity.tests.make import MakeNode, citizen, household
 from tongban.kernel.node import Node
+from tongban.ui.tests.browser import promised
 
 pytestmark = pytest.mark.browser
 HOME = "500000"
@@ -28,7 +29,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 async def accessible(page: Page) -> None:
     """Pages that stand only in the middle of something are looked at here, not in tests/journeys/test_axe.py."""
     await page.evaluate(AXE)
-    found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+    found = await promised(page, "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
@@ -99,8 +100,8 @@ async def test_a_gesture_locks_and_unlocks_this_device_only(nodes: dict[str, Nod
     assert await page.get_by_label("按顺序连的点").input_value() == "15963"
     await page.get_by_role("button", name="设好手势").click()
     await page.wait_for_url(base + "/me/devices")
-    assert await page.evaluate(
-        """() => new Promise((good) => { const asked = indexedDB.open("tongban", 1);
+    assert await promised(
+        page, """() => new Promise((good) => { const asked = indexedDB.open("tongban", 1);
         asked.onsuccess = () => { const get = asked.result.transaction("keys").objectStore("keys").get("device");
         get.onsuccess = () => good(get.result.privateKey.extractable); }; })"""
     ) is False
@@ -128,6 +129,40 @@ async def test_a_gesture_locks_and_unlocks_this_device_only(nodes: dict[str, Nod
     await page.get_by_text("手势已删除").first.wait_for()
     await page.goto(base + "/me/access")
     assert "/login" in page.url, "sign in anew"
+    await context.close()
+
+
+async def test_a_voice_signs_in_on_this_device_and_on_no_other(nodes: dict[str, Node], chromium: Browser) -> None:
+    """R-305: recorded once with a consent of its own; another day the same device asks for it again, level 2 at most."""
+    base, who, said = nodes[HOME].settings.base_url, citizen("邓春梅"), {"name": "voice.wav", "mimeType": "audio/wav", "buffer": b"RIFF$\0\0\0WAVEfmt "}
+    context, strange = await phone_context(chromium, javascript=False), await phone_context(chromium, javascript=False)
+    page = await context.new_page()
+    await walk_in(page, nodes[HOME], "邓春梅")
+    await page.goto(base + "/me/voice")
+    await page.get_by_label("读一句话录下来").set_input_files([said])
+    await page.get_by_role("button", name="开始用声纹").click()
+    assert "声纹要你单独同意" in await page.locator("main").inner_text()
+    await page.get_by_label("读一句话录下来").set_input_files([said])
+    await page.get_by_label("我单独同意用声音核对本人").check()
+    await page.get_by_role("button", name="开始用声纹").click()
+    assert "正在用声纹" in await page.locator("main").inner_text()
+    await page.goto(base + "/me/devices")
+    await page.get_by_role("button", name="退出所有设备").click()
+
+    async def speak(at: Page, result: str) -> str:
+        await at.goto(base + "/login?again=1&next=/me/access")
+        await at.locator('a[href^="/login/voice"]').click()
+        await at.get_by_label("手机号，或者身份证号").fill(who.phone)
+        await at.get_by_label("读一句话录下来").set_input_files([said])
+        await at.get_by_label(result).check()
+        await at.locator('form[action="/login/voice"] button').last.click()
+        return await at.locator("main").inner_text()
+
+    assert "没听出来。安静一点再说一遍" in await speak(page, "没听出来")
+    assert "这台设备没登录过，不能只用声纹" in await speak(await strange.new_page(), "是本人")
+    assert "核验级别是 2 级" in await speak(page, "是本人")
+    assert page.url == base + "/me/access"
+    await strange.close()
     await context.close()
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from tongban import federation, identity, privacy
 from tongban.federation.tests.make import deliver
-from tongban.identity.actions import home_proof, introduce, keys, move, subjects
+from tongban.identity.actions import confirming, guardians, home_proof, introduce, keys, move, subjects
 from tongban.identity.holdings import HOLDINGS
+from tongban.identity.providers.register import NewEntry, enter
 from tongban.identity.rules import home as rules
 from tongban.identity.tests.make import Browser, sign_in, step_up
+from tongban.kernel.ids import IdNumber, uuid7
 from tongban.kernel.node import Node
 from tongban.privacy.actions import retention
 
@@ -167,6 +171,59 @@ async def test_a_move_needs_the_person_there_at_level_three_and_an_account_at_pe
         again = await move.requested(tx, home, AWAY, "01900000-0000-7000-8000-000000000002", here.sid, here.subject)
         assert again.state == "waiting", "asked twice, one move"
     assert await refused() == "refused", "one move at a time"
+
+
+async def test_somebody_of_fifteen_moves_when_a_guardian_says_yes(nodes: dict[str, Node]) -> None:
+    """T-88: moving an account is a level-3 act; the guardian lives elsewhere and is asked there, on the register's word only."""
+    mps, home, away, browser, hers = nodes[REGISTER], nodes[HOME], nodes[AWAY], Browser(), Browser()
+    child, parent = await invented(mps), await invented(mps)
+    child = msgspec.structs.replace(child, number=await aged_fifteen(mps, child.name))
+    async with mps.db.transaction() as tx:
+        await guardians.enter(tx, mps, child.number, parent.number, "母亲", mps.clock.today())
+    await sign_in(browser, home, child)
+    await sign_in(hers, away, parent)
+    await browser.get(away, f"/login?{urlencode({'next': f'/me/home?from={HOME}'})}")
+    page = await browser.submit(away, await browser.get(away, "/me/home"), "/me/home/move")
+    page = await step_up(browser, home, page)
+    page = await browser.submit(away, page, "/me/home/move")
+    assert page.status == 409, "moved without a guardian"
+    assert "监护人点头" in page.body
+    guardian, minor = (await me(away, hers)).subject, (await me(home, browser)).subject
+
+    async def asked() -> str | None:
+        await deliver(nodes)
+        async with away.db.reading() as tx:
+            found = await tx.fetchval("SELECT id FROM guardian_ask WHERE guardian_subject = $1", guardian)
+        return None if found is None else str(found)
+
+    for _ in range(30):
+        since = away.bell.generation("messages")
+        if ask_id := await asked():
+            break
+        await away.bell.wait("messages", seconds=1, since=since)
+    assert ask_id is not None
+    forged = {"subject": minor, "about": "draft:x", "what": "演示", "name": "演示", "home": AWAY, "until": "4102444800000", "proof": ""}
+    for origin, asks in ((HOME, minor), (REGISTER, guardian)):  # the home about no guardian, and a node that is not the home
+        lie = uuid7()
+        sealed = away.cipher.seal("identity", "guardian_ask.letter", lie, msgspec.json.encode({**forged, "id": lie, "guardian": asks}).decode()).hex()
+        await confirming.check(away, {"id": lie, "origin": origin, "body": sealed})
+    async with away.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM guardian_ask WHERE about = 'draft:x'") == 0, "a stranger asked"
+    page = await hers.get(away, f"/me/agents/confirm/{ask_id}")
+    assert "把账号搬到四川省" in page.body
+    await hers.submit(away, page, f"/me/agents/confirm/{ask_id}", answer="yes")
+    await deliver(nodes)
+    page = await browser.submit(away, await browser.get(away, "/me/home"), "/me/home/move")
+    assert "正从重庆市搬来" in page.body, page.body
+
+
+async def aged_fifteen(mps: Node, name: str) -> str:
+    """The register knows an invented child of fifteen (演示)."""
+    born = mps.clock.today().replace(day=1) - timedelta(days=15 * 365 + 60)
+    number = IdNumber.make("500199", born, secrets.randbelow(490) * 2).value
+    async with mps.db.transaction() as tx:
+        await enter(tx, mps, NewEntry(name=name, number=number, sex="女", born=born, nation="汉族", address="重庆市演示路 1 号（演示）", division="500103"))
+    return number
 
 
 async def test_the_register_turns_on_both_signatures_only(nodes: dict[str, Node]) -> None:

@@ -1,6 +1,8 @@
-"""Every sentence of identity.md 11 on a page of the product: the way that leads there, the status and the words (R-305, R-306).
+"""Every sentence of identity.md 11 seen in a browser: the way that leads there, the status, and the words on the screen (R-305, R-306).
 
-Every way is walked with real sessions, mandates and clients; `/act` and `/read` stand for a room above that asks identity first.
+Every way is walked with real sessions, mandates and clients, in normal and in elder mode; `/act` and `/read` stand for a room
+above that asks identity first. The page a way ends with is then drawn by Chromium at the size of a phone, from the node's own
+styles and scripts: what counts is what can be seen.
 """
 
 from __future__ import annotations
@@ -8,18 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from litestar import get
 from litestar.params import FromPath
+from playwright.async_api import Page as Screen
+from playwright.async_api import Route
 
 from tongban import identity
+from tongban.federation.actions import way
+from tongban.federation.actions.office import office
 from tongban.identity.actions import clients, introduce, mandates, sessions
 from tongban.identity.errors import SENTENCES, failure
 from tongban.identity.pages.browser import Asking, HereNode
 from tongban.identity.queries.persons import number_index
 from tongban.identity.queries.sessions import by_cookie
-from tongban.identity.tests.make import PC_AGENT, Browser, MakeNode, Page, citizen, code_for, household, sign_in
+from tongban.identity.tests.make import PC_AGENT, PHONE_AGENT, MakeNode, Page, citizen, code_for, household, sign_in
+from tongban.identity.tests.make import Browser as AnyBrowser
 from tongban.identity.tests.make_clients import APPROVER, register_client
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
@@ -30,6 +38,24 @@ WORDS = {
     "n": 4, "t": "5 分钟", "item": "开公司", "hall": "大厅", "place": "重庆市", "name": "陈*雨", "time": "11月19日 10:00", "link": "/s/1",
 }  # fmt: skip
 ITEM = "12500000DEM00003002002099903000"
+
+
+class Browser(AnyBrowser):
+    """A browser in the mode that is being looked at; it asks for pages, as people do."""
+
+    accept, elder = "text/html", False
+
+    def __init__(self, agent: str = PHONE_AGENT) -> None:
+        super().__init__(agent)
+        self.jar[HOST] = {"tb_mode": "elder"} if self.elder else {}
+
+
+class Forgetful(Browser):
+    """A browser that throws its cookies away at every step."""
+
+    def _keep(self, cookies: dict[str, str], line: str) -> None:
+        cookies.clear()
+        cookies |= {"tb_mode": "elder"} if self.elder else {}
 
 
 @get("/told/{code:str}")
@@ -60,7 +86,8 @@ async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
 
 def words_of(code: str) -> str:
     """The sentence as a pattern without commas (a page may set its halves apart): what is filled in may be anything."""
-    return re.sub(r"\\\{\w+\\\}", ".+?", re.escape(re.sub(r"[\s，]", "", SENTENCES[code][1])))
+    pattern = re.sub(r"\\\{\w+\\\}", ".+?", re.escape(re.sub(r"[\s，]", "", SENTENCES[code][1])))
+    return pattern.replace("你", "您" if Browser.elder else "你")
 
 
 async def begun(home: Node, phone: str) -> tuple[Browser, Page]:
@@ -87,7 +114,16 @@ async def not_in_register(home: Node, _: dict[str, Node]) -> Page:
 
 
 async def register_away(home: Node, _: dict[str, Node]) -> Page:
-    return await Browser().get(home, "/login/later?next=/me")  # the register itself is stopped in tests/faults/test_away.py
+    with pytest.MonkeyPatch.context() as patch:  # the process itself is stopped in tests/faults/test_away.py
+
+        async def cut(*_: object, **__: object) -> None:
+            raise way.NoAnswer("transport")
+
+        patch.setattr(way, "transport", cut)
+        who = citizen("邓春梅" if Browser.elder else "马志明")
+        page = await at_name(home, who.phone, who.number, name=who.name, typed=who.number)
+    office(home).breakers.clear()
+    return page
 
 
 async def account_exists(home: Node, nodes: dict[str, Node]) -> Page:
@@ -250,7 +286,7 @@ async def client_suspended(home: Node, _: dict[str, Node]) -> Page:
 
 
 async def loop(home: Node, _: dict[str, Node]) -> Page:
-    return await Browser().get(home, "/oidc/callback/510000?state=nobody-asked&code=x")
+    return await Forgetful().get(home, "/login?next=/me/access?from=510000")
 
 
 WAYS: dict[str, Callable[[Node, dict[str, Node]], Awaitable[Page]]] = {
@@ -276,10 +312,44 @@ def test_the_table_is_whole() -> None:
     assert set(WAYS) == wanted
 
 
+# where the sentence stands on a page that is itself as it should be, the page says 200
+AMONG_OTHERS = {"register_away", "level_needed", "level_unavailable", "session_ended", "signed_out_elsewhere"}
+
+
+@pytest.fixture(scope="module")
+async def screen(chromium: Any) -> AsyncIterator[Screen]:
+    context = await chromium.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
+    context.set_default_timeout(5_000)
+    yield await context.new_page()
+    await context.close()
+
+
+async def seen(screen: Screen, home: Node, page: Page) -> str:
+    """What a person reads on the screen when the node answers this."""
+    address = home.settings.base_url + "/what-the-node-answered"
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=page.status, body=page.body, headers={"Content-Type": "text/html; charset=utf-8"})
+
+    await screen.route(address, answer)
+    await screen.goto(address, wait_until="load")
+    text = await screen.locator("body").inner_text()
+    await screen.unroute(address)
+    return text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("elder", [False, True])
 @pytest.mark.parametrize("code", sorted(WAYS))
-async def test_the_way_there_shows_the_sentence(nodes: dict[str, Node], code: str) -> None:
+async def test_the_way_there_shows_the_sentence(
+    nodes: dict[str, Node], screen: Screen, monkeypatch: pytest.MonkeyPatch, code: str, elder: bool
+) -> None:
+    monkeypatch.setattr(Browser, "elder", elder)
     page = await WAYS[code](nodes["500000"], nodes)
-    text = re.sub(r"[\s，]", "", re.sub(r"<[^>]+>", "", page.body))
+    name = code.removeprefix("identity.")
+    assert page.status == (200 if name in AMONG_OTHERS else SENTENCES[code][0]), f"{code}: {page.url}"
+    assert ('data-mode="elder"' in page.body) is elder
+    text = re.sub(r"[\s，]", "", await seen(screen, nodes["500000"], page))
     assert re.search(words_of(code), text), f"{code}: {page.status} {page.url}\n{text[:600]}"
 
 

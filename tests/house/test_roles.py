@@ -189,7 +189,7 @@ FINDS_BY_NUMBER = {
     "identity/queries/persons.py",  # the query itself
     "identity/actions/reasons.py",  # a counter visit: line and message before any answer
     "identity/actions/emergency.py",  # a named person of a break-glass: nothing is shown before the line
-    "identity/actions/theft.py",  # a person's own report: answers nothing
+    "identity/actions/theft.py",  # a person's own report, or one by 12345 with its line: answers nothing
     "credentials/actions/office.py",  # the licence desk: the line before the answer, and one answer for stranger and wrong name
     "identity/actions/phone_change.py",  # a person's own recovery
     "privacy/actions/relatives.py",  # who died, named at a desk: the line before any answer, and one answer for stranger and wrong name

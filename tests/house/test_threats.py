@@ -29,6 +29,15 @@ def test_every_row_has_a_mutation_or_says_why_not() -> None:
     assert len(names) == len(set(names)), "two entries of one name"
 
 
+def test_the_model_counts_its_rows_rightly() -> None:
+    """How many rows are attacked, partly or not: the figures at its head are those of its table."""
+    cells = [line.rstrip("| ").rsplit("| ", 1)[1] for line in MODEL.splitlines() if re.match(r"\| T-\d\d \|", line)]
+    unbuilt = sum("`open`" in cell for cell in cells)
+    partly = sum("partly: " in cell for cell in cells)
+    said = f"Of {len(cells)} rows **{len(cells) - partly - unbuilt}** have\ntheir attack as a test, **{partly}** partly, **{unbuilt}** are open"
+    assert said in MODEL, f"its head should say: {said}"
+
+
 @pytest.mark.parametrize("entry", LISTED["mutation"], ids=lambda one: one["id"])
 def test_every_mutation_finds_its_place_and_its_test(entry: dict[str, str]) -> None:
     path = ROOT / entry["file"]

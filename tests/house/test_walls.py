@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -124,12 +125,14 @@ def test_every_door_is_open(room):
 
 
 def test_the_back_office_navigation_leads_somewhere():
-    """Each link of the desk's navigation has a door and an icon that is drawn."""
-    from tongban.main.app import STAFF_LINKS
+    """Each link of the desk's navigation has a door, an icon that is drawn, and actions that some role holds: else nobody sees it."""
+    from tongban.main.menu import CORRECTIONS, STAFF
     from tongban.main.rooms import routes
 
     paths = {path for route in routes() for path in (getattr(route, "paths", None) or {getattr(route, "path", "")})}
     icons = (SRC / "ui" / "static" / "icons.svg").read_text("utf-8")
-    for link in STAFF_LINKS:
+    held = {action for role in tomllib.loads((SRC / "identity" / "roles.toml").read_text("utf-8")).values() for action in role["actions"]}
+    for link in (*STAFF, CORRECTIONS):
         assert link.href in paths, f"{link.text}: no door at {link.href}"
         assert f'id="i-{link.icon}"' in icons, f"{link.text}: icon {link.icon} is not drawn"
+        assert set(link.opens) <= held, f"{link.text}: {sorted(set(link.opens) - held)} is an action of no role"

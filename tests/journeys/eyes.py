@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 
 import axe_playwright_python
 
+from tongban.ui.tests.browser import promised
+
 from .pages import SHOWS_IDS
 from .world import World
 
@@ -86,7 +88,7 @@ class Eyes:
         staff = "-" in who.split("@", maxsplit=1)[0] or template.startswith("/staff")
         await page.set_viewport_size({"width": 1280, "height": 800} if staff else {"width": 390, "height": 844})
         try:
-            answer = await page.goto(url)
+            answer = await page.goto(url) or await page.reload()  # now and then the driver misses the answer of a page that is there
         except Exception as error:  # a page that is a download or nothing at all
             self.wrong.append(f"{name}: {url} {str(error).splitlines()[0]}")
             return
@@ -112,7 +114,7 @@ class Eyes:
             self.wrong.append(f"{name}: {seen['h1']} h1, lang {seen['lang']}, {seen['dead']} dead links")
         if status == "200":
             self.titles.setdefault((mode, seen["title"]), set()).add(template)
-        found = await page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(found => found.violations)", TAGS)
+        found = await promised(page, "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(found => found.violations)", TAGS, seconds=60)
         for one in found:
             nodes = [f"{node['html'][:140]} {(node['any'] or node['all'] or node['none'] or [{'message': ''}])[0]['message'][:120]}" for node in one["nodes"][:3]]
             self.wrong.append(f"{name}: axe {one['id']} ×{len(one['nodes'])}: {nodes}")

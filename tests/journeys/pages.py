@@ -117,6 +117,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
     "/staff/apps/{app_id:uuid}/edit": (("SC-YY-01@510000", "{draft_app}/edit"),),
     "/staff/audit": (("SC-GX-01@510000", "/staff/audit"),),
     "/staff/readings": (("SC-GX-01@510000", "/staff/readings"),),
+    "/staff/readings/{reading_id:uuid}/whom": (("SC-GX-01@510000", "{reading}"),),
     "/staff/log": (("SC-GX-01@510000", "/staff/log"),),
     "/staff/archive": (("SC-YZ-01@510000", "/staff/archive"),),
     "/staff/archive/batches/{batch_id:str}": (("SC-YZ-01@510000", "{batch}"),),

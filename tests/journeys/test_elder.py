@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tongban.kernel.clock import SystemClock
+from tongban.main.demo.tour.person import PICTURE
 
 pytestmark = [pytest.mark.browser, pytest.mark.nation]
 Make = Callable[..., Awaitable[Any]]
@@ -199,6 +200,8 @@ async def answer(he: Any) -> None:
              .map(one => one.name))].filter(name => ![...document.getElementsByName(name)].some(one => /radio|checkbox/.test(one.type) ? one.checked : one.value))"""
     )
     await he.fill_page({name: said[name] for name in empty if name in said})
+    for one in await he.main.locator('input[type="file"]').all():
+        await one.set_input_files([{"name": "材料（演示）.png", "mimeType": "image/png", "buffer": PICTURE}])
 
 
 @pytest.mark.parametrize("name", ["内资公司设立登记", "居住证签注", "异地就医结算备案"])

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from tongban import consent, seals
-from tongban.identity.actions import clients, guardians, mandates, provider
+from tongban.identity.actions import clients, confirming, mandates, provider
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules.mandates import Mandate
 from tongban.identity.tests.make_clients import PROPOSER, Driver, register_client
@@ -123,6 +123,7 @@ class World:
         try:
             self.found["letter"] = f"/staff/nodes/letters/{await connection.fetchval('SELECT id FROM letter_applied LIMIT 1')}"
             self.found["batch"] = f"/staff/archive/batches/{await handed_over(connection)}"
+            self.found["reading"] = f"/staff/readings/{await connection.fetchval('SELECT id FROM access_reason LIMIT 1')}/whom"
         finally:
             await connection.close()
         async with Node.open(nation.settings("500000")) as node, node.db.transaction() as tx:
@@ -153,7 +154,7 @@ class World:
         assert isinstance(made, Mandate), made
         self.found["mandate"] = f"/me/agents/{made.id}"
         ask = uuid7()
-        await guardians.put_ask(tx, node, {
+        await confirming.put_ask(tx, node, {
             "id": ask, "subject": "n1" + "w" * 32, "guardian": her.subject, "about": f"draft:{ask}", "what": "社会保障卡申领", "name": "演示孩子",
             "home": node.id, "until": node.clock.ms() + 86_400_000,
         }, node.id)  # fmt: skip
@@ -267,7 +268,7 @@ class World:
         self.found["sharing_correction"] = page.url
         her = self.one.browser("her")
         page = await her.get(self.one.home + "/me/data-use")
-        lines = [urljoin(page.url, href) for _, href in page.links if href.endswith("/complaint")][:8]
+        lines = [urljoin(page.url, href) for _, href in page.links if "/complaint?at=" in href][:8]
         self.found["complaint"] = lines[-1]  # one still to be sent; the others are, so that one of them is the owner's of the case
         for line in lines[:-1]:
             page = await her.get(line)

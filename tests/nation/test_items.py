@@ -99,7 +99,7 @@ async def endorse(story):
 
 async def test_a_residence_permit_is_endorsed_and_next_year_the_form_knows_it(story):
     check, _ = await endorse(story)
-    check.must("演示500103000001", "在这里上班")
+    check.must("演示500103000001", "在这里上班", "你只要交 1 份")  # no permit is known of her, so the paper is taken
     first, page = await card(story, "居住证")
     page.must("有效", story.person.name, story.person.number, "演示500103000001")
     # a year later she has it in her wallet: nothing to hand in, the number comes from the permit, the new one replaces it

@@ -82,7 +82,7 @@ class Impostor:
     async def serving(self) -> AsyncIterator[None]:
         import asyncio
 
-        config = uvicorn.Config(self.app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none")
+        config = uvicorn.Config(self.app(), host="127.0.0.1", port=self.port, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve())
         while not server.started:  # noqa: ASYNC110  uvicorn has no event for it

@@ -11,6 +11,7 @@ import pytest
 from tongban import consent
 from tongban.cases.tests import make as cases
 from tongban.identity.queries import staff as queries
+from tongban.main import menu
 from tongban.main.app import build_app, metrics_key
 from tongban.main.set_up import set_up
 
@@ -26,7 +27,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/staff/mandates/alerts": ("identity.alerts",), "/staff/nodes": ("federation.see",), "/staff/people": ("identity.staff_see",), "/staff/proposals": (),
     "/staff/rights": ("privacy.desk_ask",), "/staff/rights/relative": ("privacy.desk_ask",),
     "/staff/holds": ("privacy.hold_propose", "privacy.hold_approve"), "/staff/retention": ("privacy.retention_see",),
-    "/staff/recovery": ("identity.counter_check",), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",), "/staff/seals/apply": ("seals.apply",),
+    "/staff/recovery": ("identity.counter_check", "identity.theft_report"), "/staff/reference": (), "/staff/reviews": ("feedback.see", "feedback.handle"), "/staff/seals": ("seals.see",), "/staff/seals/apply": ("seals.apply",),
     "/staff/sharing": ("exchange.propose", "exchange.approve"), "/staff/sharing/complaints": ("exchange.propose", "exchange.approve"),
     "/staff/sharing/corrections": ("exchange.propose", "exchange.approve"),
     "/staff/sharing/demands": ("exchange.propose", "exchange.approve"), "/staff/sharing/log": ("exchange.audit",),
@@ -57,6 +58,9 @@ async def test_t61_each_role_opens_its_pages_and_no_other(house: Any, staff_no: 
         answer = await browser.get(path)
         right = not wanted or bool(held & set(wanted))
         assert (answer.status_code == 200) is right, f"{staff_no} at {path}: {answer.status_code}"
+    shown = set(re.findall(r'<a href="([^"]+)"', (await browser.get("/staff/proposals")).text.partition("</nav>")[0]))
+    listed = {one.href for one in menu.STAFF}
+    assert shown - {"#main"} == {path for path in listed if not PAGES[path] or held & set(PAGES[path])}, f"the menu of {staff_no}"
 
 
 async def test_t61_the_list_of_staff_pages_is_whole(house: Any) -> None:

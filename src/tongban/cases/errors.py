@@ -35,6 +35,19 @@ class ItemNotOffered(Failure):
         super().__init__(sentence="这个事项现在不能在网上办", todo="看看办事指南里的窗口地址，或者换一个相近的事项")
 
 
+class NoCodePool(Failure):
+    """A licence for a new organisation needs its code, and nobody gives codes to this node (没有码池)."""
+
+    code = "cases.no_code_pool"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="这个节点还没有接上统一社会信用代码的赋码系统，执照发不出去", todo="接上以后会自动发出，不用重新审批",
+            ask="管理员：在 cases/actions/decide.py 接上登记机关的赋码",
+        )  # fmt: skip
+
+
 class NotYourCounty(NotAllowed):
     """The case belongs to another county or department than the clerk's (不归本单位)."""
 

@@ -3,8 +3,8 @@
 Nouns: **ask** 请求, **consent** 授权, **access** 取用, **line** 台账的一行. A consent is one purpose, append-only; withdrawing is
 as easy as giving and stops the next call. Every access to a person is a line and a log leaf in the transaction that answers.
 
-    url = await consent.ask(tx, node, subject, Ask(purpose="case.prefill.housing", …), back="/apply/…/2")   # 303 there
-    if await consent.allows(tx, subject, "case.prefill.housing", "510000", at=node.clock.now()): …
+    url = await consent.ask(tx, node, subject, Ask(purpose="case.prefill.<item>", …), back="/apply/…/2")   # 303 there
+    if await consent.allows(tx, subject, "case.prefill.<item>", "510000", at=node.clock.now()): …
     await consent.record_access(tx, node, Access(subject=…, who="成都市市场监管局 受理岗", fields=("住址",), …))
 """
 
@@ -24,11 +24,11 @@ from tongban.consent.actions import (
 from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
 from tongban.consent.queries import (
     allows,
-    answered,
     breadth,
     consents,
     fact_of,
     line,
+    line_count,
     lines,
     lines_everyone,
     standing,
@@ -50,7 +50,6 @@ __all__ = [
     "accessing_many",
     "allows",
     "answer",
-    "answered",
     "ask",
     "breadth",
     "consents",
@@ -59,6 +58,7 @@ __all__ = [
     "headline",
     "hold_back",
     "line",
+    "line_count",
     "lines",
     "lines_everyone",
     "milliseconds",

@@ -15,16 +15,6 @@ class AskGone(Failure):
         super().__init__(sentence="这一页授权已经办过，或者不是给你的", todo="回到刚才在办的事，从那里接着办")
 
 
-class LineGone(Failure):
-    """There is no such line in this person's ledger here (没有这条记录)."""
-
-    code = "consent.line_gone"
-    status = 404
-
-    def __init__(self) -> None:
-        super().__init__(sentence="没有找到这条使用记录", todo="回到“谁用过我的信息”，从列表里点开")
-
-
 class PromiseTooLong(Failure):
     """A room asked for a consent that would last longer than allowed (授权期限过长)."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongban.consent.actions import withdraw_all
+from tongban.consent.queries import LEDGER_KEPT
 from tongban.kernel.copying import Field, copier, plain, time, words
 from tongban.kernel.db import Tx
 from tongban.kernel.holdings import Holding, Term, rows_of
 from tongban.kernel.node import Node
 
-_THREE_YEARS = timedelta(days=3 * 366)
+_THREE_YEARS = LEDGER_KEPT
 _ASK_KEPT = timedelta(days=90)
 _ENDED = "privacy.md 4: consent and withdrawal, 3 years after the end [K]"
 _WITH_ENDS = """(SELECT c.*, w.at AS withdrawn_at FROM consent c

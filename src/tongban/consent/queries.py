@@ -1,16 +1,20 @@
-"""Looking at 授权与台账: what is allowed, what was answered, who used my data."""
+"""Looking at 授权与台账: what is allowed, who used my data."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from tongban import transparency
 from tongban.consent.model import Access, Ask, Consent, Line, PendingAsk
 from tongban.consent.rules import access_fact
 from tongban.kernel.db import Tx
 
+LEDGER_KEPT = timedelta(days=3 * 366)
+"""How long a line of the ledger stays at least (privacy.md 4: 3 years [K])."""
 _CONSENT = """SELECT c.*, w.at AS withdrawn_at FROM consent c
               LEFT JOIN consent_withdrawal w ON w.subject = c.subject AND w.consent_id = c.id"""
 
@@ -24,22 +28,6 @@ async def pending(tx: Tx, subject: str, ask_id: str, *, lock: bool = False) -> P
     if row is None:
         return None
     return PendingAsk(id=row["id"], ask=msgspec.convert(row["ask"], Ask), back=row["back"], answer=row["answer"])
-
-
-async def answered(tx: Tx, subject: str, purpose: str, receiver: str, *, since: datetime | None = None) -> str | None:
-    """What the person said last to this purpose and receiver (答复): "given", "refused", or None when not asked.
-
-    A consent that was withdrawn or has ended counts as not asked: ask again or let them type.
-    """
-    row = await tx.fetchrow(
-        """SELECT answer, answered_at FROM consent_ask WHERE subject = $1 AND purpose = $2 AND receiver = $3
-           AND answer IS NOT NULL AND ($4::timestamptz IS NULL OR answered_at >= $4) ORDER BY answered_at DESC LIMIT 1""",
-        subject,
-        purpose,
-        receiver,
-        since,
-    )
-    return row["answer"] if row else None
 
 
 async def allows(
@@ -85,18 +73,34 @@ async def consents(tx: Tx, subject: str) -> tuple[Consent, ...]:
     return tuple(_consent(row) for row in rows)
 
 
-async def lines(tx: Tx, node_id: str, subject: str, *, limit: int = 200, now: datetime | None = None) -> tuple[Line, ...]:
+async def lines(
+    tx: Tx, node_id: str, subject: str, *, limit: int = 200, now: datetime | None = None, before: tuple[datetime, str] | None = None
+) -> tuple[Line, ...]:
     """This node's lines about this person, newest first (本节点的台账). `node_id` names this node in each line.
 
-    A line held back with a basis (`hold_back`) comes on its day; `now` is the node's clock, else the database's.
+    A line held back with a basis (`hold_back`) comes on its day; `now` is the node's clock, else the database's. `before`, time
+    and number of a line, asks for the older ones: at both ends of an access they are the same, so both ends cut at the same place.
     """
+    at, number = before or (None, None)
     rows = await tx.fetch(
-        _LINE + " WHERE a.subject = $1 AND (d.until IS NULL OR d.until <= coalesce($3, now())) ORDER BY a.at DESC, a.id DESC LIMIT $2",
+        _LINE + """ WHERE a.subject = $1 AND (d.until IS NULL OR d.until <= coalesce($3, now()))
+            AND ($4::timestamptz IS NULL OR (a.at, a.id) < ($4, $5::uuid)) ORDER BY a.at DESC, a.id DESC LIMIT $2""",
         subject,
         limit,
         now,
+        at,
+        number,
     )
     return tuple(_line(row, node_id) for row in rows)
+
+
+async def line_count(tx: Tx, subject: str, *, now: datetime) -> int:
+    """How many lines this node has about this person, without those held back (台账有几行)."""
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM access_record a LEFT JOIN access_delay d ON d.about = a.about AND a.about <> ''"
+        " WHERE a.subject = $1 AND (d.until IS NULL OR d.until <= $2)", subject, now,
+    )  # fmt: skip
+    return count
 
 
 async def line(tx: Tx, node_id: str, subject: str, access_id: str, side: str, *, now: datetime | None = None) -> Line | None:
@@ -169,6 +173,21 @@ def fact_of(subject: str, found: Line) -> bytes:
     )
 
 
+async def in_log(tx: Tx) -> AsyncIterator[transparency.Row]:
+    """Every line of the ledger as the log should know it (逐行核对)."""
+    after = ("", "00000000-0000-0000-0000-000000000000", "")
+    while True:
+        rows = await tx.fetch(
+            "SELECT a.*, NULL AS until, '' AS delay_basis FROM access_record a WHERE (subject, id, side) > ($1, $2::uuid, $3)"
+            " ORDER BY subject, id, side LIMIT 1000", *after,
+        )  # fmt: skip
+        for row in rows:
+            yield transparency.Row(f"access_record {row['id']} {row['side']}", row["leaf"], fact_of(row["subject"], _line(row, "")))
+        if len(rows) < 1000:
+            return
+        after = (rows[-1]["subject"], rows[-1]["id"], rows[-1]["side"])
+
+
 def _consent(row: Any) -> Consent:
     return Consent(
         id=row["id"],
@@ -210,3 +229,6 @@ def _line(row: Any, node_id: str) -> Line:
         delay_basis=row["delay_basis"] or "",
         written_subject=row["written_subject"] or "",
     )
+
+
+transparency.recorded("data.accessed", "access_record", "leaf", in_log, kept=LEDGER_KEPT - timedelta(days=1))

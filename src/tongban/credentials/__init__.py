@@ -28,6 +28,7 @@ from tongban.credentials.actions import (
     verify_presentation,
 )
 from tongban.credentials.actions.at_home import at_home
+from tongban.credentials.actions.gathering import fetch_missing
 from tongban.credentials.actions.share import on_need
 from tongban.credentials.actions.use import UsePurpose, check_file, find_licences, licence_data, licence_file
 from tongban.credentials.actions.verify import decode_picture
@@ -62,7 +63,8 @@ from tongban.credentials.model.sharing import (
 )
 from tongban.credentials.queries import credential, halls, of_case, of_holder, print_state, receipt_of, views
 from tongban.credentials.queries.corrected import used_before
-from tongban.credentials.queries.credentials import within
+from tongban.credentials.queries.credentials import of_company, within
+from tongban.credentials.queries.issued import of_subject as issued_to
 from tongban.credentials.queries.types import check_library, purposes, type_named, type_of, types
 
 __all__ = [
@@ -99,12 +101,15 @@ __all__ = [
     "check_library",
     "credential",
     "decode_picture",
+    "fetch_missing",
     "find_licences",
     "halls",
     "issue",
+    "issued_to",
     "licence_data",
     "licence_file",
     "of_case",
+    "of_company",
     "of_holder",
     "on_handed_over",
     "on_need",

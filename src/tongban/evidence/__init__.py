@@ -26,6 +26,7 @@ from tongban.evidence.actions import (
     travel,
     unlink,
     use,
+    withdraw,
 )
 from tongban.evidence.errors import BeingScanned, ContentAway, MaterialUnknown, NoRoom, PackageTooLarge
 from tongban.evidence.model import (
@@ -46,7 +47,7 @@ from tongban.evidence.model import (
 from tongban.evidence.providers.disputes import DisputeMaterials
 from tongban.evidence.queries import ciphertext, file_at, material, materials, piece_of, read, uses
 from tongban.evidence.queries.archives import archive_of
-from tongban.evidence.rules import check, sniff
+from tongban.evidence.rules import check, sniff, term_of
 
 __all__ = [
     "KINDS",
@@ -88,10 +89,12 @@ __all__ = [
     "remove",
     "sniff",
     "store",
+    "term_of",
     "travel",
     "unlink",
     "use",
     "uses",
+    "withdraw",
 ]
 
 identity.follow_subject(follow)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -12,15 +14,21 @@ from tongban.exchange.actions.messages import LogAsked, tell_log
 from tongban.exchange.actions.post import HEARD
 from tongban.exchange.actions.serve import serve
 from tongban.exchange.model import Asked, Refused
-from tongban.exchange.queries import own_proof
+from tongban.exchange.queries import LATEST, own_lines, own_proof
 from tongban.kernel.db import Tx
+from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
+
+GUARDS_FOR = timedelta(minutes=10)
+MOST_GUARDS = 1000
 
 
 class LedgerAsked(msgspec.Struct, frozen=True):
     """The body of `exchange.ledger` and `exchange.receipt`: whose lines; for a receipt, which one.
 
-    `home` is the register's statement that the caller is the home of this person; a visited node has none.
+    `home` is the register's statement that the caller is the home of this person, or of the `guardian` of a child without an
+    account; a visited node has none. `before` (Unix ms)
+    and `before_id`: only lines older than that one.
     """
 
     v: int
@@ -28,6 +36,9 @@ class LedgerAsked(msgspec.Struct, frozen=True):
     id: str = ""
     side: str = ""
     home: str = ""
+    guardian: str = ""
+    before: int = 0
+    before_id: str = ""
 
 
 async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -44,15 +55,15 @@ async def get(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def ledger(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`exchange.ledger`: this node's lines about one person, for the person's own page (privacy.md 6).
+    """`exchange.ledger`: this node's newest lines about one person, for the person's own page, and whether it has `more` (privacy.md 6).
 
     Told to the person's home, and by the home to a node where the person is signed in now; nobody else reads who looked.
     """
     asked = _parsed(body)
     await _entitled(node, caller, asked)
-    async with node.db.reading() as tx:
-        lines = await consent.lines(tx, node.id, asked.subject, now=node.clock.now())
-    return {"v": 1, "lines": [msgspec.to_builtins(line) for line in lines]}
+    before = (consent.moment(asked.before), asked.before_id) if asked.before else None
+    found = await own_lines(node, asked.subject, before)
+    return {"v": 1, "lines": [msgspec.to_builtins(line) for line in found.lines], "more": found.more}
 
 
 async def receipt(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +83,25 @@ async def _entitled(node: Node, caller: str, asked: LedgerAsked) -> None:
     async with node.db.reading() as tx:
         if await identity.visits(tx, node, asked.subject, caller):
             return
+    if asked.guardian and await identity.is_home(node, asked.guardian, caller, asked.home) and await _guards(node, asked.guardian, asked.subject):
+        return
     raise federation.CallRefused(403, "no_grant", ())
+
+
+_known_guards: WeakKeyDictionary[Node, dict[tuple[str, str], datetime]] = WeakKeyDictionary()
+
+
+async def _guards(node: Node, guardian: str, child: str) -> bool:
+    """Whether the register says so (T-32, T-88). Remembered for a while: each question to it is a line in the child's ledger."""
+    known, now = _known_guards.setdefault(node, {}), node.clock.now()
+    if known.get((guardian, child), now) > now:
+        return True
+    if await identity.guards_alone(node, guardian, child) is not True:
+        return False
+    if len(known) >= MOST_GUARDS:
+        known.clear()
+    known[guardian, child] = now + GUARDS_FOR
+    return True
 
 
 def _parsed(body: dict[str, Any]) -> LedgerAsked:
@@ -80,7 +109,7 @@ def _parsed(body: dict[str, Any]) -> LedgerAsked:
         asked = msgspec.convert(body, LedgerAsked)
     except msgspec.ValidationError:
         raise federation.CallRefused(400, "malformed", ()) from None
-    if asked.v != 1 or not asked.subject:
+    if asked.v != 1 or not asked.subject or not 0 <= asked.before < LATEST or (asked.before and not is_uuid(asked.before_id)):
         raise federation.CallRefused(400, "malformed", ())
     return asked
 

@@ -275,35 +275,42 @@ class Unavailable(msgspec.Struct, frozen=True):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """One node's part of a person's ledger, or the name of a node that is silent (一个节点的台账)."""
+    """One node's part of a person's ledger, or the name of a node that is silent (一个节点的台账). `more`: it has older lines too."""
 
     node: str
     name: str
     reached: bool
     lines: tuple[Line, ...] = ()
+    more: bool = False
 
 
 class Use(msgspec.Struct, frozen=True):
     """One use of a person's data, told once although both ends wrote it down (一次使用).
 
     `agrees` is True when every end that could be asked tells the same, False when an end differs or has no line,
-    None when the other end is silent at the moment.
+    None when the other end is silent at the moment, or the access is so young that it may still be on its way there.
     """
 
     line: Line
     agrees: bool | None
 
 
+Before = tuple[datetime, str]
+"""Time and number of a line: what is older than it is asked for (从哪一行往前)."""
+
+
 class DataUse(msgspec.Struct, frozen=True):
     """Who used a person's data, over all nodes (谁用过我的数据). `silent` are nodes that did not answer.
 
-    `home` and `home_url` name the place with the whole ledger when this node is only visited.
+    `home` and `home_url` name the place with the whole ledger when this node is only visited. `older`: there are more uses
+    before this one; None when these are the first there were.
     """
 
     uses: tuple[Use, ...]
     silent: tuple[str, ...]
     home: str = ""
     home_url: str = ""
+    older: Before | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=False):

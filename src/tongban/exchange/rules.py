@@ -7,14 +7,14 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources as packaged
 
 import msgspec
 
 from tongban.consent import Line
-from tongban.exchange.model import CLASS_WORDS, Gathered, Grant, Message, Resource, ShownConsent, Use
+from tongban.exchange.model import CLASS_WORDS, Before, Gathered, Grant, Message, Resource, ShownConsent, Use
 from tongban.kernel.errors import Refusal, Refusals
 
 # 企业名称登记管理规定 art. 11: no harm to the State, no party, army or office names. [K] the list is an example, data of the office.
@@ -100,6 +100,11 @@ def terms() -> Terms:
     return msgspec.convert(raw, Terms)
 
 
+def day_end(day: date) -> datetime:
+    """The end of that day in China (当天结束)."""
+    return datetime(day.year, day.month, day.day, 16, tzinfo=UTC)
+
+
 def faults(found: Resource, owner: str) -> Refusals:
     """What is missing in a definition before it may be published (目录登记的核对), beside each field of the form."""
     wrong: list[Refusal] = []
@@ -161,6 +166,11 @@ def granted(grant: Grant, wanted: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in allowed)
 
 
+def asks_beyond(resource: Resource, asked: Iterable[str], allowed: Iterable[str]) -> bool:
+    """Whether a condition names a field that is not granted (拿没授权的项目当条件): who may choose rows by it learns it."""
+    return bool({one.name for one in resource.fields}.intersection(asked).difference(allowed))
+
+
 def known(resource: Resource, wanted: Iterable[str]) -> tuple[str, ...]:
     """The wanted fields that the resource has, in the order asked."""
     names = {one.name for one in resource.fields}
@@ -213,10 +223,32 @@ def name_verdict(name: str, registered: Iterable[str]) -> dict[str, str]:
     return {"available": "yes", "reason": reason, "similar": "、".join(close[:3])}
 
 
-def merged(parts: Iterable[Gathered]) -> tuple[Use, ...]:
+def told_down_to(parts: Iterable[Gathered]) -> Before | None:
+    """Down to which line every node has told everything (都说全了的那一段), None when nobody has older ones.
+
+    Both ends of an access carry the same time and number, so above this line none of them is missing an end.
+    """
+    return max((min((line.at, line.id) for line in part.lines) for part in parts if part.more and part.lines), default=None)
+
+
+def within(part: Gathered, *, before: Before | None, down_to: Before | None) -> Gathered:
+    """A node's lines of this span only (截取一段), whatever it has told."""
+    kept = (
+        line for line in part.lines
+        if (before is None or (line.at, line.id) < before) and (down_to is None or (line.at, line.id) >= down_to)
+    )  # fmt: skip
+    return msgspec.structs.replace(part, lines=tuple(kept))
+
+
+UNDER_WAY = timedelta(minutes=2)
+"""An access younger than this may still be on its way to its second end (还在路上)."""
+
+
+def merged(parts: Iterable[Gathered], *, now: datetime | None = None) -> tuple[Use, ...]:
     """The lines of all nodes as uses, each told once, newest first (合并台账).
 
-    Both ends of an access carry one id; equal digests agree. A line whose other end was reached and has none does not.
+    Both ends of an access carry one id; equal digests agree. A line whose other end was reached and has none does not: `parts`
+    are of one span of time, and whole in it. With `now`, a line that was written just now is not judged yet.
     """
     gathered = tuple(parts)
     reached = {part.node for part in gathered if part.reached}
@@ -224,7 +256,7 @@ def merged(parts: Iterable[Gathered]) -> tuple[Use, ...]:
     for part in gathered:
         for line in part.lines:
             by_id.setdefault(line.id, []).append(line)
-    uses = [Use(line=_best(lines), agrees=_agree(lines, reached)) for lines in by_id.values()]
+    uses = [Use(line=_best(lines), agrees=_agree(lines, reached, now)) for lines in by_id.values()]
     return tuple(sorted(uses, key=lambda use: (use.line.at, use.line.id), reverse=True))
 
 
@@ -233,7 +265,7 @@ def _best(lines: list[Line]) -> Line:
     return min(lines, key=lambda line: {"owner": 0, "local": 1, "caller": 2}.get(line.side, 3))
 
 
-def _agree(lines: list[Line], reached: set[str]) -> bool | None:
+def _agree(lines: list[Line], reached: set[str], now: datetime | None) -> bool | None:
     if len({line.digest for line in lines}) > 1:
         return False
     first = lines[0]
@@ -243,6 +275,8 @@ def _agree(lines: list[Line], reached: set[str]) -> bool | None:
     missing = [node for side, node in ends.items() if side not in {line.side for line in lines}]
     if not missing:
         return True
+    if now is not None and now - first.at < UNDER_WAY:
+        return None
     return False if all(node in reached for node in missing) else None
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NodeStatus = Literal["joining", "active", "leaving", "suspended", "gone"]
 KeyStatus = Literal["current", "retired"]
 KeyUse = Literal["sign", "encrypt"]
-Outcome = Literal["applied", "known", "parked", "dropped", "set_aside"]
 
 SIGN_ALG = "sm2-sm3"
 ENCRYPT_ALG = "sm2-sm4-gcm"

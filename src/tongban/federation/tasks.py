@@ -39,6 +39,12 @@ async def head_statement(node: Node) -> None:
         memory.next_statement = now + node.settings.head_statement_seconds
 
 
+async def keep_up(node: Node) -> None:
+    """Follow the directory, and see that it names every key that has revoked itself (跟上目录)."""
+    await passing.have_listed(node)
+    await directory.catch_up(node)
+
+
 async def replay(node: Node) -> None:
     """Try parked letters whose time has come (重试暂存信件)."""
     await park.replay(node)
@@ -65,7 +71,7 @@ CLOCKS = [
     Clockwork("federation.stamper", 5, stamper, STAMPER_BELL),
     Clockwork("federation.head_statement", 1, head_statement),
     Clockwork("federation.pull", 1, pull.pull_all),
-    Clockwork("federation.directory", 60, directory.catch_up, BEHIND_BELL),
+    Clockwork("federation.directory", 60, keep_up, BEHIND_BELL),
     Clockwork("federation.joining", 5, enrol.activate_joining, ENROLMENT_BELL),
     Clockwork("federation.replay", 5, replay),
     Clockwork("federation.recovery", 2, recover.recover, RECOVERY_BELL),

@@ -29,17 +29,17 @@ from tongban.identity.actions.closing import (
     revive_account,
     staff_too,
     stop_account,
-    text_account,
     ties,
     was_home,
 )
+from tongban.identity.actions.confirming import confirmed
 from tongban.identity.actions.corrections import on_correction
 from tongban.identity.actions.disputes import Claim, open_dispute
 from tongban.identity.actions.emergency import names as emergency_naming
 from tongban.identity.actions.emergency import offer_cases
 from tongban.identity.actions.following import follow_rows, follow_subject, rows_followed, rows_stay
 from tongban.identity.actions.following import listed as followed
-from tongban.identity.actions.guardians import confirmed, guards_alone
+from tongban.identity.actions.guardians import guards_alone
 from tongban.identity.actions.home_proof import home_proof, is_home
 from tongban.identity.actions.intents import pressed_before, step_up_for
 from tongban.identity.actions.joining import Newcomer, first_administrator
@@ -52,6 +52,7 @@ from tongban.identity.actions.reasons import (
     ReasonKind,
     find_at_counter,
     find_reason,
+    note_reading,
     offer_reason,
     open_visit,
     present,
@@ -62,6 +63,7 @@ from tongban.identity.actions.reasons import (
 from tongban.identity.actions.resolve import Arrival, arrive, resolve
 from tongban.identity.actions.set_up import set_up
 from tongban.identity.actions.subjects import follow_aliases
+from tongban.identity.actions.texting import text_account
 from tongban.identity.model import (
     Account,
     Person,
@@ -159,6 +161,7 @@ __all__ = [
     "home_proof",
     "is_home",
     "leaving_to",
+    "note_reading",
     "offer_cases",
     "offer_items",
     "offer_reason",

@@ -52,8 +52,10 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.mandate_gone": (404, "没有找到这份代办，可能已经停了或过期了", "回到代办列表看一看"),
     "identity.act_at_home": (409, "替别人办事，要在你账号所在的省切换", "到账号所在地的“我的”里切换"),
     "identity.guardian_consent": (422, "替孩子办事前，要勾选监护人同意", ""),
+    "identity.guardian_first": (409, "不满 18 岁，这一步要监护人点头。已经发消息给监护人，点头后再来办一次", "等监护人点头，再来办一次"),
     "identity.agent_too_young": (422, "代办的人要满 18 岁", ""),
     "identity.agent_no_account": (422, "对方还没有登录过。请对方先登录一次，再来授权", ""),
+    "identity.hall_elsewhere": (422, "授权的人账号在{place}，要到{place}的大厅当面办", ""),
     "identity.agent_self": (422, "不能授权给自己，请填另一个人", ""),
     "identity.items_needed": (422, "选一样要代办的事", ""),
     "identity.item_never": (422, "{item}不能代办：{reason}", ""),
@@ -65,6 +67,7 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.visit_unknown": (422, "没有查到这个人，或者姓名和证号对不上。没有账号的先给他注册", ""),
     "identity.four_eyes": (403, "要另一位同事批准，自己提的自己不能批", "请另一位管理员来批"),
     "identity.plan_already": (409, "已经是这样了，不用再提", "刷新后再看一遍"),
+    "identity.audit_why": (422, "选一个为什么要知道是谁", ""),
     "identity.export_gone": (410, "这份导出取过了，或者过了一天，或者不是你提的", "要用就重新提交一次"),
     "identity.proposal_gone": (409, "这一条已经有人处理，或者过期了", "回到清单看一看"),
     "identity.proposal_changed": (409, "内容和提议时不一样，没有办", "请提议人重新提，并报告安全员"),
@@ -85,6 +88,7 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.who_or_place": (422, "请填 11 位手机号、18 位身份证号，或者地名，例如重庆", ""),
     "identity.home_unknown": (422, "没找到用它开的账号。号码没错的话，选一下账号所在地", ""),
     "identity.dispute_attribute": (422, "选一项不对的信息", ""),
+    "identity.dispute_decision": (422, "选一项处理意见", ""),
     "identity.dispute_claim": (422, "请填正确的写法", ""),
     "identity.dispute_long": (422, "太长了，最多 {n} 个字", ""),
     "identity.dispute_choice": (422, "请填{choice}", ""),
@@ -111,6 +115,7 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
     "identity.not_home": (409, "这里不开账号。选你账号所在的省，去那里登录", "选账号所在地"),
     "identity.tx_gone": (410, "这次登录放得太久了，请重新开始", "重新填手机号"),
     "identity.staff_unknown": (403, "这张工作证书没有登记", "请找本单位管理员"),
+    "identity.passkey_gone": (404, "没有这个通行密钥，可能已经删掉了", "回到“设备和登录方式”看一看"),
     "identity.passkey_limit": (409, "最多绑 10 个通行密钥，先删掉不用的", "在“我的设备”里删一个"),
     "identity.code_form_guarded": (422, "验证码是 {digits} 位数字", ""),
     "identity.phone_reassigned": (403, "这个手机号可能换了人用，不能只凭它登录。用通行密钥，或者点“找回账号”", "点“找回账号”"),
@@ -141,9 +146,19 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
 }
 
 
-def refusal(code: str, field: str | None = None, **words: object) -> Refusal:
-    """A refusal drawn beside `field` 不予通过的一处; `words` fill the sentence. KeyError for an unknown code."""
-    return Refusal(code=code, sentence=SENTENCES[code][1].format(**words), field=field)
+def refusal(code: str, field: str | None = None, *, wait: int | None = None, **words: object) -> Refusal:
+    """A refusal drawn beside `field` 不予通过的一处; `words` fill the sentence. KeyError for an unknown code.
+
+    `wait` is seconds until it may be tried again; the sentence says it at {t}.
+    """
+    said = {"t": waiting(wait)} if wait is not None else {}
+    return Refusal(code=code, sentence=SENTENCES[code][1].format(**said, **words), field=field, wait=wait)
+
+
+def not_matched(why: str) -> Refusal:
+    """What the register's answer means to whoever typed name and number 没对上的原因, beside the field it is about."""
+    known = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}
+    return refusal(*known.get(why, ("identity.match_quota", "number")))
 
 
 def failure(code: str, *, retry_after: int | None = None, **words: object) -> Failure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from tongban import federation, notifications
 from tongban.identity.actions import (
     audit,
     client_logout,
+    confirming,
     corrections,
     emergency,
     ending,
@@ -15,12 +17,14 @@ from tongban.identity.actions import (
     guardians,
     indexed,
     keys,
+    mandate_terms,
     mandate_word,
     mandates,
     mandates_moving,
     move,
     notices,
     organisations,
+    other_guardians,
     phone_change,
     plans,
     proposals,
@@ -41,6 +45,10 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 _RENEW_BEFORE = timedelta(days=7)
+_RENEW_AGAIN = timedelta(hours=1)
+_RENEW_AT_ONCE = 300
+_in_vain: WeakKeyDictionary[Node, dict[str, datetime]] = WeakKeyDictionary()
+"""Whose statement the register did not renew, and when it is asked again."""
 
 
 async def match_again(node: Node) -> None:
@@ -68,10 +76,10 @@ async def match_again(node: Node) -> None:
                 await step_up.matched(tx, node, subject, answer, name, number)
                 await first_time.tell_hub(tx, node, str(answer.subject))
                 subject = str(answer.subject)
-            if answer.matched and answer.home not in (None, node.id):
-                await _tell_elsewhere(tx, node, subject, str(answer.home))
+            if answer.matched and (taken or not good):
+                await _tell_elsewhere(tx, node, subject, str(answer.home or node.id))
                 continue
-            await _tell(tx, node, subject, good=good and not taken)
+            await _tell(tx, node, subject, good=good)
 
 
 async def _tell(tx: Tx, node: Node, subject: str, *, good: bool) -> None:
@@ -84,7 +92,7 @@ async def _tell(tx: Tx, node: Node, subject: str, *, good: bool) -> None:
 
 
 async def _tell_elsewhere(tx: Tx, node: Node, subject: str, home: str) -> None:
-    """The register answers at last that the account is another node's: never doubled, said with the place (identity.md 2)."""
+    """The register answers at last that there is an account already, there or here: never doubled, said with the place (identity.md 2)."""
     listed = (await federation.directory(tx)).node(home)
     place = listed.name if listed else home
     await notifications.notify(
@@ -94,12 +102,21 @@ async def _tell_elsewhere(tx: Tx, node: Node, subject: str, home: str) -> None:
 
 
 async def renew_statements(node: Node) -> None:
-    """Renew home statements that run out within a week 续账号所在地证明, so that roaming never stops for it."""
+    """Renew home statements that run out within a week 续账号所在地证明, so that roaming never stops for it.
+
+    At once only half of what the register answers a node in a minute, so that people at the sign-in are answered too. Whoever
+    it does not know under this name any more is asked about again after an hour, and holds up nobody; a register that is away
+    ends the run.
+    """
+    now = node.clock.now()
+    vain = _in_vain.setdefault(node, {})
+    for subject in [one for one, until in vain.items() if until <= now]:
+        del vain[subject]
     async with node.db.reading() as tx:
         rows = await tx.fetch(
             "SELECT a.subject, p.name, p.number FROM account a JOIN person p ON p.subject = a.subject"
-            " WHERE a.statement_until < $1 AND a.status = 'open' ORDER BY a.statement_until LIMIT 200",
-            node.clock.now() + _RENEW_BEFORE,
+            " WHERE a.statement_until < $1 AND a.status = 'open' AND a.subject <> ALL($2::text[]) ORDER BY a.statement_until LIMIT $3",
+            now + _RENEW_BEFORE, list(vain), _RENEW_AT_ONCE,
         )  # fmt: skip
     for row in rows:
         subject = row["subject"]
@@ -107,9 +124,13 @@ async def renew_statements(node: Node) -> None:
             name=node.cipher.open("identity", "person.name", subject, row["name"]).reveal(),
             number=node.cipher.open("sensitive", "person.number", subject, row["number"]).reveal(), purpose="open_account",
         ))  # fmt: skip
-        if answer is not None and answer.statement:
-            async with node.db.transaction() as tx:
-                await subjects.put_statement(tx, node, subject, answer.statement)
+        if answer is None:
+            return
+        if not answer.statement:
+            vain[subject] = now + _RENEW_AGAIN
+            continue
+        async with node.db.transaction() as tx:
+            await subjects.put_statement(tx, node, subject, answer.statement)
 
 
 async def rotate_keys(node: Node) -> None:
@@ -216,13 +237,16 @@ JOBS: dict[str, jobs.Handler] = {
     "identity.mandate_gone": mandate_word.push_gone,
     mandates_moving.CHECK: mandates_moving.check,
     "identity.check_guardian_acted": guardians.check_acted,
-    "identity.ask_guardians": guardians.ask_guardians,
+    other_guardians.TELL: other_guardians.tell,
+    other_guardians.CHECK: other_guardians.check,
+    "identity.ask_guardians": confirming.ask_guardians,
+    confirming.CHECK: confirming.check,
     voice.FORGET: voice.forget_at_provider,
 }
 INDEXES = indexed.INDEXES
 CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.match_again", 30, match_again),
-    jobs.Clockwork("identity.renew_statements", 3600, renew_statements),
+    jobs.Clockwork("identity.renew_statements", 600, renew_statements),
     jobs.Clockwork("identity.rotate_keys", 3600, rotate_keys),
     jobs.Clockwork("identity.purge", 600, purge),
     jobs.Clockwork("identity.exports", 3600, audit.forget_exports),
@@ -235,6 +259,6 @@ CLOCKS: list[jobs.Clockwork] = [
     jobs.Clockwork("identity.link_staff", 60, link_staff),
     jobs.Clockwork("identity.staff_duties", 60, staff_duties),
     jobs.Clockwork("identity.representatives", 60, organisations.find_representatives, organisations.BELL),
-    jobs.Clockwork("identity.mandates", 600, mandates.tidy),
+    jobs.Clockwork("identity.mandates", 600, mandate_terms.tidy),
     jobs.Clockwork("identity.follow_late", 300, subjects.rewrite_late),
 ]

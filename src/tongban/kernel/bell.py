@@ -14,19 +14,20 @@ class Bell:
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._count: dict[str, int] = {}
+        self._everybody = 0
 
     def generation(self, name: str) -> int:
         """How often `name` has rung so far."""
-        return self._count.get(name, 0)
+        return self._count.get(name, 0) + self._everybody
 
     def ring(self, name: str) -> None:
         """Wake all who wait for `name`; `"*"` wakes everybody."""
         names = list(self._waiting) if name == "*" else [name]
-        if name != "*":
+        if name == "*":
+            self._everybody += 1  # also for who has looked and does not wait yet
+        else:
             self._count[name] = self._count.get(name, 0) + 1
         for one in names:
-            if name == "*":
-                self._count[one] = self._count.get(one, 0) + 1
             for waiter in self._waiting.pop(one, set()):
                 if not waiter.done():
                     waiter.set_result(None)

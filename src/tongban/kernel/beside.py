@@ -55,11 +55,15 @@ _lanes: list[threading.Thread] = []
 def _work() -> None:
     while True:
         mailbox, future, job = _jobs.get()
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         if not future.cancelled():
             try:
                 result = job()
-            except Exception as caught:  # noqa: BLE001  raised again where it is waited for
+            except StopIteration as caught:  # a future takes every exception but this one
+                error = RuntimeError("a job ended its loop")
+                error.__cause__ = caught
+            except BaseException as caught:  # noqa: BLE001  raised again where it is waited for; the lane goes on
                 error = caught
         mailbox.put(future, result, error)
         del mailbox, future, job, result, error  # nothing is kept alive while waiting for the next
@@ -76,10 +80,15 @@ async def beside(job: Callable[[], _Got]) -> _Got:
     mailbox = _mailboxes.get(loop)
     if mailbox is None:
         mailbox = _mailboxes[loop] = _Mailbox(loop)
-    if not _lanes:
-        for number in range(LANES):
-            _lanes.append(threading.Thread(target=_work, name=f"beside-{number}", daemon=True))  # they end with the process
-            _lanes[-1].start()
+    while len(_lanes) < LANES:
+        lane = threading.Thread(target=_work, name=f"beside-{len(_lanes)}", daemon=True)  # they end with the process
+        try:
+            lane.start()
+        except RuntimeError:  # no thread to be had now: those that are there do the work, and the next call tries again
+            if not _lanes:
+                raise
+            break
+        _lanes.append(lane)
     future: asyncio.Future[_Got] = loop.create_future()
     _jobs.put((mailbox, future, job))
     return await future

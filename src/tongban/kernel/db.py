@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,12 @@ else:
     Tx = _Connection = asyncpg.Connection
 
 BELL_CHANNEL = "tongban_bell"
+CONNECTION_SECONDS = 30.0
+"""How long anybody waits for a connection of the pool; a turn that needs a second one while it holds the last gives up, and all go on."""
+CLOSING_SECONDS = 10.0
+"""How long closing waits for connections that somebody still has; then they are cut, and the server undoes what they had begun."""
+LISTENING_SECONDS = 60.0
+"""How long the connection that listens may be silent before it is asked whether it is there."""
 _json = msgspec.json.Encoder()
 
 
@@ -62,25 +69,41 @@ class Database:
         return cls(pool, url)
 
     async def close(self) -> None:
-        await self._pool.close()
+        """Close all connections (关闭). One that is not given back in time is cut: a node that ends waits for nobody for ever."""
+        try:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+            log("kernel.pool_cut", level=logging.WARNING)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """One business transaction (事务): commits at the end, rolls back on any exception."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A connection for looking without touching (只读): each statement sees what is committed."""
-        async with self._pool.acquire() as connection:
+        async with self._connection() as connection:
             yield connection
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Tx]:
         """A connection on which each statement is a transaction of its own (一句一事务): for verbs that need just one."""
-        async with self._pool.acquire() as connection:
+        async with self._connection() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Tx]:
+        """One of the pool; TimeoutError when none became free in time: nobody waits for ever for whoever waits for him."""
+        async with asyncio.timeout(CONNECTION_SECONDS):
+            connection = await self._pool.acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
     async def listen(self, channel: str, heard: Callable[[str], None], stop: asyncio.Event) -> None:
         """Call `heard` with each NOTIFY payload on `channel` until `stop` is set; reconnects by itself.
@@ -91,14 +114,17 @@ class Database:
             try:
                 connection = await asyncpg.connect(self.url)
                 try:
-                    await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
-                    heard("*")
                     gone = asyncio.Event()
                     connection.add_termination_listener(lambda _c, gone=gone: gone.set())
-                    await _first(stop.wait(), gone.wait())
+                    await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
+                    heard("*")
+                    while not stop.is_set() and not gone.is_set():
+                        await _first(stop.wait(), gone.wait(), asyncio.sleep(LISTENING_SECONDS))
+                        if not stop.is_set() and not gone.is_set():
+                            await connection.execute("SELECT 1", timeout=10)  # a line that was cut without a word looks like a quiet one
                 finally:
                     await connection.close(timeout=2)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  whatever ended it, somebody must listen; it is logged
                 log_failure("kernel.listen_lost", error)
                 await _first(stop.wait(), asyncio.sleep(1))
         log("kernel.listen_ended")

@@ -11,12 +11,14 @@ class Refusal(msgspec.Struct, frozen=True):
     """One thing that is not right, in words a citizen can act on (不予通过的一处).
 
     `code` is stable (`room.what`); `sentence` says what is wrong and how to mend it; `field` names the field it is
-    drawn beside, or None for the whole page.
+    drawn beside, or None for the whole page. `wait` is seconds until it may be tried again: the header Retry-After of a
+    page that answers 429.
     """
 
     code: str
     sentence: str
     field: str | None = None
+    wait: int | None = None
 
 
 Refusals = tuple[Refusal, ...]

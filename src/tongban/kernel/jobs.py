@@ -6,6 +6,7 @@ Nothing depends on a job having run to be correct, only to be prompt (architectu
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 from pgqueuer import AsyncpgDriver, DatabaseRetryEntrypointExecutor, Job, PgQueuer
+from pgqueuer.errors import RetryRequested
 
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log, log_failure
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 Payload = dict[str, Any]
 Handler = Callable[["Node", Payload], Awaitable[None]]
 _TRIES = 8
+_LONG_RUN = 60.0
+"""Seconds after which a call that fails at last had been well: a clock that runs for ever is not blamed for last week's failure."""
 
 
 class Clockwork(msgspec.Struct, frozen=True):
@@ -57,30 +61,52 @@ async def enqueue(tx: Tx, name: str, payload: Payload, *, after: timedelta | Non
 
 async def work(node: Node, handlers: dict[str, Handler], stop: asyncio.Event) -> None:
     """Run queued jobs until `stop` is set (干活). One job, one verb; failures are tried again up to eight times."""
+    taken_over = False
     while not stop.is_set():
         try:
             connection = await asyncpg.connect(node.db.url)
-        except (OSError, asyncpg.PostgresError) as error:
-            log_failure("kernel.jobs_no_database", error)
-            await _pause(stop, 2)
-            continue
-        try:
-            queue = PgQueuer(AsyncpgDriver(connection))
-            for name, handler in handlers.items():
-                _register(queue, node, name, handler)
-            ending = asyncio.create_task(_end(queue, stop))
             try:
-                await queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10)
+                if not taken_over:  # later a job in hand may be our own, still at work without the connection that was lost
+                    await _take_over(connection)
+                    taken_over = True
+                queue, in_hand = PgQueuer(AsyncpgDriver(connection)), set[asyncio.Task[Any]]()
+                for name, handler in handlers.items():
+                    _register(queue, node, name, handler, in_hand)
+                ending = asyncio.create_task(_end(queue, stop))
+                try:
+                    await _run(queue, in_hand)
+                finally:
+                    ending.cancel()
             finally:
-                ending.cancel()
-        except Exception as error:  # noqa: BLE001  the worker must come back whatever ended it; it is logged
+                await connection.close(timeout=2)
+        except Exception as error:  # noqa: BLE001  the worker must come back whatever ended it, also a database that is away; it is logged
             log_failure("kernel.jobs_interrupted", error)
             await _pause(stop, 2)
-        finally:
-            await connection.close(timeout=2)
 
 
-def _register(queue: PgQueuer, node: Node, name: str, handler: Handler) -> None:
+async def _take_over(connection: Tx) -> None:
+    """What the process before had in its hands when it was killed is begun anew at once (接手), and not when its heartbeat is 30 s old.
+
+    One process serves a node: while it has no worker yet, whoever held a job is gone.
+    """
+    await connection.execute("UPDATE pgqueuer SET heartbeat = 'epoch' WHERE status = 'picked'")
+
+
+async def _run(queue: PgQueuer, in_hand: set[asyncio.Task[Any]]) -> None:
+    """The queue until its shutdown, which waits for the jobs in hand; when this is cancelled, they are cut too."""
+    running = asyncio.create_task(queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10))
+    running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whoever was stopped meanwhile does not ask
+    try:
+        await asyncio.wait({running})
+    finally:
+        while not running.done():  # the queue itself would wait for each job to its end, however long
+            for one in (running, *in_hand):
+                one.cancel()
+            await asyncio.wait({running}, timeout=0.5)
+    await running
+
+
+def _register(queue: PgQueuer, node: Node, name: str, handler: Handler, in_hand: set[asyncio.Task[Any]]) -> None:
     @queue.entrypoint(
         name,
         executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(
@@ -89,12 +115,19 @@ def _register(queue: PgQueuer, node: Node, name: str, handler: Handler) -> None:
         on_failure="hold",
     )
     async def run(job: Job) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        in_hand.add(me)
         try:
             await handler(node, msgspec.json.decode(job.payload or b"{}"))
+        except asyncio.CancelledError:  # the node stops: the queue would take that for a wish to be rid of the job
+            raise RetryRequested(reason="stopped") from None
         except Exception as error:  # noqa: BLE001  whatever the verb met, it is logged and the job is tried again
             log_failure("kernel.job_failed", error, job=name, attempts=job.attempts)
             # the queue's tables keep this text: a type is no personal data, arguments might be
             raise RuntimeError(type(error).__name__) from None
+        finally:
+            in_hand.discard(me)
 
 
 async def _end(queue: PgQueuer, stop: asyncio.Event) -> None:
@@ -104,21 +137,23 @@ async def _end(queue: PgQueuer, stop: asyncio.Event) -> None:
 
 async def turn(node: Node, clock: Clockwork, stop: asyncio.Event) -> None:
     """Call a Clockwork for ever, by its clock and by its bell (走钟). A failure is logged and waits longer."""
-    failures = 0
+    failures, me = 0, asyncio.current_task()
     while not stop.is_set():
-        since = node.bell.generation(clock.bell) if clock.bell else 0
+        since, begun = node.bell.generation(clock.bell) if clock.bell else 0, time.monotonic()
         try:
             await clock.run(node)
             failures = 0
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001  a clock must go on whatever its verb met; it is logged
-            failures += 1
+        except (Exception, asyncio.CancelledError) as error:
+            if me is not None and me.cancelling():
+                raise  # this clock is stopped; a cancellation of something inside it is one more failure
+            failures = 1 if time.monotonic() - begun > _LONG_RUN else failures + 1
             log_failure("kernel.clock_failed", error, clock=clock.name, count=failures)
         seconds = min(clock.every_seconds * (2 ** min(failures, 5)), max(60.0, clock.every_seconds))
-        if clock.bell and not failures:
-            if clock.rest_seconds:
-                await _pause(stop, clock.rest_seconds)
+        if clock.bell:
+            # after a failure it rests 1, 2, 4 … s and then hears its bell again: what it waited for may be there
+            rest = max(clock.rest_seconds, min(2.0 ** (min(failures, 6) - 1), seconds) if failures else 0.0)
+            if rest:
+                await _pause(stop, rest)
             await _either(node.bell.wait(clock.bell, seconds=seconds, since=since), stop.wait())
         else:
             await _pause(stop, seconds)

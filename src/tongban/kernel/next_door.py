@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, Final, Generic, TypeVar
 import msgspec
 
 IDLE_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 10.0
+"""How long it may owe and say nothing; then it stands still, and is ended."""
 _LENGTH: Final = 4
 _Asked = TypeVar("_Asked")
 _Got = TypeVar("_Got")
@@ -33,7 +35,7 @@ class NextDoor(Generic[_Got]):
         self._command = (sys.executable, "-m", module, *words)
         self._decode = msgspec.msgpack.Decoder(dict[int, kind]).decode  # type: ignore[valid-type]
         self.process: asyncio.subprocess.Process | None = None
-        self.ready, self._coming, self._used = False, False, 0.0
+        self.ready, self._coming, self._used, self._owes_since = False, False, 0.0, 0.0
         self._queue: list[tuple[Any, ...]] = []
         self._waits: dict[int, asyncio.Future[_Got | None]] = {}
         self.number = 0
@@ -55,6 +57,8 @@ class NextDoor(Generic[_Got]):
         """The answer to one, or None when the process ended before it: only while it is `ready`."""
         loop = asyncio.get_running_loop()
         self.number, self._used = self.number + 1, loop.time()
+        if not self._waits:
+            self._owes_since = self._used
         future = self._waits[self.number] = loop.create_future()
         if not self._queue:
             loop.call_soon(self._send)
@@ -86,14 +90,16 @@ class NextDoor(Generic[_Got]):
         try:
             while True:
                 try:
-                    async with asyncio.timeout(IDLE_SECONDS):
+                    async with asyncio.timeout(min(ANSWER_SECONDS, IDLE_SECONDS)):
                         size = int.from_bytes(await out.readexactly(_LENGTH), "big")
                 except TimeoutError:
-                    if not self._waits and loop.time() - self._used > IDLE_SECONDS:
+                    quiet, most = (self._owes_since, ANSWER_SECONDS) if self._waits else (self._used, IDLE_SECONDS)
+                    if loop.time() - quiet > most:
                         break
                     continue
-                told = self._decode(await out.readexactly(size)) if size else {}
-                self.ready = True  # it says so first, with an empty answer
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    told = self._decode(await out.readexactly(size)) if size else {}
+                self.ready, self._owes_since = True, loop.time()  # it says so first, with an empty answer
                 for number, got in told.items():
                     future = self._waits.pop(number, None)
                     if future is not None and not future.done():

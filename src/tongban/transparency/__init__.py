@@ -29,7 +29,7 @@ from tongban.transparency.actions import (
     take_cosignature,
     witness,
 )
-from tongban.transparency.errors import HeadRefused, NoSuchLeaf, NoSuchProof, ReceiptNotReady
+from tongban.transparency.errors import HeadRefused, NoSuchLeaf, NoSuchProof, NotWhatWasLogged, ReceiptNotReady
 from tongban.transparency.model import (
     Announcement,
     Audit,
@@ -46,6 +46,7 @@ from tongban.transparency.model import (
     unnamed,
 )
 from tongban.transparency.queries import (
+    Row,
     consistency,
     cosigners,
     fork_list,
@@ -54,8 +55,10 @@ from tongban.transparency.queries import (
     heads,
     inclusion,
     receipt,
+    recorded,
     unproved,
     verify_log,
+    verify_records,
     witness_statements,
     witnessed,
 )
@@ -73,8 +76,10 @@ __all__ = [
     "Leaf",
     "NoSuchLeaf",
     "NoSuchProof",
+    "NotWhatWasLogged",
     "Receipt",
     "ReceiptNotReady",
+    "Row",
     "Witnessed",
     "accused",
     "announce",
@@ -97,6 +102,7 @@ __all__ = [
     "named",
     "overheard",
     "receipt",
+    "recorded",
     "sequence",
     "settle",
     "sign_head",
@@ -105,6 +111,7 @@ __all__ = [
     "unnamed",
     "unproved",
     "verify_log",
+    "verify_records",
     "witness",
     "witness_statements",
     "witnessed",

@@ -27,6 +27,18 @@ class ReceiptNotReady(Failure):
         super().__init__(sentence="存证回执正在生成，几秒钟就好", todo="过几秒再点一次下载", retry_after=5)
 
 
+class NotWhatWasLogged(Failure, ValueError):
+    """What stands in the row is not what was logged: somebody changed it (和存证对不上)."""
+
+    code: ClassVar[str] = "transparency.not_what_was_logged"
+    status: ClassVar[int] = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="这条记录和当时存证的不一样，可能被人改过", todo="先别用这条记录，把这个情况告诉我们", ask="请打 12345，说“记录和存证对不上”"
+        )
+
+
 class NoSuchProof(Failure):
     """The sizes asked for are no trees of this log (没有这样的证明)."""
 

@@ -114,12 +114,15 @@ class CoSigned(msgspec.Struct, frozen=True):
     head: Head
     signatures: tuple[CoSignature, ...]
     proof: tuple[bytes, ...]
+    certificate: bytes | None = None
+    """Of the key that signed that head: keys turn, and the newest head may be signed by the next one."""
 
     def to_json(self) -> dict[str, object]:
         """As it stands in a receipt."""
         return {
             "signed_head": self.head.to_json(), "proof": [named(one) for one in self.proof],
-            "signatures": [one.to_json() for one in self.signatures],
+            "signatures": [one.to_json() for one in self.signatures], "key": b64(self.head.key),
+            "certificate": b64(self.certificate) if self.certificate is not None else None,
         }  # fmt: skip
 
 

@@ -188,6 +188,14 @@ def no_token() -> str:
     raise LookupError("this page was rendered without a form token: answer it with ui.page")
 
 
+def _open_to(actor: Actor, links: tuple[StaffLink, ...]) -> tuple[StaffLink, ...]:
+    """The entries whose page this member of staff can open; the page itself decides again, for the very object."""
+    if actor.kind != "staff":
+        return ()
+    held = frozenset().union(*(one.actions for one in actor.assignments))
+    return tuple(one for one in links if not one.opens or not held.isdisjoint(one.opens))
+
+
 def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) -> Frame:
     """The frame of this request (页面框架): cookies and parameters, unknown values read as the plain ones.
 
@@ -218,7 +226,7 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         staff=actor.kind == "staff",
         unit=actor.unit,
         unread=int(request.scope.get("state", {}).get("unread", 0)),
-        staff_links=wired.staff_links,
+        staff_links=_open_to(actor, wired.staff_links),
         issue=issue,
         acting_for=actor.for_name.reveal() if actor.for_subject and actor.for_name is not None else "",
         acting_as=("企业" if actor.for_subject.startswith("o1") else "家人") if actor.for_subject else "",

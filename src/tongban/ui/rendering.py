@@ -96,6 +96,8 @@ def page(request: Request[Any, Any, Any], template: str, page: object, *, status
     cookies: list[Cookie] = list(arrival_cookies(request))
     if frame.token_used or frame.signed_in or frame.staff:
         headers["Cache-Control"] = "no-store"
+    if status == 429 and (waits := [one.wait for one in getattr(page, "errors", ()) if one.wait is not None]):
+        headers["Retry-After"] = str(max(waits))
     if frame.token_used and fresh is not None:
         cookies.append(Cookie(key=FORM_COOKIE, value=fresh, path="/", secure=True, httponly=True, samesite="lax"))
     if len(body) > SMALLEST_TO_COMPRESS and takes_gzip(request):

@@ -32,7 +32,6 @@ class Route(msgspec.Struct, frozen=True):
 
 
 SIZES = ((390, 844), (320, 640), (1280, 800))
-KIOSK_SIZE = (1080, 1920)
 MODES = ("", "elder")
 
 ROUTES: tuple[Route, ...] = (Route("/dev/components", "/dev/components"),)

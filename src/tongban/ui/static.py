@@ -43,7 +43,7 @@ def sources() -> dict[str, bytes]:
     return found
 
 
-IMPORT = re.compile(rb'(from|import) "\./([a-z-]+\.js)"')
+IMPORT = re.compile(rb'(from |import |import\()"\./([a-z-]+\.js)"')
 WORKER = "sw.js"
 SHELLS = ("/wallet/offline", "/verify/offline")
 """Pages that open without network: the same for everybody, empty until the browser fills them from its own store."""
@@ -58,16 +58,26 @@ def linked(plain: dict[str, bytes]) -> dict[str, bytes]:
 
     def link(name: str) -> bytes:
         if name not in done:
-            done[name] = IMPORT.sub(lambda found: b'%s "./%s"' % (found[1], digest_name(found[2].decode(), link(found[2].decode())).encode()), plain[name])
+            done[name] = IMPORT.sub(lambda found: b'%s"./%s"' % (found[1], digest_name(found[2].decode(), link(found[2].decode())).encode()), plain[name])
         return done[name]
 
     return plain | {name: link(name) for name in plain if name.endswith(".js")}
 
 
+def _imported(name: str, plain: dict[str, bytes]) -> set[str]:
+    """The scripts that a script imports, and theirs (引用的脚本)."""
+    found = {one[1].decode() for one in IMPORT.findall(plain[name])} if name.endswith(".js") else set()
+    return found.union(*(_imported(one, plain) for one in found))
+
+
 @functools.cache
 def worker() -> bytes:
-    """The service worker (离线外壳), with the names of what it keeps: two empty pages and the files they need."""
-    wanted = sorted(asset(name) for name in ("tongban.css", "tongban.js", "icons.svg", "icon.svg", *(one for one in sources() if one.startswith("offline-"))))
+    """The service worker (离线外壳), with the names of what it keeps: two empty pages, the files they name and the scripts those import."""
+    plain = sources()
+    kept = {"tongban.css", "tongban.js", "icons.svg", "icon.svg", *(one for one in plain if one.startswith("offline-"))}
+    for name in sorted(kept):
+        kept |= _imported(name, plain)
+    wanted = sorted(asset(name) for name in kept)
     body = (FOLDER / WORKER).read_bytes()
     version = hashlib.sha256(body + json.dumps(wanted).encode()).hexdigest()[:12]
     head = f"const VERSION = {json.dumps(version)}, FILES = {json.dumps(wanted)}, SHELLS = {json.dumps(SHELLS)};\n"

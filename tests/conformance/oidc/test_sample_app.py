@@ -1,11 +1,16 @@
-"""The sample app 演示应用, a separate process written only against docs/connect.md: sign-in, consent, level 3, logout, suspension (R-302, R-601)."""
+"""The sample app 演示应用, a separate process written only against docs/connect.md: sign-in, consent, level 3, logout, suspension (R-302, R-601).
+
+It is registered as section 9 of that page says and no other way: on the pages of the back office, with what its table says to enter.
+"""
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import html
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,13 +20,15 @@ import pytest
 
 from tongban.federation.tests.make import free_port
 from tongban.identity.tests.make import Browser, citizen, code_for, sign_in
-from tongban.identity.tests.make_clients import register_client, resume_client, suspend_client
+from tongban.identity.tests.make_clients import resume_client, suspend_client
 from tongban.identity.tests.make_judges import stop, travel
 from tongban.kernel.node import Node
 from tongban.main.demo.visitor import Visitor
 
 ROOT = Path(__file__).resolve().parents[3]
 APP = ROOT / "examples" / "sample_app" / "app.py"
+PAGE = (ROOT / "docs" / "connect.md").read_text("utf-8")
+REGISTRAR, REVIEWER = "CQ-YY-01", "CQ-YY-02"
 
 
 class Sample:
@@ -37,6 +44,47 @@ async def run(*arguments: str, **environment: str) -> asyncio.subprocess.Process
     )
 
 
+async def at_desk(home: Node, staff_no: str) -> Browser:
+    desk = Browser()
+    await desk.submit(home, await desk.get(home, "/staff/login?next=/staff/clients"), "/staff/login", key=staff_no)
+    return desk
+
+
+def entered(body: str, base: str, division: str) -> dict[str, str]:
+    """The table of section 9 as the fields of the form whose labels it names; its demo's port and area are ours."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGE.partition("## 9 ")[2], re.MULTILINE)
+    found: dict[str, str] = {}
+    for label, value in rows[1:]:
+        value = value.strip().replace("http://sample.localhost:9300", base).replace("510000", division)
+        at = re.search(rf'<label for="f-(\w+)"[^>]*>{re.escape(label)}[<\n]', body)
+        name = at[1] if at else "scopes"
+        assert at or f">{label}</legend>" in body, f"the form has no {label}"
+        option = re.search(rf'<option value="([^"]*)"[^>]*>{re.escape(value)}</option>', body)
+        found[name] = html.unescape(option[1]) if option else value
+    assert len(found) == len(rows) - 1 >= 11
+    return found
+
+
+async def registered(home: Node, base: str, public: dict[str, str]) -> str:
+    """Registered by two members of staff by what section 9 of docs/connect.md tells them; the client id."""
+    registrar, reviewer = await at_desk(home, REGISTRAR), await at_desk(home, REVIEWER)
+
+    async def agreed(page: Any) -> None:
+        assert page.path.startswith("/staff/clients/changes/"), page.body
+        page = await reviewer.submit(home, await reviewer.get(home, page.path), page.path, act="agree")
+        assert "批了，已经生效" in page.body, page.body
+
+    page = await registrar.get(home, "/staff/clients/new")
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.body))
+    left = {"consent_days": "180", "id_alg": "ES256"}  # as the form has them
+    await agreed(await registrar.post(home, "/staff/clients/new", {**hidden, **left, **entered(page.body, base, home.id)}))
+    listed = await registrar.get(home, "/staff/clients")
+    client = next(path for path, name in re.findall(r'href="(/staff/clients/app-[a-z2-7]+)"[^>]*>(.*?)</a>', listed.body, re.DOTALL) if "演示应用" in name)
+    page = await registrar.get(home, client)
+    await agreed(await registrar.post(home, client, {**hidden, "act": "add_key", "kid": "k1", "jwk": json.dumps(public)}))
+    return client.rpartition("/")[2]
+
+
 @pytest.fixture(scope="module")
 async def sample(home: Node, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sample]:
     """Registered by two members of staff with the key the app itself made, then started."""
@@ -44,15 +92,12 @@ async def sample(home: Node, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     base = f"http://sample.localhost:{port}"
     printed = await run("key", KEY_FILE=key)
     public = json.loads((await printed.communicate())[0])
-    app = await register_client(
-        home, kind="service_app", name="演示应用（演示）", redirect_uris=(base + "/callback",), post_logout_uris=(base + "/bye",),
-        backchannel_uri=base + "/backchannel", jwk={name: public[name] for name in ("kty", "crv", "x", "y")}, kid=public["kid"],
-    )  # fmt: skip
-    process = await run(ISSUER=home.settings.base_url, CLIENT_ID=app.id, BASE_URL=base, KEY_FILE=key)
+    client_id = await registered(home, base, public)
+    process = await run(ISSUER=home.settings.base_url, CLIENT_ID=client_id, BASE_URL=base, KEY_FILE=key)
     assert process.stdout is not None
     said = await asyncio.wait_for(process.stdout.readline(), 20)
     assert said.decode().startswith("ready")
-    yield Sample(base, app.id)
+    yield Sample(base, client_id)
     await stop(process)
 
 

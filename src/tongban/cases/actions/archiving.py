@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -19,6 +20,8 @@ from tongban.kernel.node import Node
 BATCH = 200
 ENDED = [name for name, state in PROCESS.states.items() if state.final and name not in {"transferred", "discarded"}]
 """Final states with a file here: a case handed to another body is archived there."""
+_failed: WeakKeyDictionary[Node, dict[str, None]] = WeakKeyDictionary()
+"""Cases that could not be packed, the longest ago first: they come after the others, so that they keep none of them waiting."""
 _TABLES = ("case_history", "case_clock", "case_material", "case_document", "case_standing", "case_offer")
 
 
@@ -55,7 +58,7 @@ async def dossier(tx: Tx, node: Node, case_id: str) -> evidence.Dossier | None:
     return evidence.Dossier(
         subject=case.subject, case=case.id, number=case.number, item_name=case.item_name, org_code=case.org_code,
         organisation=item.organisation.name if item else node.settings.name, division=case.division,
-        ended_on=case.changed_at.astimezone(CHINA).date(),
+        ended_on=case.changed_at.astimezone(CHINA).date(), term=evidence.term_of(case.task_code),
         pieces=(
             _piece("metadata", "办件信息", "metadata.json", about), _piece("application", "申请内容", "application.json", applied),
             _piece("history", "办理经过", "history.json", steps),
@@ -78,6 +81,12 @@ async def packed(tx: Tx, node: Node, package: evidence.Archive) -> None:  # noqa
     await tx.execute("UPDATE case_record SET packed_at = $3 WHERE subject = $1 AND id = $2", package.subject, package.case_id, package.made_at)
 
 
+async def unpacked(tx: Tx, node: Node, case: Case) -> None:
+    """An ended case goes on (重新办理的件): the package made at its end is withdrawn, and the clock packs it anew when it ends again."""
+    await evidence.withdraw(tx, node, case.id)
+    await tx.execute("UPDATE case_record SET packed_at = NULL WHERE subject = $1 AND id = $2", case.subject, case.id)
+
+
 async def forget(tx: Tx, node: Node, subject: str, case_id: str) -> None:  # noqa: ARG001  the shape evidence calls
     """Delete the rows of a case whose package has been handed over (移交后删除); the archive's row remains as the link.
 
@@ -97,20 +106,24 @@ async def forget(tx: Tx, node: Node, subject: str, case_id: str) -> None:  # noq
 
 
 async def archive_ended(node: Node) -> None:
-    """Pack every case that was closed, or ended long enough ago (到期归档). One that cannot be packed yet is tried next time."""
+    """Pack every case that was closed, or ended long enough ago (到期归档). One that cannot be packed yet is tried after the others."""
+    failed = _failed.setdefault(node, {})
     async with node.db.reading() as tx:
         rows = await tx.fetch(
             "SELECT id FROM case_record WHERE packed_at IS NULL AND state = ANY($1::text[]) AND (state = 'closed' OR changed_at < $2)"
-            " ORDER BY changed_at LIMIT $3",
+            " ORDER BY array_position($4::uuid[], id) NULLS FIRST, changed_at LIMIT $3",
             ENDED,
             evidence.due(node.clock.now()),
             BATCH,
+            list(failed),
         )
     for row in rows:
+        failed.pop(row["id"], None)
         try:
             await pack(node, row["id"])
-        except Failure as failure:
-            log_failure("cases.archive_waits", failure, case_id=row["id"], code=failure.failure_code)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with one case, the others are packed
+            failed[row["id"]] = None
+            log_failure("cases.archive_waits", error, case_id=row["id"], code=error.failure_code if isinstance(error, Failure) else "")
 
 
 async def pack(node: Node, case_id: str) -> evidence.Archive | None:
@@ -146,7 +159,7 @@ def _said(item: catalogue.Item | None, answers: dict[str, Any], sources: dict[st
 
 def _bare(case: Case) -> Any:
     """The submission without what stands elsewhere in the package, and without the keys of files."""
-    return msgspec.structs.replace(case.file.submission, answers={}, sources={}, materials={})
+    return msgspec.structs.replace(case.file.submission, answers={}, sources={}, materials={}, licences=None)
 
 
 def _piece(role: str, title: str, name: str, value: object) -> evidence.Piece:

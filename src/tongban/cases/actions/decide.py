@@ -6,9 +6,10 @@ from datetime import date
 
 import msgspec
 
-from tongban import catalogue, credentials, identity
+from tongban import catalogue, credentials, federation, identity
 from tongban.cases.actions import documents, step
 from tongban.cases.actions.intake import officer
+from tongban.cases.errors import NoCodePool
 from tongban.cases.model import Case, Reason, Remedy
 from tongban.cases.queries import records
 from tongban.cases.rules import desk, moves, paper, result
@@ -19,6 +20,9 @@ from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure, Refusals
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
+
+REPLACED = frozenset({"valid", "expired"})
+"""States in which a credential is replaced by a newer one; one that was ended otherwise stays ended and is not named."""
 
 
 async def grant(tx: Tx, node: Node, actor: Actor, case: Case) -> Case | Refusals:
@@ -126,31 +130,38 @@ async def handed_over(tx: Tx, node: Node, case_id: str, credential_id: str) -> N
     await step.make(tx, node, case, "T17", step.Who("peer"), grounds, words)
 
 
+def _code(node: Node, case: Case) -> str:
+    """The code of the organisation this case sets up (赋码): in earnest the registrar gives it, here it is invented, on demo nodes only."""
+    if not node.settings.demo:
+        raise NoCodePool
+    return result.credit_code(case)
+
+
 async def _issue(
     tx: Tx, node: Node, actor: Actor, case: Case, item: catalogue.Item, kind: credentials.CredentialType
 ) -> str:
     sent = case.file.submission
-    previous = await _previous(tx, node, case, kind) if case.file.submission.evidence.home == node.id else None
-    code = result.credit_code(case) if kind.holder == "legal" else ""
+    previous, before = await _previous(tx, node, case, kind)
+    code = _code(node, case) if kind.holder == "legal" else ""
     known = {
         "@decided_on": (await _decided_on(tx, node, case)).isoformat(), "@credit_code": code,
         "@organisation": item.organisation.name, "@applicant_name": sent.evidence.name,
         "@applicant_number": sent.evidence.number,
     }  # fmt: skip
-    if previous is not None:
-        known |= {f"@previous.{key}": value.reveal() for key, value in previous.data.items()}
+    if before is not None:
+        known |= {f"@previous.{key}": value.reveal() for key, value in before.data.items()}
     data = catalogue.credential_data(item, sent.answers, known, await catalogue.division_names(tx))
     name = data.get("company_name", "") if kind.holder == "legal" else sent.evidence.name or data.get("name", "")
     holder = credentials.Holder(
-        subject=case.subject, home=case.applicant_node, kind="legal" if kind.holder == "legal" else "natural", name=Personal(name),
+        subject=case.subject, home=await _home(node, case), kind="legal" if kind.holder == "legal" else "natural", name=Personal(name),
         number=Personal(code or sent.evidence.number),
     )  # fmt: skip
     issuer = credentials.Issuer(org_code=item.org_code, org_name=item.organisation.name)
     issued = await credentials.issue(
         tx, node, actor, type_code=kind.code, holder=holder, issuer=issuer, data=data, case=case.id,
-        previous=previous.id if previous and previous.issuer == node.id else None,
+        previous=previous.id if previous else None,
     )  # fmt: skip
-    if kind.holder == "legal" and previous is None:
+    if kind.holder == "legal" and before is None:
         await _registered(tx, node, case, code, name)
     return issued.id
 
@@ -169,12 +180,33 @@ async def _registered(tx: Tx, node: Node, case: Case, code: str, name: str) -> N
         await identity.company_registered(tx, node, new, case=case.id)
 
 
-async def _previous(tx: Tx, node: Node, case: Case, kind: credentials.CredentialType) -> credentials.Card | None:
-    """The credential of the same type that the new one replaces (换证、签注): where one person has one."""
+async def _home(node: Node, case: Case) -> str:
+    """Where the holder keeps licences (持证人的归属地): the home that was shown with the application, which may have come from a
+    visited node or a hall; the node it came from where no such node is known.
+    """
+    home = case.file.submission.evidence.home
+    if home in {node.id, case.applicant_node}:
+        return home
+    found = await federation.present(node)
+    listed = found.node(home) if found else None
+    return home if listed is not None and listed.status != "gone" else case.applicant_node
+
+
+async def _previous(
+    tx: Tx, node: Node, case: Case, kind: credentials.CredentialType
+) -> tuple[credentials.Credential | None, credentials.Credential | credentials.Card | None]:
+    """The credential of the same type that the new one replaces (换证、签注), where one person has one: by this node's own register,
+    wherever the holder's home is. And the one whose entries stand as `{@previous}`: that one, or a card that another node issued
+    and a wallet kept here holds.
+    """
     if kind.multiple or kind.holder == "legal":
-        return None
+        return None, None
+    issued = [one for one in await credentials.issued_to(tx, node, case.subject) if one.type_code == kind.code]
+    own = next((one for one in issued if one.state in REPLACED), None)
+    if own is not None:
+        return own, own
     cards = await credentials.of_holder(tx, node, case.subject, type_code=kind.code)
-    return next((card for card in cards if card.state in {"valid", "expired"}), None)
+    return None, next((card for card in cards if card.state in REPLACED), None)
 
 
 async def _decided_on(tx: Tx, node: Node, case: Case) -> date:

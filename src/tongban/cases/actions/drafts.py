@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tongban import catalogue, evidence, identity
-from tongban.cases.actions import power
+from tongban.cases.actions import gather, power
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, DraftFile
 from tongban.cases.queries import mirrors, rows
@@ -76,7 +76,7 @@ async def take(tx: Tx, node: Node, actor: Actor, draft_id: str, *, lock: bool = 
     if item is None:
         raise ItemNotOffered
     await power.needs(tx, node, actor, "view" if draft.state == "submitted" else "draft", item)
-    return draft, item
+    return (await gather.looked_again(tx, node, actor, draft, item) if draft.state == "draft" else draft), item
 
 
 async def save(
@@ -97,7 +97,7 @@ async def attach(
     tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, code: str, upload: evidence.Sent | None
 ) -> tuple[Draft, Refusals]:
     """A file for a material of the item (上传材料); a wrong one is refused in words and what was there stays."""
-    wanted = next((one.material for one in forms.uploads(item, draft.file.answers, node.clock.today()) if one.material.name == code), None)
+    wanted = next((one.material for one in forms.uploads(item, draft.file, node.clock.today()) if one.material.name == code), None)
     field = f"material-{code}"
     if wanted is None:
         return draft, (Refusal("cases.material_unknown", "这份材料不用交", field),)

@@ -17,9 +17,14 @@ LEAST_LEVEL = 2
 
 async def needs(tx: Tx, node: Node, actor: Actor, act: str, item: catalogue.Item) -> None:
     """Raise unless this act on this item is within the mandate now (要在授权范围内); nothing for somebody who acts for oneself."""
-    await identity.require_act(tx, node, actor, identity.Deed(
+    await identity.require_act(tx, node, actor, deed(act, item))
+
+
+def deed(act: str, item: catalogue.Item) -> identity.Deed:
+    """An act on an item, as a mandate is judged by (要办的事)."""
+    return identity.Deed(
         act=act, item=item.task_code, item_name=item.name, audience=frozenset(item.audience), level=max(item.level, LEAST_LEVEL),
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def payee_wrong(actor: Actor, item: catalogue.Item, answers: Answers) -> Refusals:

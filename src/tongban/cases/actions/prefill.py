@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 
 from tongban import catalogue, credentials, exchange, federation, identity
-from tongban.cases.actions import drafts, gather
+from tongban.cases.actions import agree, drafts, gather
+from tongban.cases.actions.agree import PURPOSE
 from tongban.cases.model import Draft, DraftFile, Source
 from tongban.cases.queries import mirrors
 from tongban.kernel.actor import Actor
@@ -21,7 +22,6 @@ from tongban.kernel.gm import Personal
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-PURPOSE = "case.prefill"
 Found = gather.Found
 
 
@@ -42,9 +42,10 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, *, 
     asking = (_ask(node, actor, draft, name, tuple(sorted(fields))) for name, fields in wanted.items())
     cards, answers = await asyncio.gather(gather.cards(node, actor, draft, item, plan), asyncio.gather(*asking))
     async with node.db.transaction() as tx:
-        found = await _at_home(tx, node, actor, draft, plan)
+        found = await _at_home(tx, node, actor, draft, item, plan)
         found.update({key: one for key, one in cards.values.items() if key not in found})
         away: dict[str, str] = {}
+        unsaid: set[str] = set()
         for got in answers:
             if isinstance(got, exchange.Fetched):
                 as_of = _ms(got.as_of) if got.as_of else 0
@@ -52,13 +53,17 @@ async def fill(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, *, 
                     # a value its person disputes is used and marked; the form never waits for the dispute (R-304)
                     source = Source(kind="register", name=got.source, at=_ms(got.at), pending=field in got.disputed, as_of=as_of)
                     found["register", got.resource, field] = (value.reveal(), source)
-            else:
+            elif got.reason == "no_consent":
+                unsaid.add(got.resource)
+            elif got.retryable:  # it answered and holds nothing, or may not say it: asking later is no help, and it is not away
                 away[got.resource] = got.source
         current = await mirrors.draft(tx, node, draft.subject, draft.id, lock=True)
         if current is None or current.state != "draft":
             return
+        filled = _filled(item, current.file, plan, found, away)
+        empty = [one for planned in plan if not filled.answers.get(planned.field) for one in planned.sources if one.source == "register"]
         file = msgspec.structs.replace(
-            _filled(item, current.file, plan, found, away), cards=cards.found, silent=tuple(dict.fromkeys((*away.values(), *cards.silent))),
+            filled, to_agree=tuple(dict.fromkeys(one.resource for one in empty if one.resource in unsaid)), cards=cards.found, silent=tuple(dict.fromkeys((*away.values(), *cards.silent))),
             asked_at=_ms(node.clock.now()), not_granted=cards.not_granted,
         )  # fmt: skip
         await drafts.write(tx, node, current, file, step=current.step)
@@ -104,7 +109,8 @@ async def _ask(
 ) -> exchange.Fetched | exchange.Unavailable:
     try:
         return await exchange.fetch(
-            node, actor, resource=resource, key_subject=draft.subject, fields=fields, purpose=PURPOSE, case=draft.id
+            node, actor, resource=resource, key_subject=draft.subject, fields=fields, purpose=PURPOSE, case=draft.id,
+            agreed=agree.purpose_of(draft.task_code),
         )
     except federation.NotMember:
         # a node that is not enrolled asks nobody, and still takes applications
@@ -113,7 +119,9 @@ async def _ask(
         return exchange.Unavailable(resource=resource, source=name, reason="away", sentence="", retryable=True)
 
 
-async def _at_home(tx: Tx, node: Node, actor: Actor, draft: Draft, plan: Iterable[catalogue.Planned]) -> Found:
+async def _at_home(
+    tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item, plan: Iterable[catalogue.Planned]
+) -> Found:
     """What this node itself holds for the person: account, wallet, earlier cases."""
     found: Found = {}
     me = await identity.party(tx, node, draft.subject)
@@ -125,7 +133,7 @@ async def _at_home(tx: Tx, node: Node, actor: Actor, draft: Draft, plan: Iterabl
         for name, value in ((f"{prefix}name", me.name), ("org_code" if company else "number", me.number), ("phone", me.phone)):
             if value:
                 found["account", "", name] = (value.reveal(), account)
-    for card in await credentials.of_holder(tx, node, draft.subject):
+    for card in await gather.held(tx, node, actor, draft.subject, item):
         kind = credentials.type_of(node, card.type_code)
         if kind is None or card.state != "valid" or any(key[:2] == ("licence", kind.name) for key in found):
             continue

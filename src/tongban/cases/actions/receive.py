@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tongban import catalogue, evidence, federation
-from tongban.cases.actions import speak, step
+from tongban.cases.actions import gather, speak, step
 from tongban.cases.errors import LetterNotOurs
 from tongban.cases.model import Case, CaseFile, Submission
 from tongban.cases.queries import records
@@ -60,7 +60,8 @@ async def receive(tx: Tx, node: Node, letter: federation.Letter) -> Case | None:
 
 
 def kept_only(item: catalogue.Item, sent: Submission) -> Submission:
-    """The submission with declared fields and materials only (只收声明过的)."""
+    """The submission with declared fields, materials and licences only (只收声明过的)."""
+    types = gather.wanted(item, catalogue.prefill_plan(item.form))
     fields = {field.name for field in item.form.fields}
     codes = {material.name for material in item.materials}
     return msgspec.structs.replace(
@@ -68,6 +69,7 @@ def kept_only(item: catalogue.Item, sent: Submission) -> Submission:
         answers={name: value for name, value in sent.answers.items() if name in fields},
         sources={name: value for name, value in sent.sources.items() if name in fields},
         materials={code: files for code, files in sent.materials.items() if code in codes},
+        licences=None if sent.licences is None else tuple(one for one in sent.licences if one.type_name in types),
     )
 
 

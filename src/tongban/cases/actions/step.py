@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tongban import catalogue, transparency
-from tongban.cases.actions import speak
+from tongban.cases.actions import archiving, speak
 from tongban.cases.model import Case, CaseFile, Clock
 from tongban.cases.queries import records, rows
 from tongban.cases.queries.calendar import calendar
@@ -213,6 +213,8 @@ async def _save(tx: Tx, node: Node, before: Case, case: Case) -> None:
     )
     if done != "UPDATE 1":
         raise RuntimeError("the case moved under a lock")
+    if before.state in archiving.ENDED:
+        await archiving.unpacked(tx, node, case)
 
 
 async def _clocks(tx: Tx, case: Case, clocks: tuple[Clock, ...]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tongban import catalogue, evidence, federation, identity, transparency
-from tongban.cases.actions import drafts, power, speak
+from tongban.cases.actions import drafts, gather, power, speak
 from tongban.cases.errors import DraftGone, ItemNotOffered
 from tongban.cases.model import Draft, Evidence, Mirror, Receipt, Submission
 from tongban.cases.queries import mirrors, rows
@@ -55,6 +55,7 @@ async def submit(
     if not window:
         await power.needs(tx, node, actor, "submit", item)
     draft, _ = await drafts.save(tx, node, draft, item, forms.CHECK, posted)
+    draft = await gather.looked_again(tx, node, actor, draft, item)  # a licence that ended since stands for nothing
     today = node.clock.today()
     wrong = forms.all_wrong(item, draft.file, today) or power.payee_wrong(actor, item, draft.file.answers)
     if wrong:
@@ -86,7 +87,7 @@ async def _submission(
 ) -> Submission:
     today, file = node.clock.today(), draft.file
     answers = catalogue.kept(item.form, file.answers, today)
-    wanted = {one.material.name for one in forms.uploads(item, answers, today)}
+    wanted = {one.material.name for one in forms.uploads(item, msgspec.structs.replace(file, answers=answers), today)}
     materials = {}
     for code, ids in file.materials.items():
         if code in wanted and ids:
@@ -105,6 +106,7 @@ async def _submission(
         evidence=Evidence(acr=4 if window else actor.acr, home=home, at=node.clock.ms(), name=name, number=id_number),
         applicant_node=node.id, submitted_at=node.clock.ms(), window_node=node.id if window else "", window_unit=window,
         agent_name=agent, agent_basis=actor.basis if agent else "", salt=b64(secrets.token_bytes(16)),
+        licences=file.cards if file.asked_at else None,
     )  # fmt: skip
 
 

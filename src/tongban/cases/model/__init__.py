@@ -13,6 +13,7 @@ from tongban.cases.model.application import (
     SourceKind,
     Submission,
     Unfinished,
+    usable,
 )
 from tongban.cases.model.asked import Correction, Decision, Defect, Reason, Remedy
 from tongban.cases.model.mirrored import DocumentRef, HomeCase, HomeCases, Mirror, Past, Request, Summary, Told, View
@@ -62,4 +63,5 @@ __all__ = [
     "Told",
     "Unfinished",
     "View",
+    "usable",
 ]

@@ -27,7 +27,10 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FoundCard(msgspec.Struct, frozen=True):
-    """A licence the item needs that was found (查到的证照): no content. `at` (Unix ms) is how old that knowledge is."""
+    """A licence the item needs that was found (查到的证照): no content. `at` (Unix ms) is how old that knowledge is.
+
+    `state` is that of the licence, or `coming`: its issuer was asked for it and sends it.
+    """
 
     type_name: str
     org_name: str
@@ -37,11 +40,21 @@ class FoundCard(msgspec.Struct, frozen=True):
     node: str = ""
 
 
+USABLE = frozenset({"valid", "coming"})
+"""States in which a licence stands for a material: it was found, or its issuer is sending it."""
+
+
+def usable(cards: tuple[FoundCard, ...]) -> frozenset[str]:
+    """The types of licence among these that stand for a material (能用的证照)."""
+    return frozenset(one.type_name for one in cards if one.state in USABLE)
+
+
 class DraftFile(msgspec.Struct, frozen=True):
     """What a draft holds (暂存内容): answers as typed, also wrong ones; their sources by field; files by material.
 
     `filled`: registers and licences were asked once, at `asked_at`; asking again is the person's act. `cards` are licences
-    that were found, over all nodes; `silent` are the places that did not answer then, `not_granted` those that gave us no grant.
+    that were found, over all nodes; `silent` are the places that did not answer then, `not_granted` those that gave us no grant,
+    `to_agree` the resources that gave nothing because the person has not agreed, of fields that are still empty.
     """
 
     answers: Answers = {}
@@ -52,6 +65,12 @@ class DraftFile(msgspec.Struct, frozen=True):
     silent: tuple[str, ...] = ()
     asked_at: int = 0
     not_granted: tuple[str, ...] = ()
+    to_agree: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> frozenset[str] | None:
+        """The types of licence that were found and can be used; None where nobody has looked yet (查到的证照)."""
+        return usable(self.cards) if self.asked_at else None
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -81,7 +100,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """Body of `case.submitted`: the whole application (申请), enough by itself (cases.md 8)."""
+    """Body of `case.submitted`: the whole application (申请), enough by itself (cases.md 8).
+
+    `licences`: what was found of the licences the item needs, as it was at submission; None where nobody looked.
+    """
 
     case: str
     number: str
@@ -103,6 +125,7 @@ class Submission(msgspec.Struct, frozen=True):
     salt: str = ""
     agent_name: str = ""
     agent_basis: str = ""
+    licences: tuple[FoundCard, ...] | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
     if item is None:
         raise ItemNotOffered
     await prefill.fill(node, actor, draft, item)
-    step = draft.step or forms.pages(item, draft.file.answers, node.clock.today())[0]
+    step = draft.step or forms.pages(item, draft.file, node.clock.today())[0]
     return ui.see_other(f"/apply/{draft.id}/{step}")
 
 
@@ -97,7 +97,7 @@ async def answer(request: Req, node: HereNode, actor: Asking, draft_id: Part, st
             return await _draw(request, tx, node, actor, draft, item, step, wrong, form)
     if place is not None and form["_from"] != "check":
         return ui.see_other(one_by_one.next_path(item, draft, node, place))
-    to = forms.CHECK if form["_from"] == "check" else forms.after(item, draft.file.answers, step, node.clock.today())
+    to = forms.CHECK if form["_from"] == "check" else forms.after(item, draft.file, step, node.clock.today())
     return ui.see_other(f"/apply/{draft_id}/{to}")
 
 
@@ -168,7 +168,7 @@ async def _files(
     if act.startswith("remove:"):
         _, code, material = (*act.split(":"), "", "")[:3]
         return await drafts.detach(tx, node, draft, code, material), ()
-    for one in forms.uploads(item, draft.file.answers, node.clock.today()):
+    for one in forms.uploads(item, draft.file, node.clock.today()):
         code = one.material.name
         if only and code != only:
             continue
@@ -197,9 +197,9 @@ async def _draw(
 ) -> Response[Any]:  # fmt: skip
     today, answers, elder = node.clock.today(), draft.file.answers, ui.frame(request).elder
     status = 422 if wrong else 200
-    order = forms.pages(item, answers, today)
+    order = forms.pages(item, draft.file, today)
     question, came = (form["_q"], form["_from"]) if form else (request.query_params.get("q", ""), request.query_params.get("from"))
-    earlier = forms.before(item, answers, step, today)
+    earlier = forms.before(item, draft.file, step, today)
     back = f"/apply/{draft.id}/{earlier}" if earlier else f"/s/{item.task_code}"
     action = f"/apply/{draft.id}/{step}"
     if step == forms.CHECK:
@@ -223,7 +223,8 @@ async def _draw(
     page_s = StepPage(
         title=f"{found.title} - {item.name}", nav_title=item.name, step_line=line, heading=found.title, lead=found.lead,
         questions=await asked.questions(tx, draft.file, fields), action=action, back=back, errors=wrong,
-        from_check=came == "check", found_href=f"/apply/{draft.id}/found" if not earlier and draft.file.asked_at else "",
+        from_check=came == "check", found_href=f"/apply/{draft.id}/found" if draft.file.asked_at and (not earlier or draft.file.to_agree) else "",
+        to_agree=bool(draft.file.to_agree),
     )  # fmt: skip
     return ui.page(request, "cases/step.html", page_s, status=status)
 
@@ -235,7 +236,7 @@ async def materials_page(
     today = node.clock.today()
     mine = await evidence.materials(tx, node, draft.subject)
     wanted = []
-    for one in forms.uploads(item, draft.file.answers, today):
+    for one in forms.uploads(item, draft.file, today):
         code, ids = one.material.name, draft.file.materials.get(one.material.name, ())
         kept = tuple(file for file in mine if file.id in ids)
         reusable = tuple(
@@ -249,7 +250,7 @@ async def materials_page(
         )
     spared = tuple(
         (one.material.title, one.how)
-        for one in catalogue.materials_needed(item, draft.file.answers, today)
+        for one in forms.needed(item, draft.file, today)
         if one.state in {"free", "licence"}
     )
     words = f"{len(wanted) + len(spared)} 份材料，你只要交 {len(wanted)} 份"

@@ -13,7 +13,7 @@ from litestar.response import Response
 from tongban import catalogue, evidence, federation, identity, ui
 from tongban.cases.actions import documents
 from tongban.cases.errors import CaseUnknown
-from tongban.cases.model import Case, Clock, HistoryLine, Offer, QueueRow, Remedy
+from tongban.cases.model import Case, Clock, FoundCard, HistoryLine, Offer, QueueRow, Remedy, usable
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.mine import attachment
@@ -299,15 +299,25 @@ def _answers(
 
 
 async def _materials(tx: Tx, node: Node, item: catalogue.Item | None, case: Case) -> tuple[MaterialRow, ...]:
-    files = await records.materials(tx, node, case)
-    made = []
-    for one in catalogue.materials_needed(item, case.file.submission.answers, node.clock.today()) if item else ():
+    files, sent, made = await records.materials(tx, node, case), case.file.submission, []
+    cards = {one.type_name: one for one in sent.licences or () if usable((one,))}
+    held = None if sent.licences is None else frozenset(cards)
+    for one in catalogue.materials_needed(item, sent.answers, node.clock.today(), held=held) if item else ():
         kept = files.get(one.material.name, ())
-        how = "本人交的" if kept else one.how
+        how = "本人交的" if kept else _licence_words(one, cards) or one.how
         if one.material.name in case.file.corrected:
             how = "补正交的"
         made.append(MaterialRow(one.material.name, one.material.title, how, kept))
     return tuple(made)
+
+
+def _licence_words(one: catalogue.MaterialNeeded, cards: Mapping[str, FoundCard]) -> str:
+    """What was known of the licence that stands for a material when the case was handed in (查到的证照); empty where nobody looked."""
+    ways = [way.name for way in one.material.replaceable_by if way.kind == "licence" and way.name in cards]
+    if one.state != "licence" or not ways:
+        return ""
+    found = cards[ways[0]]
+    return f"电子证照：{found.type_name}，{found.org_name}，" + ("正在取" if found.state == "coming" else "提交时查到有效")
 
 
 def _desk_row(row: QueueRow, today: date, names: Mapping[str, str]) -> DeskRow:

@@ -9,14 +9,15 @@ from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, ui
-from tongban.cases.actions import drafts, prefill
+from tongban.cases.actions import agree, drafts, prefill
 from tongban.cases.errors import DraftGone
 from tongban.cases.model import Draft
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.rules import forms
+from tongban.kernel.actor import Actor
 
 STATES = {
-    "valid": ("有效", "ok"), "suspended": ("暂停", "warn"), "revoked": ("已撤销", "bad"), "cancelled": ("已注销", "bad"), "expired": ("过期", "bad"),
+    "valid": ("有效", "ok"), "coming": ("正在取", "warn"), "suspended": ("暂停", "warn"), "revoked": ("已撤销", "bad"), "cancelled": ("已注销", "bad"), "expired": ("过期", "bad"),
 }  # fmt: skip
 
 
@@ -50,6 +51,7 @@ class Found(msgspec.Struct, frozen=True):
     silent: tuple[str, ...]
     asked_at: int
     not_granted: tuple[str, ...]
+    offers: tuple[agree.Offer, ...] = ()
 
 
 class FoundPage(msgspec.Struct, frozen=True):
@@ -87,24 +89,40 @@ async def show(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> R
     actor.require(1)
     async with node.db.reading() as tx:
         draft, item = await drafts.take(tx, node, actor, draft_id)
+        agreed = draft.state == "draft" and await agree.agreed(tx, node, draft, item)
     if draft.state == "submitted":
         return ui.see_other(f"/apply/{draft_id}/submitted")
-    first = f"/apply/{draft.id}/{forms.pages(item, draft.file.answers, node.clock.today())[0]}"
-    page = FoundPage("替你查到的", told(draft, item), f"/apply/{draft.id}/found", first, first)
+    if agreed:  # back from the page that asked: what may be had now is asked for once more
+        await prefill.fill(node, actor, draft, item, again=True)
+        async with node.db.reading() as tx:
+            draft, item = await drafts.take(tx, node, actor, draft_id)
+    async with node.db.reading() as tx:
+        offers = await agree.offers(tx, draft, item) if _decides(actor, draft) else ()
+    first = f"/apply/{draft.id}/{forms.pages(item, draft.file, node.clock.today())[0]}"
+    page = FoundPage("替你查到的", msgspec.structs.replace(told(draft, item), offers=offers), f"/apply/{draft.id}/found", first, first)
     return ui.page(request, "cases/found.html", page)
 
 
 @post("/apply/{draft_id:str}/found")
 async def again(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> Response[Any]:
-    """Ask once more for what is missing (再查一次); what was typed stays."""
-    await ui.form(request)
+    """Ask once more for what is missing (再查一次), or the person first (去看要不要同意); what was typed stays."""
+    form = await ui.form(request)
     actor.require(1)
     async with node.db.reading() as tx:
         draft, item = await drafts.take(tx, node, actor, draft_id)
     if draft.state != "draft":
         raise DraftGone
+    if form["agree"]:
+        actor.require_self("同意把信息给别人用")
+        async with node.db.transaction() as tx:
+            return ui.see_other(await agree.ask(tx, node, draft, item, form["agree"]))
     await prefill.fill(node, actor, draft, item, again=True)
     return ui.see_other(f"/apply/{draft_id}/found")
+
+
+def _decides(actor: Actor, draft: Draft) -> bool:
+    """Whether it is for this person to agree: for oneself, or for whom one stands by law."""
+    return draft.subject == actor.person and (not actor.for_subject or actor.by_law)
 
 
 routes = [show, again]

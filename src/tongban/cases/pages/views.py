@@ -25,6 +25,7 @@ class StepPage(msgspec.Struct, frozen=True):
     from_check: bool = False
     question: str = ""
     found_href: str = ""
+    to_agree: bool = False
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.response import Response
 
 from tongban import catalogue, identity, ui
-from tongban.cases.actions import drafts, prefill
+from tongban.cases.actions import drafts, gather, prefill
 from tongban.cases.actions.numbers import reserve
 from tongban.cases.actions.submit import submit
 from tongban.cases.errors import DraftGone, ItemNotOffered, VisitOver
@@ -114,7 +114,7 @@ async def hand_in(request: Req, node: HereNode, actor: Asking, draft_id: Part) -
             draft, _ = await drafts.save(tx, node, draft, item, step.name, form.fields)
         draft, _ = await drafts.save(tx, node, draft, item, forms.CHECK, form.fields)
         wrong: list[Refusal] = []
-        for one in forms.uploads(item, draft.file.answers, node.clock.today()):
+        for one in forms.uploads(item, draft.file, node.clock.today()):
             upload = form.file(f"material-{one.material.name}")
             if upload is not None:
                 draft, refused = await drafts.attach(tx, node, actor, draft, item, one.material.name, upload)
@@ -152,7 +152,7 @@ async def _draft(
     item = await catalogue.item(tx, draft.task_code, int(draft.item_version))
     if item is None:
         raise ItemNotOffered
-    return draft, item
+    return (await gather.looked_again(tx, node, actor, draft, item) if draft.state == "draft" else draft), item
 
 
 async def _form_page(tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wrong: Refusals) -> ReceiveFormPage:

@@ -105,11 +105,3 @@ async def offer(tx: Tx, case_id: str, term: int, way: str, *, lock: bool = False
         way,
     )
     return rows.offer_of(row) if row else None
-
-
-async def offers_in(tx: Tx, case_id: str) -> tuple[Offer, ...]:
-    """Hand-overs of a case to this node that wait for an answer."""
-    found = await tx.fetch("SELECT * FROM case_offer WHERE case_id = $1 AND way = 'in' AND answer = ''", case_id)
-    return tuple(rows.offer_of(row) for row in found)
-
-

@@ -8,7 +8,7 @@ from datetime import date
 import msgspec
 
 from tongban import catalogue
-from tongban.cases.model import Answers, DraftFile, Source
+from tongban.cases.model import DraftFile, Source
 from tongban.kernel.errors import Refusal, Refusals
 
 MATERIALS = "materials"
@@ -23,21 +23,25 @@ def asked(step: catalogue.FormStep, shown: frozenset[str]) -> tuple[catalogue.Fi
     return tuple(field for field in step.fields if field.name in shown and field.kind not in AT_THE_END)
 
 
-def pages(item: catalogue.Item, answers: Answers, today: date) -> tuple[str, ...]:
+def pages(item: catalogue.Item, file: DraftFile, today: date) -> tuple[str, ...]:
     """The pages to go through, in order, ending with the check page (填写顺序). `materials` only if something is to upload."""
-    shown = catalogue.visible(item.form, answers, today)
+    shown = catalogue.visible(item.form, file.answers, today)
     found = [step.name for step in item.form.steps if asked(step, shown)]
-    if uploads(item, answers, today):
+    if uploads(item, file, today):
         found.append(MATERIALS)
     return (*found, CHECK)
 
 
-def uploads(item: catalogue.Item, answers: Answers, today: date) -> tuple[catalogue.MaterialNeeded, ...]:
+def needed(item: catalogue.Item, file: DraftFile, today: date) -> tuple[catalogue.MaterialNeeded, ...]:
+    """The materials of this draft and how each is met (要哪些材料): by a licence only where one was found."""
+    return catalogue.materials_needed(item, file.answers, today, held=file.held)
+
+
+def uploads(item: catalogue.Item, file: DraftFile, today: date) -> tuple[catalogue.MaterialNeeded, ...]:
     """The materials that the person has to hand in as files (要上传的材料)."""
-    needed = catalogue.materials_needed(item, answers, today)
     return tuple(
         one
-        for one in needed
+        for one in needed(item, file, today)
         if one.state in {"upload", "reuse"} and one.material.necessity != "later" and (one.certain or not one.material.needed)
     )
 
@@ -47,15 +51,15 @@ def must_upload(one: catalogue.MaterialNeeded) -> bool:
     return one.certain and one.material.necessity in {"needed", "if_applicable"}
 
 
-def after(item: catalogue.Item, answers: Answers, step: str, today: date) -> str:
+def after(item: catalogue.Item, file: DraftFile, step: str, today: date) -> str:
     """The page after `step` (下一页)."""
-    order = pages(item, answers, today)
+    order = pages(item, file, today)
     return order[order.index(step) + 1] if step in order[:-1] else CHECK
 
 
-def before(item: catalogue.Item, answers: Answers, step: str, today: date) -> str:
+def before(item: catalogue.Item, file: DraftFile, step: str, today: date) -> str:
     """The page before `step`, "" for the first (上一页)."""
-    order = pages(item, answers, today)
+    order = pages(item, file, today)
     place = order.index(step) if step in order else 0
     return order[place - 1] if place else ""
 
@@ -112,7 +116,7 @@ def all_wrong(item: catalogue.Item, file: DraftFile, today: date) -> Refusals:
     found = list(catalogue.check(item.form, file.answers, None, today))
     found += [
         Refusal("cases.material_missing", f"还差一份：{one.material.title}", f"material-{one.material.name}")
-        for one in uploads(item, file.answers, today)
+        for one in uploads(item, file, today)
         if must_upload(one) and not file.materials.get(one.material.name)
     ]
     return tuple(found)

@@ -33,7 +33,7 @@ def places(item: catalogue.Item, file: DraftFile, today: date) -> tuple[Place, .
         if any(_known(field, file) for field in fields):
             found.append(Place(step.name, KNOWN))
         found += [Place(step.name, field.name) for field in fields if not _known(field, file)]
-    found += [Place(forms.MATERIALS, one.material.name) for one in forms.uploads(item, file.answers, today)]
+    found += [Place(forms.MATERIALS, one.material.name) for one in forms.uploads(item, file, today)]
     return tuple(found)
 
 

@@ -41,10 +41,10 @@ def _date(text: str) -> str:
 
 
 def credit_code(case: Case) -> str:
-    """A code for the organisation that this case sets up (统一社会信用代码): the same one however often it is asked.
+    """An invented code for the organisation that this case sets up (演示信用代码): the same one however often it is asked.
 
     Kind 91 (enterprise), the place, `MA` and six characters drawn from the case id, check characters of GB 11714 and
-    GB 32100. In production the pool of the market regulator gives the code; this node marks its own as 演示.
+    GB 32100. For demo nodes: in earnest the pool of the market regulator gives the code.
     """
     number = int.from_bytes(sm3(b"credit-code\x00" + case.id.encode())[:8], "big")
     body = "MA"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from tongban.cases.model import Clock
-from tongban.cases.rules.process import PROCESS
 from tongban.kernel.clock import CHINA
 
 _WEEKDAYS = "一二三四五六日"
@@ -103,8 +102,3 @@ def due(clock: Clock | None) -> str:
 def state(name: str) -> str:
     """A state in plain words."""
     return SAID_STATES[name]
-
-
-def legal_state(name: str) -> str:
-    """A state in the law's word, for the desk: 补正."""
-    return PROCESS.states[name].zh

@@ -10,13 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tongban import evidence, identity, transparency
-from tongban.cases.actions import archiving
+from tongban.cases.actions import archiving, closing, intake
+from tongban.cases.model import Case
 from tongban.cases.tests import make
 from tongban.evidence.actions import clear, finish, hand_over
 from tongban.evidence.queries import archives as looking
+from tongban.evidence.rules.limits import ARCHIVING
 from tongban.identity.queries.proposals import proposal
 from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.clock import SetClock
@@ -76,9 +79,7 @@ async def test_a_closed_case_leaves_the_house_whole_and_nothing_of_it_stays(here
     case = await make.brought(node, "delivered")
     assert await archiving.pack(node, case.id) is None  # it still runs
     clock.move(timedelta(days=31))
-    from tongban.cases.actions.closing import close
-
-    await close(node)
+    await closing.close(node)
     await archiving.archive_ended(node)
     await archiving.archive_ended(node)
     async with node.db.reading() as tx:
@@ -116,7 +117,12 @@ async def test_a_closed_case_leaves_the_house_whole_and_nothing_of_it_stays(here
         await identity.approve(tx, node, two, waiting.id, waiting.digest)
     async with node.db.transaction() as tx:
         lines = await tx.fetchval("SELECT count(*) FROM access_record WHERE subject = $1", case.subject)
+        kin = msgspec.structs.replace(one, kin=frozenset({case.subject}))
+        assert await code_of(hand_over.take(tx, node, kin, made.id)) == "identity.not_allowed", "took the file of the own family"
         assert await hand_over.take(tx, node, one, made.id) == package
+        read = await tx.fetchrow("SELECT staff, ref FROM access_reason WHERE subject = $1 AND kind = 'archive'", case.subject)
+        assert read is not None, "a reading is missing in the auditors' register"
+        assert (read["staff"], str(read["ref"])) == (one.subject, made.id)
         assert await tx.fetchval("SELECT count(*) FROM access_record WHERE subject = $1", case.subject) == lines + 1, "taken without a ledger line"
         found = await looking.batch(tx, batch.id)
         assert found is not None
@@ -165,9 +171,7 @@ async def test_a_refused_hand_over_gives_the_packages_back(here: tuple[Node, Set
     node, clock = here
     case = await make.brought(node, "delivered")
     clock.move(timedelta(days=31))
-    from tongban.cases.actions.closing import close
-
-    await close(node)
+    await closing.close(node)
     made = await archiving.pack(node, case.id)
     assert made is not None
     await settled(node)
@@ -182,3 +186,68 @@ async def test_a_refused_hand_over_gives_the_packages_back(here: tuple[Node, Set
         found = await looking.archive(tx, made.id)
         assert found is not None
         assert (found.state, found.batch) == ("packed", None)
+        anew = await hand_over.propose(tx, node, archivist("CQ-DA-01"), [made.id], receiver="市档案馆（演示）", key=b64(Sm2PrivateKey.generate().public.spki))
+        assert isinstance(anew, evidence.Batch)
+        waiting = await proposal(tx, anew.proposal)
+        assert waiting is not None
+        await identity.approve(tx, node, archivist("CQ-DA-02"), waiting.id, waiting.digest)
+    clock.move(timedelta(days=ARCHIVING.receipt_days - 1))
+    async with node.db.transaction() as tx:
+        assert await hand_over.give_back(tx, node) == 0
+    clock.move(timedelta(days=2))
+    async with node.db.transaction() as tx:
+        assert await hand_over.give_back(tx, node) == 1, "a receiver that never signs keeps the package for ever"
+        assert await code_of(hand_over.take(tx, node, archivist("CQ-DA-01"), made.id)) == "evidence.not_approved"
+
+
+async def test_a_case_that_goes_on_after_its_end_has_no_package_and_keeps_its_file(here: tuple[Node, SetClock], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lapsed, packed, even handed over, and then put back: nothing of the running case goes, and its package is made of its whole file."""
+    node, clock = here
+    case = await make.brought(node, "to_correct")
+    started = clock.now()
+    clock.move(timedelta(days=70))
+    await closing.lapse(node)
+    made, other = await archiving.pack(node, case.id), await archiving.pack(node, (await lapsed(node, clock)).id)
+    assert made is not None
+    assert other is not None
+    await settled(node)
+    await finish(node)
+    async with node.db.transaction() as tx:
+        receiver = b64(Sm2PrivateKey.generate().public.spki)
+        batch = await hand_over.propose(tx, node, archivist("CQ-DA-01"), [made.id, other.id], receiver="市档案馆（演示）", key=receiver)
+        assert isinstance(batch, evidence.Batch)
+    back = await make.act(node, case.id, intake.reinstate, make.clerk("acceptor"), reason="停电那天算错了")
+    assert back.state == "received"
+    async with node.db.transaction() as tx:
+        assert await looking.archive_of(tx, case.id) is None, "a package without the steps that follow"
+        fallen, left = await looking.batch(tx, batch.id), await looking.archive(tx, other.id)
+        assert (fallen and fallen.state, left and left.state) == ("dropped", "packed")
+        assert await tx.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'evidence.drop'") > 0
+        # as if the other case's package had been handed over long ago and its case were put back then
+        await tx.execute("UPDATE archive SET state = 'handed_over', handed_over_at = $2 WHERE id = $1", other.id, clock.now() - timedelta(days=40))
+    await make.act(node, other.case_id, intake.reinstate, make.clerk("acceptor"), reason="停电那天算错了")
+    assert await clear(node) == 0
+    assert (await make.held(node, other.case_id)).state == "received", "a running case was deleted"
+    await make.act(
+        node, case.id, intake.refuse_acceptance, make.clerk("acceptor"), reason="not_competent", competent_body="江北区分局", reasons=make.REASONS,
+        remedies=make.REMEDIES,
+    )  # fmt: skip
+    clock.move(timedelta(days=61))
+    async with node.db.transaction() as tx:  # a case that nobody can read comes first, and keeps no other waiting
+        broken = "UPDATE case_record SET state = 'closed', file = '\\x00'::bytea, changed_at = changed_at - interval '9 days' WHERE id = $1"
+        await tx.execute(broken, other.case_id)
+    monkeypatch.setattr(archiving, "BATCH", 1)
+    for _ in range(3):
+        await archiving.archive_ended(node)
+    async with node.db.reading() as tx:
+        anew = await looking.archive_of(tx, case.id)
+    assert anew is not None, "never packed again"
+    assert anew.digest != made.digest
+    clock.move(started - clock.now())
+
+
+async def lapsed(node: Node, clock: SetClock) -> Case:
+    case = await make.brought(node, "to_correct")
+    clock.move(timedelta(days=70))
+    await closing.lapse(node)
+    return case

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tongban import credentials
 from tongban.cases.actions import decide, intake, review
+from tongban.cases.errors import NoCodePool
 from tongban.cases.rules import result
 from tongban.cases.tests import make
 from tongban.cases.tests.make import COMPANY, NUMBER, Browser, act, citizen, clerk, held, tried
@@ -33,7 +35,7 @@ async def node(make_node):
     return await make.ready(await make_node("510000"), COMPANY)
 
 
-async def test_from_the_first_page_to_the_licence(node):
+async def test_from_the_first_page_to_the_licence(node, monkeypatch):
     from tongban.cases.actions import drafts
 
     async with node.db.transaction() as tx:
@@ -67,6 +69,11 @@ async def test_from_the_first_page_to_the_licence(node):
     await act(node, case.id, review.start_review, clerk("examiner", **desk))
     await tried(node, case.id, review.give_opinion, clerk("examiner", **desk), "都符合", favourable=True)
     await act(node, case.id, decide.grant, clerk("approver", **desk))
+    with monkeypatch.context() as patch:  # in earnest nobody invents the code of a company: the case waits as it was decided
+        patch.setattr(node, "settings", msgspec.structs.replace(node.settings, demo=False))
+        with pytest.raises(NoCodePool):
+            await decide.finish_by_clock(node, case.id)
+    assert (await held(node, case.id)).state == "granted"
     finished = await act(node, case.id, decide.finish, SYSTEM)
     async with node.db.reading() as tx:
         licence = await credentials.of_case(tx, node, case.id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tongban import consent
+from tongban import consent, credentials
 from tongban.cases.actions import closing, intake
 from tongban.cases.tests import make
 from tongban.cases.tests.make import Browser, brought, citizen, clerk, held, sent, tried
+from tongban.cases.tests.test_licence_materials import given
 from tongban.kernel.actor import NOBODY
 from tongban.kernel.clock import SetClock
 
@@ -316,7 +317,14 @@ async def test_the_window_hands_in_for_a_person(node):
     missing = await desk.post(path, {**posted, "mobile": "1"}, page=path)
     assert missing.status_code == 422
     assert 'value="1"' in missing.text
-    done = await desk.post(path, posted, page=path)
+    paperless = await desk.post(path, posted, page=path)
+    assert "还差一份：居住证" in paperless.text, "no such licence was found, and nobody took the paper"
+    card = await given(node, subject)
+    assert "material-permit" not in (await desk.get(path)).text, "it came meanwhile"
+    async with node.db.transaction() as tx:
+        await credentials.revoke(tx, node, clerk(), subject, card.id, "虚假材料（演示）")
+    assert "material-permit" in (await desk.get(path)).text, "it ended meanwhile, and there is no place for the paper"
+    done = await desk.post(path, posted, page=path, files={"material-permit": ("居住证.jpg", make.photo(), "image/jpeg")})
     assert done.headers["location"].startswith("/desk/receive?done=5000002026")
     case = await held(node, path.rsplit("/", 1)[1])
     assert (case.window_node, case.subject, case.file.submission.evidence.acr) == ("500000", subject, 4)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
-from tongban import catalogue, credentials, exchange, identity, notifications
-from tongban.cases.actions import drafts, prefill
+from tongban import catalogue, consent, credentials, exchange, identity, notifications
+from tongban.cases.actions import agree, drafts, prefill
 from tongban.cases.pages.found import told
 from tongban.cases.queries import mirrors
 from tongban.cases.tests import make
@@ -54,7 +55,7 @@ async def test_a_source_that_is_away_never_blocks(node):
 async def test_a_register_fills_and_is_named(node, monkeypatch):
     who = make.citizen("n1" + "2" * 32)
 
-    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, **_):
         assert (key_subject, purpose) == (who.subject, "case.prefill")
         known = {"name": "演示陈晓雨", "number": make.NUMBER, "address": "重庆市渝中区演示路 2 号"}
         values = {name: Personal(known[name]) for name in fields if name in known}
@@ -124,7 +125,7 @@ async def test_a_disputed_value_is_used_marked_and_open_to_be_typed(node, monkey
     """R-304: while a dispute is open the form goes on; the value is marked 待核验 and the person may write the right one."""
     who = make.citizen("n1" + "7" * 32)
 
-    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, **_):
         known = {"name": "演示陈小雨", "number": make.NUMBER, "address": "重庆市渝中区演示路 2 号"}
         values = {name: Personal(known[name]) for name in fields if name in known}
         disputed = ("name",) if "name" in values else ()
@@ -152,7 +153,7 @@ async def test_forms_that_used_a_value_before_its_correction_are_listed_once_for
     """R-304: the register corrected a name; the drafts that carry it are named to the person, and nobody else's."""
     who, other = make.citizen("n1" + "6" * 32), make.citizen("n1" + "5" * 32)
 
-    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, case):
+    async def fetch(_node, _actor, *, resource, key_subject, fields, purpose, **_):
         known = {"name": "演示陈小雨", "number": make.NUMBER}
         values = {name: Personal(known[name]) for name in fields if name in known}
         return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1")
@@ -208,6 +209,49 @@ async def test_one_number_finds_everything_and_says_from_where_and_how_old(node,
     assert (await again(node, draft)).file.answers["name"] == "演示陈晓雨"
     other = make.Browser(node, make.citizen("n1" + "e" * 32))
     assert (await other.get(f"/apply/{draft.id}/found")).status_code == 404
+
+
+async def test_a_source_that_asks_for_consent_offers_it_where_it_is_needed(node, monkeypatch):
+    """What is not given for want of a consent is not said to be away: the page of the consent is one tap off, for this item alone."""
+    who = make.citizen("n1" + "9" * 32)
+    population = msgspec.structs.replace(exchange.resource("mps.population"), consent=True, owner_name="公安部人口登记")
+
+    async def definition(_tx, name):
+        return population if name == population.id else None
+
+    async def fetch(_node, _actor, *, resource, key_subject, fields, agreed, **_):
+        async with node.db.reading() as tx:
+            held = await consent.allows(tx, key_subject, agreed, node.id, at=node.clock.now(), fields=population.words(fields))
+        if resource == population.id and held is None:
+            return exchange.Unavailable(resource=resource, source="公安部人口登记", reason="no_consent", sentence="", retryable=False)
+        values = {"name": Personal("演示陈晓雨")} if resource == population.id else {}
+        return exchange.Fetched(values=values, source="公安部人口登记", at=WHEN, resource=resource, line_id="1")
+
+    monkeypatch.setattr(exchange, "fetch", fetch)
+    monkeypatch.setattr(exchange, "definition", definition)
+    draft, item = await begun(node, who)
+    await prefill.fill(node, who, draft, item)
+    assert "name" not in (await again(node, draft)).file.sources, "a field to be checked later"
+    browser, here = make.Browser(node, who), f"/apply/{draft.id}/found"
+    assert "同意就替你取" in (await browser.get(f"/apply/{draft.id}/person")).text
+    page = await browser.get(here)
+    assert "连不上" not in page.text
+    assert "公安部人口登记要你同意才给" in page.text
+    assert (await browser.post(here, {"agree": "mps.vehicle"}, page=here)).status_code == 404, "something nobody asked for"
+    sent = await browser.post(here, {"agree": population.id}, page=here)
+    asked = sent.headers["location"].removeprefix("/consent/")
+    async with node.db.transaction() as tx:
+        assert await consent.answer(tx, node, who, asked, agrees=True, channel="h5") == here
+        (given,) = await consent.consents(tx, who.subject)
+    assert (given.giver, given.receiver, given.why) == ("mps", node.id, f"办理{item.name}")
+    page = await browser.get(here)
+    assert "同意才给" not in page.text
+    assert (await again(node, draft)).file.answers["name"] == "演示陈晓雨"
+    async with node.db.reading() as tx:
+        for other in ("case.prefill", agree.purpose_of(make.REMOTE)):
+            assert await consent.allows(tx, who.subject, other, node.id, at=node.clock.now()) is None, "a consent for this item held for another"
+    agent = msgspec.structs.replace(who, subject="n1" + "8" * 32, for_subject=who.subject)
+    assert "同意才给" not in (await make.Browser(node, agent).get(here)).text, "an agent was asked for the person's own consent"
 
 
 async def test_a_window_needs_the_document_and_nothing_else(node, monkeypatch):

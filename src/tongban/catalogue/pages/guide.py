@@ -10,7 +10,6 @@ from tongban.catalogue.model import Item, Listing, Place, Question, Remedy
 from tongban.catalogue.rules import SAMPLE, Facts, MaterialNeeded, facts, materials_needed
 
 SECONDS_A_FIELD = 12
-STEPS_DRAWN = 4
 STATE_WORDS = {"free": "免交", "licence": "用电子证照", "reuse": "复用", "upload": "要上传"}
 REMEDY_WORDS = {"review": "行政复议", "lawsuit": "行政诉讼"}
 

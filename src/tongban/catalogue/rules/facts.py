@@ -98,13 +98,15 @@ ORDER = {"form": 0, "licence": 1, "shared": 2, "signature": 3, "promise": 4}
 
 
 def materials_needed(
-    item: Item, answers: Answers | None = None, today: date | None = None, *, reusable: dict[str, date] | None = None
+    item: Item, answers: Answers | None = None, today: date | None = None, *, reusable: dict[str, date] | None = None,
+    held: frozenset[str] | None = None,
 ) -> tuple[MaterialNeeded, ...]:
     """The materials this case meets, in the order of the definition (要哪些材料).
 
     Without answers (a guide page) every material stands there and those that only sometimes apply are not `certain`.
     With answers, a material whose CEL condition is false is left out. `reusable` names materials handed in before and
-    when. A material that nothing replaces is `upload`.
+    when. `held`: the types of licence that were found, so that no other one replaces anything; None where nobody looked.
+    A material that nothing replaces is `upload`.
     """
     values = context(answers or {}, item.form.fields, today)
     found = []
@@ -116,12 +118,13 @@ def materials_needed(
             certain = True
         before = (reusable or {}).get(material.name)
         ways = [one for one in material.replaceable_by if answers is None or holds(one.when, values)]
-        ways.sort(key=lambda one: ORDER[one.kind])
+        absent = [one.name for one in ways if one.kind == "licence" and held is not None and one.name not in held]
+        ways = sorted((one for one in ways if one.name not in absent or one.kind != "licence"), key=lambda one: ORDER[one.kind])
         if ways:
             state, how = _replaced(ways[0])
         elif before is not None:
             state, how = "reuse", f"复用 {before.year} 年 {before.month} 月交过的那份"
         else:
-            state, how = "upload", material.why or "拍照或选文件"
+            state, how = "upload", f"没有查到你的电子证照（{'、'.join(absent)}），拍照或选文件" if absent else material.why or "拍照或选文件"
         found.append(MaterialNeeded(material, state, how, certain))
     return tuple(found)

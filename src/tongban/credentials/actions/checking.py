@@ -25,6 +25,7 @@ from tongban.credentials.queries.keys import key_finder, node_name
 from tongban.credentials.queries.types import purpose as find_purpose
 from tongban.credentials.queries.types import purposes, type_of
 from tongban.credentials.rules import marks, presentation, verdicts
+from tongban.kernel import jobs
 from tongban.kernel.beside import beside
 from tongban.kernel.checker import true_signatures
 from tongban.kernel.db import Tx
@@ -34,6 +35,8 @@ from tongban.kernel.node import Node
 from tongban.kernel.together import Together
 
 UNREGISTERED: Final = "unregistered"
+TELL: Final = "credentials.tell_homes"
+"""The job that tells homes of looks they were not asked about."""
 MOST: Final = 64
 """Codes in one turn, and looks in one call to a home."""
 _UNDER_WAY: Final = 2
@@ -69,8 +72,23 @@ async def verify_presentation(node: Node, text: str, browser: Browser | None = N
     answer = await _home(found.shown.home)(node, found.look)
     known = await _by_marks(node, found.shown) if answer is None else ("valid", found.now)
     verdict = await _judged(node, found, answer, known)
+    if answer is None:
+        await _tell_later(node, browser, found, verdict)
     await count(node, browser, verdict)
     return verdict
+
+
+async def _tell_later(node: Node, browser: Browser | None, found: _Taken, verdict: Verdict) -> None:
+    """The home could not be asked: it is told of this look when it is there again, so that the holder sees it all the same (补报核对)."""
+    look = found.look
+    told = {
+        "home": found.shown.home, "opaque": b64(look.opaque), "jti": b64(look.jti) if look.jti else "",
+        "fields": list(look.fields) if verdict.kind == "valid" else [],
+    }  # fmt: skip
+    at = int(found.now.timestamp() * 1000)
+    async with node.db.transaction() as tx:
+        whose = {"window": browser.id, "purpose": browser.purpose} if browser else {"window": "", "purpose": ""}
+        await jobs.enqueue(tx, TELL, {**whose, "at": at, "looks": [told]})
 
 
 async def window(node: Node, key: str) -> Browser | None:

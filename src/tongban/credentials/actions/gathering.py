@@ -7,8 +7,11 @@ path, one job an entry. What was issued once is not issued again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
+
+import msgspec
 
 from tongban import consent, federation, identity
 from tongban.credentials.actions.gather import AGAIN, again
@@ -47,8 +50,42 @@ async def gather_mine(node: Node, actor: Actor) -> tuple[str, ...]:
     return await ask_all(node, actor.person)
 
 
+class Missing(msgspec.Struct, frozen=True):
+    """What came of asking for licences that a wallet lacks (找缺的证照): by type the node that sends it; who did not answer."""
+
+    coming: Mapping[str, str] = {}
+    silent: tuple[str, ...] = ()
+
+
+async def fetch_missing(node: Node, actor: Actor, subject: str, names: Iterable[str]) -> Missing:
+    """Ask the registers that may have licences of these types (找缺的证照), for a person who applies for what needs them (R-405).
+
+    What a node gives on request is on its way to every wallet kept here by itself (`gather`). Registers are asked at the person's own
+    act only, and not again within a day of having sent all they hold. No transaction may be open.
+    """
+    kinds = [kind for name in names if (kind := type_named(node, name)) is not None]
+    coming = {kind.name: kind.on_request for kind in kinds if kind.on_request}
+    wanted: dict[str, tuple[str, ...]] = {}
+    for kind in kinds if actor.subject == subject else ():
+        for owner in kind.gathered_from:
+            wanted[owner] = (*wanted.get(owner, ()), kind.name)
+    told = await _ask_owners(node, subject, wanted, everything=False)
+    for owner, said in told.items():
+        sent = said.get("types", ()) if said else ()
+        coming |= {name: owner for name in wanted[owner] if name in sent}
+    return Missing(coming, tuple(owner for owner, said in told.items() if said is None))
+
+
 async def ask_all(node: Node, subject: str) -> tuple[str, ...]:
     """Ask each owner that was not asked within a day; gives those that did not answer."""
+    told = await _ask_owners(node, subject, owners(node), everything=True)
+    return tuple(owner for owner, said in told.items() if said is None)
+
+
+async def _ask_owners(
+    node: Node, subject: str, every: Mapping[str, tuple[str, ...]], *, everything: bool
+) -> dict[str, dict[str, Any] | None]:
+    """What each owner answered that was not asked for everything it has within a day; None for no answer."""
     async with node.db.reading() as tx:
         person = await identity.person(tx, node, subject)
         asked = {
@@ -58,41 +95,38 @@ async def ask_all(node: Node, subject: str) -> tuple[str, ...]:
             )
         }
     if person is None or person.number is None or person.name is None or person.home != node.id:
-        return ()
-    wanted = {owner: names for owner, names in owners(node).items() if owner not in asked}
+        return {}
+    wanted = {owner: names for owner, names in every.items() if owner not in asked}
     body = {
         "v": 1, "subject": subject, "number": person.number.reveal(), "name": person.name.reveal(),
         "proof": await identity.home_proof(node, subject),
     }  # fmt: skip
     done = await asyncio.gather(*(_ask(node, owner, {**body, "types": list(names)}) for owner, names in wanted.items()))
-    silent = []
-    for owner, line in zip(wanted, done, strict=True):
-        if line is None:
-            silent.append(owner)
+    for owner, (question, said) in zip(wanted, done, strict=True):
+        if said is None:
             continue
         async with node.db.transaction() as tx:
             if owner != node.id:
-                await consent.record_access(tx, node, _line(line, node.id, owner, "owner"))
-            await tx.execute(
-                "INSERT INTO credential_gathering (subject, issuer, asked_at) VALUES ($1,$2,$3) "
-                "ON CONFLICT (subject, issuer) DO UPDATE SET asked_at = $3",
-                subject, owner, node.clock.now(),
-            )  # fmt: skip
-    return tuple(silent)
+                await consent.record_access(tx, node, _line(question, node.id, owner, "owner"))
+            if everything:
+                await tx.execute(
+                    "INSERT INTO credential_gathering (subject, issuer, asked_at) VALUES ($1,$2,$3) "
+                    "ON CONFLICT (subject, issuer) DO UPDATE SET asked_at = $3",
+                    subject, owner, node.clock.now(),
+                )  # fmt: skip
+    return {owner: said for owner, (_, said) in zip(wanted, done, strict=True)}
 
 
-async def _ask(node: Node, owner: str, body: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask one register; what was asked, for the ledger, and None when it did not answer."""
+async def _ask(node: Node, owner: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Ask one register: what was asked, for the ledger, and its answer, None when there was none."""
     asked = {**body, "line": uuid7(), "at": node.clock.ms(), "who": federation.name_of(node, owner)}
     try:
         if owner == node.id:
-            await answer(node, node.id, asked)
-        else:
-            await federation.call(node, owner, SERVICE, asked)
+            return asked, await answer(node, node.id, asked)
+        return asked, await federation.call(node, owner, SERVICE, asked)
     except (federation.CallFailed, federation.CallRefused, federation.NotMember, federation.UnknownNode) as error:
         log("credentials.register_away", peer=owner, code=type(error).__name__)
-        return None
-    return asked
+        return asked, None
 
 
 def _line(asked: dict[str, Any], source: str, receiver: str, side: Literal["owner", "caller"]) -> consent.Access:
@@ -104,7 +138,7 @@ def _line(asked: dict[str, Any], source: str, receiver: str, side: Literal["owne
 
 
 async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`credentials.gather`: a home asks what our registers hold of one of its persons; each entry becomes a job.
+    """`credentials.gather`: a home asks what our registers hold of one of its persons; each entry becomes a job, its type is named.
 
     Raises CallRefused: `malformed`, `no_grant` for a node that is not this person's home, `overloaded` with the register away.
     """
@@ -119,14 +153,14 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
         raise federation.CallRefused(403, "no_grant")
     behind = register(node)
     if behind is None:
-        return {"v": 1, "count": 0}
+        return {"v": 1, "count": 0, "types": []}
     try:
         async with asyncio.timeout(PATIENCE):
             found = await behind.entries(number, name)
     except (OSError, TimeoutError) as error:
         log_failure("credentials.register_away", error)
         raise federation.CallRefused(503, "overloaded") from None
-    count = 0
+    sent: list[str] = []
     async with node.db.transaction() as tx:
         if caller != node.id:
             await consent.record_access(tx, node, line)
@@ -137,8 +171,8 @@ async def answer(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any
             sealed = node.cipher.seal("case", "job.credentials", entry.entry, f"{name}\n{number}")
             payload = {"subject": subject, "home": caller, "entry": entry.entry, "who": sealed.hex()}
             await jobs.enqueue(tx, JOB, payload, once=f"register:{subject}:{entry.entry}")
-            count += 1
-    return {"v": 1, "count": count}
+            sent.append(kind.name)
+    return {"v": 1, "count": len(sent), "types": sorted(set(sent))}
 
 
 async def from_register(node: Node, payload: dict[str, Any]) -> None:

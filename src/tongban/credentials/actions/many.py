@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tongban import federation
-from tongban.credentials.actions import verifiers
+from tongban.credentials.actions import checking, verifiers
+from tongban.credentials.actions.looks import TOLD_LATER
 from tongban.credentials.actions.verify import told_later
 from tongban.credentials.model import Browser, Shown, Unreadable, Verdict
 from tongban.credentials.queries.keys import key_finder, node_name
@@ -25,7 +26,7 @@ from tongban.kernel.gm import b64, unb64
 from tongban.kernel.node import Node
 
 MOST: Final = 64
-JOB: Final = "credentials.tell_homes"
+JOB: Final = checking.TELL
 
 
 @lru_cache(maxsize=256)
@@ -87,12 +88,16 @@ def _read(texts: tuple[str, ...], find: presentation.KeyOf, now: float) -> list[
 
 
 async def tell_homes(node: Node, payload: dict[str, Any]) -> None:
-    """Tell the homes of looks checked here, so that holders see them (告诉归属地). A home that is away is told by the next try."""
-    async with node.db.reading() as tx:
-        window = await verifiers.by_id(tx, payload["window"], payload["purpose"])
-    if window is None:
-        return
+    """Tell the homes of looks checked here, so that holders see them (告诉归属地). A home that is away is told by the next try, for as
+    long as a home takes what it is told late.
+    """
+    window = None
+    if payload["window"]:
+        async with node.db.reading() as tx:
+            window = await verifiers.by_id(tx, payload["window"], payload["purpose"])
     at = datetime.fromtimestamp(payload["at"] / 1000, UTC)
+    if bool(payload["window"]) != (window is not None) or node.clock.now() - at > TOLD_LATER:
+        return
     away = []
     for one in payload["looks"]:
         done = await told_later(

@@ -154,8 +154,8 @@ async def _person(tx: Tx, node: Node, wanted: Wanted, clerk: Actor | None = None
     """
     found = await identity.person_by_number(tx, node, wanted.holder_number.strip().upper()) if wanted.holder_number.strip() else None
     if found is not None and clerk is not None:
-        await consent.record_access(
-            tx, node,
+        await identity.note_reading(
+            tx, node, clerk, "licence", wanted.credential or wanted.type_code,
             consent.Access(
                 subject=found.subject, kind="view", who=clerk.unit or node.settings.name, fields=("姓名", "身份证号"), purpose="核对持证人是不是你",
                 source=node.id, receiver=node.id, basis=wanted.basis[:100], about=f"credential:{wanted.credential or wanted.type_code}",
@@ -220,13 +220,15 @@ async def _carry_out(tx: Tx, node: Node, actor: Actor, wanted: Wanted, confirmed
 async def _transfer(
     tx: Tx, node: Node, actor: Actor, one: Credential, wanted: Wanted, given: Mapping[str, str], ground: Ground
 ) -> str:
-    """A new credential for the new holder that names the old one, which is moved (转移登记)."""
+    """A new credential for the new holder that names the old one, which is moved (转移登记). What was about the old holder stays behind."""
     holder = await _person(tx, node, wanted)
     kind = type_of(node, one.type_code)
     if isinstance(holder, tuple) or kind is None:
         raise TypeRefused("新的持证人核对不上")
     named = next((field.key for field in kind.fields if field.kind == "name"), "")
-    data = {key: value.reveal() for key, value in one.data.items()} | {named: holder.name.reveal()} | dict(given)
+    theirs = {field.key for field in kind.fields if field.holder}
+    kept = {key: value.reveal() for key, value in one.data.items() if key not in theirs}
+    data = kept | {named: holder.name.reveal()} | dict(given)
     made = await issue(
         tx, node, actor, type_code=one.type_code, holder=holder, issuer=Issuer(one.org_code, one.org_name), data=data, previous=one.id,
         ground=ground, moved_from=one.subject,

@@ -14,7 +14,7 @@ import asyncpg
 
 from tongban import consent, federation, notifications, transparency
 from tongban.credentials.errors import CardGone
-from tongban.credentials.model import Hall, PrintOrder
+from tongban.credentials.model import PrintOrder
 from tongban.credentials.queries.credentials import card as find_card
 from tongban.credentials.queries.credentials import credential as find
 from tongban.credentials.queries.credentials import issued_ofd, print_orders
@@ -261,10 +261,3 @@ async def take_notice(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> 
             tx, node, subject=subject, kind=f"print.{state}", title=words[0], text=words[1].format(row["hall_name"]),
             link=f"/wallet/{row['card']}", about=f"print:{order}", link_words="看领证单",
         )  # fmt: skip
-
-
-async def for_halls(node: Node) -> tuple[Hall, ...]:
-    """The halls of this node (本地大厅)."""
-    from tongban.credentials.queries.types import halls
-
-    return tuple(one for one in halls(node) if one.node == node.id)

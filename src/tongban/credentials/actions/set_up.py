@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import yaml
+import msgspec.yaml
 
 from tongban import exchange
 from tongban.credentials.actions import lists, verifiers
@@ -58,8 +58,8 @@ async def _demo_grants(node: Node, path: Path) -> None:
     if not path.exists():
         return
     try:
-        found = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), DemoGrants)
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        found = msgspec.yaml.decode(path.read_bytes(), type=DemoGrants)
+    except msgspec.DecodeError as error:
         raise SettingsError(f"{path}: {error}") from error
     wanted = []
     for owner in found.owners:
@@ -77,8 +77,8 @@ async def _demo_verifiers(node: Node, path: Path) -> None:
     if not path.exists():
         return
     try:
-        units = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), list[DemoVerifier])
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        units = msgspec.yaml.decode(path.read_bytes(), type=list[DemoVerifier])
+    except msgspec.DecodeError as error:
         raise SettingsError(f"{path}: {error}") from error
     for unit in units:
         if unit.node != node.id:

@@ -154,11 +154,21 @@ async def _listed(tx: Tx, node: Node, subject: str) -> list[tuple[str, str, dict
     found: dict[str, tuple[str, str, dict[str, Any]]] = {}
     for card in await queries.of_holder(tx, node, subject):
         found[str(card.id)] = (card.type_name, node.id, _row(card.id, card.identifier, card.type_name, card.issuer, card, card.list_at))
-    for one in await issued.of_subject(tx, node, subject):
+    for one in await _issued(tx, node, subject):
         kind = type_of(node, one.type_code)
         name = kind.name if kind else one.type_code
         found[str(one.id)] = (name, one.home, _row(one.id, one.identifier, name, node.id, one, node.clock.now()))
     return list(found.values())
+
+
+async def _issued(tx: Tx, node: Node, subject: str) -> tuple[Credential, ...]:
+    """What was issued here to a person, or to a company by the code on it: its founder's name is not asked for."""
+    return await (issued.of_company(tx, node, subject) if subject.startswith("o1") else issued.of_subject(tx, node, subject))
+
+
+def _is_of(one: Credential, subject: str) -> bool:
+    """Whether it is this person's, or bears this company's code (是不是这一位的)."""
+    return subject == one.subject or (one.holder_kind == "legal" and subject == f"o1{one.number.lower()}")
 
 
 def _row(number: str, identifier: str, name: str, issuer: str, one: Any, at: datetime) -> dict[str, Any]:
@@ -287,12 +297,12 @@ async def _pick(
         kind = type_named(node, name)
         if kind is None:
             return NOT_FOUND
-        own = [one for one in await issued.of_subject(tx, node, asked.subject) if one.type_code == kind.code]
+        own = [one for one in await _issued(tx, node, asked.subject) if one.type_code == kind.code]
         found = next((one for one in own if showing.state_now(one.state, one.valid_until, node.clock.today()) == "valid"), None)
     else:
         found = await queries.issued_here(tx, node, asked.credential) if is_uuid(asked.credential) else None
         kind = type_of(node, found.type_code) if found else None
-        if found is not None and asked.subject != found.subject:
+        if found is not None and not _is_of(found, asked.subject):
             return NOT_HOLDER
     if found is None or kind is None:
         return NOT_FOUND

@@ -5,6 +5,7 @@ Nothing here raises because a node is away: the caller's form stays alive. What 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 
@@ -61,31 +62,32 @@ async def find_licences(
 
     No transaction may be open. Nodes that do not answer are named, never an error.
     """
-    nodes = dict.fromkeys([home or node.id])
+    first = home or node.id
+    owners: dict[str, None] = {}
     for name in types:
         kind = type_named(node, name)
         for owner in (*(kind.gathered_from if kind else ()), *((kind.on_request,) if kind and kind.on_request else ())):
-            nodes[owner] = None
-    found: dict[str, FoundLicence] = {}
-    silent, not_granted = [], []
-    for one in nodes:
+            owners[owner] = None
+
+    async def ask(one: str) -> tuple[str, Answer | None]:
         asked = _asked(node, actor, purpose, subject=subject, types=types)
         answer = await _call(node, one, share.QUERY, asked)
-        if answer is None:
-            silent.append(federation.name_of(node, one))
-            continue
-        kept = await _kept(node, one, share.QUERY, asked, answer, "")
-        if answer.get("why"):
-            not_granted.append(federation.name_of(node, one))
-        if answer.get("code") != OK or not kept:
-            continue
-        for row in answer.get("licences", ()):
+        if answer is not None and not await _kept(node, one, share.QUERY, asked, answer, "") and answer.get("code") == OK:
+            return one, {"code": NOT_NOW}
+        return one, answer
+
+    answers = [await ask(first)]
+    if (answers[0][1] or {}).get("code") != OK:  # the home has them all; where it says nothing the owners are asked, all at once
+        answers += await asyncio.gather(*(ask(one) for one in owners if one != first))
+    found: dict[str, FoundLicence] = {}
+    for _, answer in answers:
+        for row in (answer or {}).get("licences", ()) if (answer or {}).get("code") == OK else ():
             licence = _licence(row)
             if licence is not None and licence.type_name in types:
                 found.setdefault(licence.id, licence)
-        if one == home and not silent:
-            break  # the home has them all; the owners are asked only when it is silent
-    return LicencesFound(tuple(found.values()), tuple(silent), tuple(not_granted))
+    silent = tuple(federation.name_of(node, one) for one, answer in answers if answer is None or answer.get("code") == NOT_NOW)
+    not_granted = tuple(federation.name_of(node, one) for one, answer in answers if answer is not None and answer.get("why"))
+    return LicencesFound(tuple(found.values()), silent, not_granted)
 
 
 async def licence_data(

@@ -33,12 +33,8 @@ async def verify_digits(node: Node, digits: str, home: str, browser: Browser, as
     Only a registered window may ask; `home` is the node the holder names, this one by default.
     """
     group, now = checking.group_of(browser), node.clock.now()
-    async with node.db.transaction() as tx:
-        await check_tries(tx, node, group)
     token = await _token(node, "".join(one for one in digits if one.isdigit()), home or node.id, group)
     if token is None:
-        async with node.db.transaction() as tx:
-            await wrong_try(tx, node, group)
         found = Verdict(
             "false", "wrong_digits", "数字不对", "没有这个数字码，或者过了 60 秒", say="“请您再念一遍，或者换个新码。”连着 5 次不对会停 1 分钟。",
             checked_at=now, registered=True,
@@ -55,19 +51,29 @@ async def verify_digits(node: Node, digits: str, home: str, browser: Browser, as
 
 
 async def _token(node: Node, digits: str, home: str, group: str) -> str | None:
-    """The text behind the digits; None when there is none, empty when the home is away."""
-    if len(digits) != 8:
-        return None
-    if home == node.id:
-        async with node.db.reading() as tx:
-            return await wallet.token_of_digits(tx, node, digits)
+    """The text behind the digits; None when there is none, empty when the home is away. A wrong one is counted.
+
+    Where the codes are kept, looking and counting are one transaction under the verifier's lock: of many tries at once no more are
+    answered than one after another. Another home counts for itself in the same way.
+    """
+    async with node.db.transaction() as tx:
+        await check_tries(tx, node, group)
+        if home == node.id or len(digits) != 8:
+            token = await wallet.token_of_digits(tx, node, digits) if len(digits) == 8 else None
+            if token is None:
+                await wrong_try(tx, node, group)
+            return token
     try:
         answer = await federation.call(node, home, "credentials.digits", {"v": 1, "digits": digits, "group": group})
-    except federation.CallRefused as no:
-        if no.problem == "quota":
-            raise TooManyTries from no
+    except federation.CallRefused:
+        async with node.db.transaction() as tx:
+            await wrong_try(tx, node, group)
         return None
-    except (federation.CallFailed, federation.NotMember):
+    except federation.CallFailed as why:
+        if why.problem == "quota":
+            raise TooManyTries from why
+        return ""
+    except federation.NotMember:
         return ""
     return str(answer["token"])
 
@@ -92,17 +98,20 @@ async def wrong_try(tx: Tx, node: Node, group: str) -> None:
 
 
 async def told_later(
-    node: Node, window: Browser, *, home: str, opaque: bytes, jti: bytes, at: datetime, fields: tuple[str, ...]
+    node: Node, window: Browser | None, *, home: str, opaque: bytes, jti: bytes, at: datetime, fields: tuple[str, ...]
 ) -> bool:
-    """A window that had no network tells of a look of then, so that the holder sees it (补报核对); False: tell again later."""
-    purpose = find_purpose(node, window.purpose)
+    """A look that its home was not asked about is told afterwards, so that the holder sees it (补报核对); False: tell again later.
+
+    `window` None is an unregistered verifier.
+    """
+    purpose, unit = find_purpose(node, window.purpose) if window else None, window.verifier.name if window else ""
     question: dict[str, Any] = {
-        "v": 1, "opaque": b64(opaque), "unit": window.verifier.name, "registered": True, "purpose": purpose.name if purpose else "",
+        "v": 1, "opaque": b64(opaque), "unit": unit, "registered": window is not None, "purpose": purpose.name if purpose else "",
         "fields": list(fields), "jti": b64(jti) if jti else "", "at": int(at.timestamp() * 1000),
     }  # fmt: skip
     if home == node.id:
         async with node.db.transaction() as tx:
-            await looks.looked(tx, node, looks.Look(opaque, window.verifier.name, node.id, True, question["purpose"], fields, jti, at))
+            await looks.looked(tx, node, looks.Look(opaque, unit, node.id, window is not None, question["purpose"], fields, jti, at))
         return True
     try:
         await federation.call(node, home, "credentials.presented", question, idempotency_key=uuid7())

@@ -41,6 +41,7 @@ class TypeField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One field of a credential type (证照字段). `label` is its number in presentations and never changes or is reused.
 
     `derive` makes a field from another one when it is shown: `last4:number`, `over18:birth`, `masked:name`.
+    `holder`: it is about this holder, so it does not go along when the licence is moved to another one.
     """
 
     key: str
@@ -50,6 +51,7 @@ class TypeField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = True
     derive: str = ""
     personal: bool = True
+    holder: bool = False
 
 
 class Attributes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from litestar.response import Response
 
 from tongban import identity, seals, ui
 from tongban.credentials.actions import office as verbs
-from tongban.credentials.model import Credential, CredentialType
+from tongban.credentials.model import Credential, CredentialType, TypeField
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.queries.types import type_of, types
 from tongban.kernel.actor import Actor
@@ -25,7 +25,7 @@ SEE, ISSUE = "credentials.see", "credentials.issue"
 WORDS = {
     "issue": ("颁发证照", "提交复核", "照登记内容填，带“选填”的可以不填"),
     "renew": ("换发新证", "提交复核", "只填有变化的，没变的不用填；旧证同时换成“已换新”"),
-    "transfer": ("转给新的持证人", "提交复核", "只填有变化的；旧证同时换成“已转出”，新证写明是从哪一张转来的"),
+    "transfer": ("转给新的持证人", "提交复核", "填新持证人的和有变化的；旧证同时换成“已转出”，新证写明是从哪一张转来的"),
 }  # fmt: skip
 
 
@@ -169,6 +169,12 @@ def _given(kind: CredentialType, form: ui.Form) -> dict[str, str]:
     return {field.key: form[f"d-{field.key}"][:500] for field in kind.fields if not field.derive and form[f"d-{field.key}"].strip()}
 
 
+def _hint(field: TypeField, operation: str) -> str:
+    if operation == "transfer" and field.holder:
+        return "不填就写新的持证人" if field.kind == "name" else "原来的不会带过去，写新持证人的"
+    return "写成 2026-11-22 这样" if field.kind == "date" else ""
+
+
 async def _form(
     request: Request[Any, Any, Any], node: Node, actor: Actor, operation: str, kind: CredentialType, action: str,
     form: ui.Form | None = None, errors: Refusals = (),
@@ -179,7 +185,7 @@ async def _form(
     typed = {name: form[name] for name in ("reason", "basis", "holder_name", "holder_number", "body")} if form else {}
     questions = tuple(
         Question(
-            f"d-{field.key}", field.name, form[f"d-{field.key}"] if form else "", "写成 2026-11-22 这样" if field.kind == "date" else "",
+            f"d-{field.key}", field.name, form[f"d-{field.key}"] if form else "", _hint(field, operation),
             operation != "issue" or not field.required, field.kind == "long_text",
         )
         for field in kind.fields

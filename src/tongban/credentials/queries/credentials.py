@@ -12,7 +12,7 @@ import msgspec
 from tongban import identity
 from tongban.credentials.model import Card, Credential, PrintOrder, State, StatusList, View
 from tongban.credentials.queries.types import type_of
-from tongban.credentials.rules import record
+from tongban.credentials.rules import record, showing
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Personal
@@ -96,7 +96,7 @@ def _credential(node: Node, row: asyncpg.Record) -> Credential:
 
 
 async def of_holder(tx: Tx, node: Node, subject: str, *, type_code: str = "") -> tuple[Card, ...]:
-    """The cards in a wallet kept here (卡包), last shown first, with their state by the newest list held."""
+    """The cards in a wallet kept here (卡包), last shown first, with their state by the newest list held and the calendar."""
     rows = await tx.fetch(
         f"SELECT {_CARD}, l.at AS list_at, l.bits FROM credential_card c "
         "LEFT JOIN credential_list l ON l.issuer = c.issuer AND l.list_no = c.list_no "
@@ -104,6 +104,24 @@ async def of_holder(tx: Tx, node: Node, subject: str, *, type_code: str = "") ->
         "ORDER BY c.used_at DESC NULLS LAST, c.received_at DESC LIMIT 200",
         subject,
         type_code,
+    )
+    return tuple(_card(node, row) for row in rows)
+
+
+async def of_company(tx: Tx, node: Node, actor: Actor, company: str, deed: identity.Deed) -> tuple[Card, ...]:
+    """The cards of a company that bear its credit code, in whichever wallet kept here they lie, newest first (企业的证照).
+
+    For who acts for it only: the mandate is judged here and must cover `deed`; for everybody else there is nothing. Raises as
+    `identity.require_act`. `company` is `o1` + code (identity.md 1); a card without the code on it is not found.
+    """
+    if not company.startswith("o1") or actor.for_subject != company:
+        return ()
+    await identity.require_act(tx, node, actor, deed)
+    rows = await tx.fetch(
+        f"SELECT {_CARD}, l.at AS list_at, l.bits FROM credential_card c "
+        "LEFT JOIN credential_list l ON l.issuer = c.issuer AND l.list_no = c.list_no "
+        "WHERE c.number = $1 AND c.holder_kind = 'legal' AND c.replaced_by IS NULL ORDER BY c.issued_at DESC, c.id DESC LIMIT 50",
+        company[2:].upper(),
     )
     return tuple(_card(node, row) for row in rows)
 
@@ -188,7 +206,7 @@ def _card(node: Node, row: asyncpg.Record) -> Card:
         valid_until=row["valid_until"],
         list_no=row["list_no"],
         list_index=row["list_index"],
-        state=state,
+        state=showing.state_now(state, row["valid_until"], node.clock.today()),
         state_at=state_at,
         list_at=list_at,
         used_at=row["used_at"],

@@ -18,8 +18,17 @@ from tongban.kernel.node import Node
 
 async def of_subject(tx: Tx, node: Node, subject: str) -> tuple[Credential, ...]:
     """What this node issued to a holder and did not replace, newest first (某人在本节点的证照)."""
+    return await _standing(tx, node, "subject = $1", subject)
+
+
+async def of_company(tx: Tx, node: Node, company: str) -> tuple[Credential, ...]:
+    """What this node issued to a company and did not replace, by the credit code on it (`o1` + code), newest first (企业在本节点的证照)."""
+    return await _standing(tx, node, "number = $1 AND holder_kind = 'legal'", company[2:].upper())
+
+
+async def _standing(tx: Tx, node: Node, whose: str, value: str) -> tuple[Credential, ...]:
     rows = await tx.fetch(
-        "SELECT id FROM credential WHERE subject = $1 AND state <> ALL($2) ORDER BY issued_at DESC LIMIT 100", subject, ["superseded", "moved"]
+        f"SELECT id FROM credential WHERE {whose} AND state <> ALL($2) ORDER BY issued_at DESC LIMIT 100", value, ["superseded", "moved"]
     )
     found = [await issued_here(tx, node, row["id"]) for row in rows]
     return tuple(one for one in found if one is not None)

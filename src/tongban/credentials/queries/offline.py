@@ -8,7 +8,7 @@ from tongban import federation
 from tongban.credentials.model import STATE_CODE, STATE_WORD, Browser
 from tongban.credentials.queries.keys import key_ends, signer_of
 from tongban.credentials.queries.types import purpose as find_purpose
-from tongban.credentials.queries.types import types
+from tongban.credentials.queries.types import purposes, types
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import b64, unb64, x509
 from tongban.kernel.node import Node
@@ -42,5 +42,6 @@ async def held(tx: Tx, node: Node, window: Browser | None) -> dict[str, Any]:
         },
         "states": {str(code): STATE_WORD[state] for state, code in STATE_CODE.items()},
         "unit": f"{window.verifier.name}，{window.label}" if window else "",
-        "purpose": {"id": purpose.id, "name": purpose.name, "fields": purpose.fields} if purpose else None,
+        "purpose": {"id": purpose.id, "name": purpose.name, "fields": purpose.fields, "required": purpose.required} if purpose else None,
+        "purposes": {one.id: one.name for one in purposes(node)},
     }  # fmt: skip

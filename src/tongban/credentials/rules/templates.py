@@ -46,6 +46,8 @@ def check(kind: CredentialType) -> None:
     if not kind.words.strip() or len(kind.words) > LONGEST_WORDS:
         raise ValueError(f"words: one sentence of at most {LONGEST_WORDS} characters for the holder")
     _check_derived(kind, set(keys))
+    if "transfer" in kind.acts and not any(one.holder for one in kind.fields if one.kind == "name"):
+        raise ValueError("acts.transfer: say which fields are about the holder and stay behind")
     _check_disclosures(kind, set(keys))
     _check_validity(kind)
     unknown = set(kind.paper.large) - set(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import Failure, NotAllowed
 from tongban.kernel.gm import Personal
 from tongban.kernel.ids import CredentialId
+from tongban.seals.rules import container
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 RIGHTS = ("credentials.see", "credentials.issue", "credentials.suspend", "credentials.revoke", "credentials.types")
@@ -173,6 +175,32 @@ async def test_a_transfer_moves_the_old_one_and_gives_the_new_holder_a_number_of
                 tx, node, CLERK, type_code=kind.code, holder=heir, issuer=make.OFFICE_VALID, data=car(owner="李演示"), previous=old.id,
                 moved_from=HER.subject,
             )  # fmt: skip
+
+
+async def test_what_was_about_the_old_holder_stays_behind(node, monkeypatch) -> None:
+    """Moved at the desk by two persons: the thing's own entries go along, the old holder's address does not."""
+    old = await give(node, "机动车行驶证", car(plate="渝A·D0019", address="重庆市渝中区旧主路 7 号（演示）", vin="LDEMO000000000019"))
+    heir = SimpleNamespace(subject="p1buyer", home="500000", name=Personal("李演示"), number=Personal("500103199805110058"))
+
+    async def known(_tx, _node, number):
+        return heir if number == heir.number.reveal() else None
+
+    monkeypatch.setattr(identity, "person_by_number", known)
+    done = await propose(node, CLERK, "transfer", old, holder_name="李演示", holder_number=heir.number.reveal())
+    await confirm(node, CHECKER, done.proposal)
+    async with node.db.reading() as tx:
+        new = (await credentials.of_holder(tx, node, heir.subject))[0]
+        named = await tx.fetchval("SELECT previous::text FROM credential WHERE id = $1", new.id)
+        ofd = await queries.card_ofd(tx, node, heir.subject, new.id)
+        read = await tx.fetchval("SELECT count(*) FROM access_reason WHERE subject = $1 AND kind = 'licence' AND staff = $2", heir.subject, CLERK.subject)
+    assert read == 1, "a reading is missing in the auditors' register"
+    shown = {key: value.reveal() for key, value in new.data.items()}
+    assert (shown["owner"], shown["plate"], shown["vin"]) == ("李演示", "渝A·D0019", "LDEMO000000000019")
+    assert "address" not in shown, "the old holder's address went along"
+    drawn = b"".join(container.unpack(ofd).values())
+    assert "渝A·D0019".encode() in drawn
+    assert "旧主路".encode() not in drawn
+    assert named == old.id
 
 
 async def test_it_runs_out_by_the_calendar_and_the_holder_is_reminded_once(node) -> None:

@@ -227,6 +227,8 @@ async def test_unregistered_browser_learns_the_type_and_no_more(node, card):
         assert "有效" in answer.text
         for word in ("演示科技", card.number, "陈演示"):
             assert word not in answer.text
+        assert "持证人能看到这次核对" in answer.text
+        assert "持证人" not in (await send(client, "/verify", "/verify", {"code": "GZ1:ABC"})).text, "nobody hears of what was no code"
         digits = await send(client, "/verify", "/verify", {"code": "", "digits": "12345678"})
         assert digits.status_code == 422
         assert (await send(client, "/verify", "/verify", {"code": ""})).status_code == 422

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tongban import credentials, seals
+from tongban import credentials, federation, seals
 from tongban.credentials.actions import lists, status, verifiers, verify, wallet
 from tongban.credentials.errors import CardGone, TooManyTries, TypeRefused
 from tongban.credentials.model import Holder, Shown
@@ -237,6 +238,27 @@ async def test_five_wrong_digits_stop_this_verifier_for_a_minute(node, shop):
     node.clock.move(timedelta(seconds=61))
     again = await show(node, issued)
     assert (await verify.verify_digits(node, again.digits, "", window)).kind == "valid"
+
+
+async def test_a_burst_of_digits_is_no_way_around_the_limit(node, shop):
+    """T-56: thirty tries at the same moment are five tries and a pause."""
+    async with node.db.transaction() as tx:
+        window = await make.window(tx, node, "一起猜的")
+    tries = (verify.verify_digits(node, f"{number:08d}", "", window) for number in range(30))
+    done = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(not isinstance(one, TooManyTries) for one in done) == 5, "guessed past the limit"
+
+
+async def test_a_home_that_counts_for_itself_says_so_too(node, shop, monkeypatch):
+    """The holder's home has had enough wrong digits: that is a pause, and not a home that is away."""
+    async def enough(*_args, **_more):
+        raise federation.CallFailed("quota")
+
+    monkeypatch.setattr(federation, "call", enough)
+    async with node.db.transaction() as tx:
+        window = await make.window(tx, node, "问别处的")
+    with pytest.raises(TooManyTries):
+        await verify.verify_digits(node, "12345678", "510000", window)
 
 
 async def test_two_presentations_have_nothing_in_common_but_what_they_show(node, shop):

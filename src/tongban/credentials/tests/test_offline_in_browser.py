@@ -25,6 +25,7 @@ from tongban.credentials.tests.house import House
 from tongban.credentials.tests.phone import Phone, parts, signature_holds
 from tongban.kernel.clock import SystemClock
 from tongban.kernel.gm import Sm2PrivateKey, hmac_sm3, sm3
+from tongban.ui.tests.browser import promised
 from tongban.ui.tests.test_gallery_in_browser import AXE_TAGS, axe_source
 
 LOOK = (Path(ui.__file__).parent / "tests" / "look.js").read_text("utf-8")
@@ -94,8 +95,8 @@ async def test_a_phone_without_network_shows_and_leaves_nothing_behind(house, ch
         await page.locator("[data-pass][data-code]").wait_for()
         picture, text = await screen(page), await page.locator("[data-pass]").get_attribute("data-code")
         assert "离线出示，对方联网后核对状态" in await page.locator("main").inner_text()
-        kept = await page.evaluate(
-            """async () => {
+        kept = await promised(
+            page, """async () => {
               const texts = [];
               for (const name of await caches.keys()) for (const one of await (await caches.open(name)).keys())
                 texts.push(one.url + await (await caches.match(one)).text());
@@ -129,6 +130,20 @@ async def test_a_phone_without_network_shows_and_leaves_nothing_behind(house, ch
     await page.context.close()
 
 
+async def test_a_phone_whose_worker_is_never_ready_says_that_nothing_was_kept(house, chromium):
+    """Without the worker nothing opens without a network; the button did nothing at all, for ever."""
+    card = await card_of(house)
+    page = await phone_of(chromium, house, who="her")
+    await page.add_init_script(
+        """Object.defineProperty(navigator.serviceWorker, 'ready', { value: new Promise(() => {}) });
+           const later = setTimeout; window.setTimeout = (work, ms, ...rest) => later(work, ms === 10000 ? 0 : ms, ...rest);"""
+    )
+    await page.goto(f"{house.base}/wallet/{card.id}/offline")
+    await page.get_by_role("button", name="存到这部手机").click()
+    await page.get_by_text("没存成").wait_for()
+    await page.context.close()
+
+
 async def test_a_window_without_network_checks_and_tells_later(house, chromium):
     """T-55, T-84: keys and marks held, server stopped: valid, used, changed, from a picture too; the holder sees it after all."""
     card, gone, bank = await card_of(house), await card_of(house), await window_of(house)
@@ -141,7 +156,7 @@ async def test_a_window_without_network_checks_and_tells_later(house, chromium):
     await page.context.add_cookies([{"name": "__Host-tb_window", "value": bank.key, "url": house.base.replace("http:", "https:"), "secure": True}])
     await page.goto(house.base + "/verify/offline")
     await page.get_by_text("演示银行，柜台 07").wait_for()
-    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await promised(page, "navigator.serviceWorker.ready.then(() => true)")
     await house.off()
     try:
         await page.goto(house.base + "/verify")
@@ -165,8 +180,13 @@ async def test_a_window_without_network_checks_and_tells_later(house, chromium):
         assert "陈演示" not in words
         assert "状态清单" in words
         assert (await look(good))[0] == "used"
+        field = page.locator(".fld.file")  # our own words stand for the browser's, also without network
+        assert await field.locator(".picked").inner_text() == "选择文件\n还没有选"
+        await page.locator("#f-photo").set_input_files([{"name": "照片.png", "mimeType": "image/png", "buffer": b"x"}])
+        assert "照片.png" in await field.inner_text()
         kind, words = await look(picture=drawn(second))
         assert kind == "valid", words
+        await field.get_by_text("还没有选").wait_for()  # the next one finds an empty form
         kind, words = await look(ended)
         assert (kind, "已作废" in words or "已撤销" in words or "不能用" in words) == ("revoked", True), words
         broken = bytearray(base45.decode(good[4:]))
@@ -268,6 +288,7 @@ async def test_four_verdicts_with_reason_time_and_age(house, chromium):
     card = await card_of(house)
     async with house.node.db.transaction() as tx:
         made = await credentials.present(tx, house.node, make.citizen(), card.id, "full")
+        bank = await credentials.present(tx, house.node, make.citizen(), card.id, "for:bank_company")
     check = """(async () => {
       const held = await (await fetch("/verify/offline/data.json")).json();
       Object.assign(held, a[2]);
@@ -290,6 +311,14 @@ async def test_four_verdicts_with_reason_time_and_age(house, chromium):
     told = await module(page, "offline-check.js", check, made.token, now, own, False)
     assert "成都市演示科技有限公司" in told[3]
     assert "陈演示" not in told[3], "the purpose bounds what is shown (T-53)"
+    assert told[2] == "营业执照，可以办"
+    wants = {"purpose": own["purpose"] | {"required": {"营业执照": ["credit_code", "company_name"]}}}
+    short = await module(page, "offline-check.js", check, made.token, now, wants, False)
+    assert short[2] == "营业执照，还差统一社会信用代码", "said to do though something is missing"
+    for other, words in ((own["purpose"] | {"fields": {"居民身份证": ["name"]}}, "和本用途无关"), (own["purpose"] | {"id": "hotel"}, "对方选的是给")):
+        told = await module(page, "offline-check.js", check, bank.token if "给" in words else made.token, now, {"purpose": other}, False)
+        assert words in told[2], told
+        assert "演示科技" not in told[3]
     # an entry of a phone whose home held a list of yesterday: within the day it stands, after it nobody can say (D-14)
     phone = Phone(1)
     at = house.node.clock.now()
@@ -330,7 +359,7 @@ async def test_filled_offline_pages_are_accessible(house, chromium, mode):
     async def look(where: str) -> None:
         await page.evaluate("window.scrollTo(0, 0)")
         await page.add_script_tag(path=axe_source())
-        found = await page.evaluate(f"axe.run(document, {{runOnly: {AXE_TAGS}}})")
+        found = await promised(page, f"axe.run(document, {{runOnly: {AXE_TAGS}}})", seconds=60)
         wrong.extend((where, one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"])
         wrong.extend((where, name, what) for name, what in (await page.evaluate(LOOK, {"elder": bool(mode)})).items() if what)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from datetime import timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from tongban import consent, credentials, federation, seals
 from tongban.credentials import letters, providers
-from tongban.credentials.actions import gathering, lists, papers, share, status, use, verify
+from tongban.credentials.actions import gathering, lists, many, papers, share, status, use, verify
 from tongban.credentials.model import Holder
 from tongban.credentials.model.acts import Ground
 from tongban.credentials.model.sharing import LicenceData, LicenceFile, LicenceRefused, Need
@@ -212,6 +214,97 @@ async def test_with_its_issuer_away_the_home_uses_its_own_copy_and_says_so(nodes
     assert of(await found(nodes, "500000"), one).id == one.id, "the wallet needs no other node"
     elsewhere = await use.find_licences(nodes["510000"], make.staff(), subject=HER, home="500000", types=("机动车驾驶证",), purpose=WHY)
     assert elsewhere.silent
+
+
+async def test_a_look_while_the_home_was_away_is_told_when_it_is_back(nodes, monkeypatch):
+    """R-404: the window judged by what the code says; the holder sees that look in the end, with what was shown."""
+    home, there, call = nodes["500000"], nodes["510000"], federation.call
+    async with home.db.transaction() as tx:
+        card = await make.licence(tx, home)
+        shown = await credentials.present(tx, home, make.citizen(), card.id)
+        other = await credentials.present(tx, home, make.citizen(), card.id)
+    async with there.db.transaction() as tx:
+        bank = await make.window(tx, there)
+
+    async def away(*_args, **_more):
+        raise federation.CallFailed("unreachable", retryable=True)
+
+    monkeypatch.setattr(federation, "call", away)
+    found = await verify.verify_presentation(there, shown.token, bank)
+    assert (found.kind, found.online) == ("valid", False)
+    assert (await verify.verify_presentation(there, shown.token, bank)).code == "used"
+    assert (await verify.verify_presentation(there, other.token, None)).kind == "valid"
+    monkeypatch.setattr(federation, "call", call)
+    async with there.db.reading() as tx:
+        told = [msgspec.json.decode(row["payload"]) for row in await tx.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", many.JOB)]
+    assert len(told) == 2, "a look is nobody's"
+    for one in told:
+        await many.tell_homes(there, one)
+    async with home.db.reading() as tx:
+        views = await credentials.views(tx, home, make.SUBJECT, card.id)
+    assert {(one.unit, one.result, *sorted(one.fields)) for one in views} == {("演示银行", "valid", "名称", "统一社会信用代码"), ("未登记的查验方", "valid")}
+    late = {**told[0], "at": told[0]["at"] - 8 * 86_400_000}
+    monkeypatch.setattr(federation, "call", away)
+    await many.tell_homes(there, late)
+    async with there.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = $1", many.JOB) == 2, "tried for ever"
+
+
+async def test_owners_are_asked_all_at_once_when_the_home_says_nothing(nodes, monkeypatch):
+    """A person does not wait for one silent node after the other; each is named, also one that refuses to be asked now."""
+    asker, together, met = nodes["510000"], asyncio.Event(), []
+
+    async def slow(_node, to, *_args, **_more):
+        if to == "500000":
+            raise federation.CallRefused(404, "no_such_service")
+        met.append(to)
+        if len(met) == 2:
+            together.set()
+        await asyncio.wait_for(together.wait(), 5)
+        raise federation.CallFailed("unreachable", retryable=True)
+
+    monkeypatch.setattr(federation, "call", slow)
+    monkeypatch.setattr(use, "type_named", lambda _node, _name: SimpleNamespace(gathered_from=("cn", "mps"), on_request=""))
+    told = await use.find_licences(asker, make.staff(), subject=HER, home="500000", types=("机动车驾驶证",), purpose=WHY)
+    assert (sorted(met), told.found, len(told.silent)) == (["cn", "mps"], (), 3)
+
+
+async def test_what_a_wallet_lacks_is_asked_for_when_an_item_needs_it(nodes, monkeypatch):
+    """R-405: the register is asked for the types that are needed, by the person's own act; who is away is named."""
+    home, her = nodes["500000"], make.citizen(HER)
+    entry = providers.Entry(
+        "R2", "结婚证", make.OFFICE_VALID.org_code, "四川演示民政局（演示）", {"name": "陈演示", "registered_on": "2020-01-01", "spouse_name": "李演示"}
+    )
+    asked = []
+
+    class One:
+        async def entries(self, number, name):
+            asked.append((number, name))
+            return (entry,)
+
+    async def person(_tx, _node, _subject):
+        return SimpleNamespace(number=Personal(NUMBER), name=Personal("陈演示"), home="500000")
+
+    async def proof(_node, _subject):
+        return ""
+
+    async def proven(_node, _subject, node_id, _proof=""):
+        return node_id == "500000"
+
+    monkeypatch.setattr("tongban.identity.person", person)
+    monkeypatch.setattr("tongban.identity.home_proof", proof)
+    monkeypatch.setattr("tongban.identity.is_home", proven)
+    monkeypatch.setitem(providers.registers._registers, nodes["510000"], One())
+    owners = {one.name: one.gathered_from for one in (credentials.type_named(home, name) for name in ("结婚证", "不动产权证书"))}
+    assert all("510000" in one for one in owners.values())
+    told = await credentials.fetch_missing(home, her, HER, tuple(owners))
+    assert told.coming == {"结婚证": "510000"}, "a type the register does not hold is on no way"
+    assert asked == [(NUMBER, "陈演示")]
+    monkeypatch.setitem(providers.registers._registers, nodes["510000"], providers.DemoRegister("510000", way="away"))
+    assert "510000" in (await credentials.fetch_missing(home, her, HER, ("结婚证",))).silent
+    assert (await credentials.fetch_missing(home, make.staff(), HER, ("结婚证", "居民身份证"))).coming == {"居民身份证": "mps"}, "asked by somebody else"
+    async with home.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM credential_gathering WHERE subject = $1", HER) == 0, "the rest is never asked for"
 
 
 async def test_a_licence_of_sichuan_is_checked_in_chongqing_also_with_sichuan_away(nodes, monkeypatch):

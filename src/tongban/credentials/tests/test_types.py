@@ -92,6 +92,7 @@ WRONG = {
     "large of nothing": {"paper": {"large": ["nothing"]}},
     "no colour": {"paper": {"colour": "red"}},
     "unknown act": {"acts": {"burn": {"words": "销毁"}}},
+    "moved with all that was its holder's": {"acts": {"transfer": {"words": "转移登记", "basis": "某法"}}},
 }
 
 

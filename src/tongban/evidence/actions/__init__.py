@@ -10,7 +10,9 @@ from tongban.evidence.actions.archive import (
     end_cleared,
     finish,
     forget_files,
+    withdraw,
 )
+from tongban.evidence.actions.fetching import fetch_wanted
 from tongban.evidence.actions.hand_over import give_back
 from tongban.evidence.actions.leaving import kept_for, leave, unlink
 from tongban.evidence.actions.materials import (
@@ -18,7 +20,6 @@ from tongban.evidence.actions.materials import (
     WANTED,
     arrive,
     drop,
-    fetch_wanted,
     follow,
     keep_document,
     open_travelling,
@@ -65,4 +66,5 @@ __all__ = [
     "travel",
     "unlink",
     "use",
+    "withdraw",
 ]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tongban import federation, notifications, transparency
 from tongban.evidence import queries
+from tongban.evidence.actions.behind import Behind
 from tongban.evidence.actions.materials import DROP, put
-from tongban.evidence.errors import PackageTooLarge
-from tongban.evidence.model import Archive, Dossier
+from tongban.evidence.errors import ContentAway, Infected, PackageTooLarge
+from tongban.evidence.model import Archive, Dossier, Material
 from tongban.evidence.queries import archives as looking
 from tongban.evidence.rules import package as packing
 from tongban.evidence.rules.limits import ARCHIVING
@@ -37,6 +39,7 @@ _collector: list[Collector] = []
 _finder: list[Finder] = []
 _forgetters: list[Forgetter] = []
 _markers: list[Marker] = []
+_behind: WeakKeyDictionary[Node, Behind] = WeakKeyDictionary()
 
 
 def archives_from(collector: Collector, finder: Finder, forgetter: Forgetter, marker: Marker) -> None:
@@ -73,22 +76,20 @@ async def case_of_number(tx: Tx, number: str) -> str | None:
 async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
     """Make the package of an ended case (归档): once for each case; a second call answers the first package.
 
-    Everything is read, checked against its address, listed in a manifest that the node signs and the log takes as a leaf.
-    Raises ContentAway while a file is still at another node, BeingScanned, NoRoom, PackageTooLarge; then nothing is made.
+    Everything is read, checked against its address, listed in a manifest that the node signs and the log takes as a leaf. A file
+    that carried a virus, or that another node could not give for `away_days`, is named there with the reason: a case does not wait for
+    it for ever. Raises ContentAway while a file is still at another node or our own store is away, ContentDamaged, BeingScanned, NoRoom,
+    PackageTooLarge; then nothing is made.
     """
     known = await looking.archive_of(tx, dossier.case)
     if known is not None:
         return known
-    opened = [
-        (place, found.material, found.content)
-        for place, one in enumerate(dossier.enclosed)
-        for found in [await queries.read(tx, node, dossier.subject, one.material)]
-    ]
+    opened, absent = await _enclosed(tx, node, dossier)
     inside = packing.files(dossier, opened)
     if sum(len(one.content) for one in inside) > ARCHIVING.package_bytes:
         raise PackageTooLarge
     made, now, term = uuid7(), node.clock.now(), dossier.term or ARCHIVING.term
-    manifest = packing.manifest(dossier, inside, package=made, node=node.id, term=term, made_at=now)
+    manifest = packing.manifest(dossier, inside, absent, package=made, node=node.id, term=term, made_at=now)
     content = {one.path: (one.content, one.media_type) for one in inside}
     content[packing.MANIFEST] = (manifest, "application/json")
     content[packing.SIGNATURE] = (await _signature(tx, node, manifest), "application/json")
@@ -109,20 +110,64 @@ async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
     return found
 
 
+async def _enclosed(tx: Tx, node: Node, dossier: Dossier) -> tuple[list[tuple[int, Material, bytes]], tuple[packing.Absent, ...]]:
+    """The files of a case that are here, and those that will not come (案卷里的文件). Raises what stands against it."""
+    opened, absent = [], []
+    for place, one in enumerate(dossier.enclosed):
+        try:
+            found = await queries.read(tx, node, dossier.subject, one.material)
+        except (Infected, ContentAway) as why:
+            row = await queries.material(tx, node, dossier.subject, one.material)
+            lost = row is not None and not row.held and node.clock.now() - row.made_at >= timedelta(days=ARCHIVING.away_days)
+            if not lost and not isinstance(why, Infected):
+                raise  # also when the store of this node is away: what is here is never left out
+            absent.append(packing.Absent(one.role, one.code, one.title, packing.REASONS[type(why)]))
+            log("evidence.archived_without", case_id=dossier.case, code=why.failure_code)
+        else:
+            opened.append((place, found.material, found.content))
+    return opened, tuple(absent)
+
+
+async def withdraw(tx: Tx, node: Node, case_id: str) -> bool:
+    """The case goes on after its end (撤回归档包): its package is not its file any more and may not leave or end anything here. False: there was none.
+
+    Row and key go now, with a leaf, the ciphertext by a job; the case is packed again when it ends again. A hand-over nobody has approved
+    yet falls, since it named this package; what a receiver has signed for stays signed, and the next package follows it.
+    """
+    row = await tx.fetchrow("DELETE FROM archive WHERE case_id = $1 AND state <> 'cleared' RETURNING id, digest, address, batch", case_id)
+    if row is None:
+        return False
+    await transparency.append(tx, "archive.withdrawn", jcs({"package": row["id"], "digest": row["digest"], "at": node.clock.ms(), "v": 1}))
+    await jobs.enqueue(tx, DROP, {"address": row["address"]})
+    fallen = await tx.fetchval(
+        "UPDATE archive_batch b SET state = 'dropped' WHERE id = $1 AND (state = 'proposed' OR (state = 'approved'"
+        " AND NOT EXISTS (SELECT FROM archive a WHERE a.batch = b.id))) RETURNING id",
+        row["batch"],
+    )
+    await tx.execute("UPDATE archive SET state = 'packed', batch = NULL WHERE batch = $1", fallen)
+    log("evidence.archive_withdrawn", case_id=case_id)
+    return True
+
+
 async def finish(node: Node) -> int:
     """Put the receipts into the packages that wait for theirs (补存证回执); how many were finished.
 
-    A package waits a few minutes for the co-signature of another node, then goes without one.
+    A package waits a few minutes for the co-signature of another node, then goes without one. One that cannot be read goes behind.
     """
+    behind = _behind.setdefault(node, Behind())
     async with node.db.reading() as tx:
-        rows = await tx.fetch("SELECT id FROM archive WHERE state = 'waiting' ORDER BY made_at LIMIT 50")
+        rows = await tx.fetch(
+            "SELECT id FROM archive WHERE state = 'waiting' ORDER BY array_position($1::uuid[], id) NULLS FIRST, made_at LIMIT 50", behind.waiting
+        )
     done = 0
     for row in rows:
         try:
             async with node.db.transaction() as tx:
                 done += await _finish(tx, node, row["id"])
-        except Failure as failure:  # one package that cannot be read does not stop the others
-            log_failure("evidence.archive_waits", failure, code=failure.failure_code)
+            behind.drop(row["id"])
+        except Exception as error:  # noqa: BLE001  one package that cannot be read does not stop the others
+            behind.put(row["id"])
+            log_failure("evidence.archive_waits", error, code=error.failure_code if isinstance(error, Failure) else "")
     return done
 
 
@@ -143,29 +188,39 @@ async def clear(node: Node) -> int:
         rows = await tx.fetch(
             "SELECT id FROM archive WHERE state = 'handed_over' AND handed_over_at < $1 AND NOT on_hold(subject, number) LIMIT 200", before
         )
+    done = 0
     for row in rows:
+        try:
+            async with node.db.transaction() as tx:
+                await _clear(tx, node, row["id"])
+            done += 1
+        except Exception as error:  # noqa: BLE001  as above; it is tried again tomorrow
+            log_failure("evidence.clearing_waits", error)
+    if done:
         async with node.db.transaction() as tx:
-            await _clear(tx, node, row["id"])
-    if rows:
-        async with node.db.transaction() as tx:
-            await transparency.append(tx, "archive.cleared", jcs({"packages": len(rows), "day": str(node.clock.today()), "v": 1}))
-        log("evidence.cleared", count=len(rows))
-    return len(rows)
+            await transparency.append(tx, "archive.cleared", jcs({"packages": done, "day": str(node.clock.today()), "v": 1}))
+        log("evidence.cleared", count=done)
+    return done
 
 
 async def _finish(tx: Tx, node: Node, archive_id: str) -> int:
     found = await looking.archive(tx, archive_id, lock=True)
     if found is None or found.state != "waiting":
         return 0
+    try:  # asked before the package is opened: it may be large, and most turns come too early
+        own = await transparency.receipt(tx, found.leaf)
+    except transparency.ReceiptNotReady:
+        return 0
+    if own.witnessed is None and node.clock.now() - found.made_at < timedelta(minutes=ARCHIVING.witness_minutes):
+        return 0
     whole = packing.unpacked(await looking.package(tx, node, archive_id))
     manifest = whole[packing.MANIFEST]
-    receipts = await _receipts(tx, manifest, found.leaf)
-    patient = node.clock.now() - found.made_at < timedelta(minutes=ARCHIVING.witness_minutes)
-    if receipts is None or (patient and receipts[0] is False):
+    receipts = await _receipts(tx, manifest, own)
+    if receipts is None:
         return 0
     types = {one["path"]: one["media_type"] for one in msgspec.json.decode(manifest)["files"]}
     content = {path: (data, str(types.get(path, "application/json"))) for path, data in whole.items()}
-    content |= {path: (data, "application/json") for path, data in receipts[1].items()}
+    content |= {path: (data, "application/json") for path, data in receipts.items()}
     package = await asyncio.to_thread(packing.pack, content, found.made_at)
     address, secret = await put(node, package)
     old: str = await tx.fetchval("SELECT address FROM archive WHERE id = $1", archive_id)
@@ -177,18 +232,16 @@ async def _finish(tx: Tx, node: Node, archive_id: str) -> int:
     return 1
 
 
-async def _receipts(tx: Tx, manifest: bytes, leaf: str) -> tuple[bool, dict[str, bytes]] | None:
-    """(co-signed, {path: receipt}) of the manifest and every step with a leaf here; None while one is not ready."""
-    found: dict[str, bytes] = {}
+async def _receipts(tx: Tx, manifest: bytes, own: transparency.Receipt) -> dict[str, bytes] | None:
+    """{path: receipt} of the manifest and every step with a leaf here; None while one is not ready."""
+    found = {packing.RECEIPTS + "manifest.json": own.to_bytes()}
     try:
-        own = await transparency.receipt(tx, leaf, statement=None)
-        found[packing.RECEIPTS + "manifest.json"] = own.to_bytes()
         for step in msgspec.json.decode(manifest)["steps"]:
             if step["leaf"]:
                 found[f"{packing.RECEIPTS}step-{step['n']:03d}.json"] = (await transparency.receipt(tx, step["leaf"])).to_bytes()
     except transparency.ReceiptNotReady:
         return None
-    return own.witnessed is not None, found
+    return found
 
 
 async def _clear(tx: Tx, node: Node, archive_id: str) -> None:

@@ -28,6 +28,10 @@ class WrongContent(Exception):
     """What came is not the file that was meant (不是那份文件): too long, or of another digest. Nothing of it is kept."""
 
 
+class NotThere(Exception):
+    """The node answers, and does not have this file, or not for us (那边没有这份). The next one it may well have."""
+
+
 class Arriving:
     """The beginning of a file that is arriving (正在收的文件). Blocking; one process at a time has it."""
 
@@ -73,7 +77,7 @@ class Arriving:
 async def bring(node: Node, origin: str, address: str, total: int, about: Mapping[str, str]) -> None:
     """Have a file of `total` bytes of ciphertext from its node in our store (取回文件); again changes nothing.
 
-    Raises ContentAway (silent, busy, cut: the next try goes on), WrongContent, NoRoom.
+    Raises ContentAway (silent, busy, cut: the next try goes on), NotThere, WrongContent, NoRoom.
     """
     store = queries.content_store(node)
     if await asyncio.to_thread(store.size, address) is not None:
@@ -96,7 +100,7 @@ async def bring(node: Node, origin: str, address: str, total: int, about: Mappin
         if cut.reason == "refused":
             raise WrongContent from cut
         keep = True
-        raise ContentAway from cut
+        raise (NotThere() if cut.reason == "not_found" else ContentAway()) from cut
     except (OSError, StoreTrouble) as full:
         raise NoRoom from full
     finally:

@@ -7,6 +7,7 @@ package taken away is a line in its person's ledger. A receipt names each packag
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -17,7 +18,7 @@ from tongban.evidence.queries import archives as looking
 from tongban.evidence.rules.limits import ARCHIVING
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
-from tongban.kernel.errors import Refusal, Refusals
+from tongban.kernel.errors import NotAllowed, Refusal, Refusals
 from tongban.kernel.gm import BadEncoding, BadKey, Sm2PublicKey, der_to_raw, jcs, unb64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
@@ -95,13 +96,18 @@ async def approved(tx: Tx, node: Node, approver: Actor, proposal: object, body: 
 
 
 async def take(tx: Tx, node: Node, actor: Actor, archive_id: str) -> bytes:
-    """The package for the receiver (取包移交), in an approved hand-over only; a line in the person's ledger each time."""
+    """The package for the receiver (取包移交), in an approved hand-over only; a line in the person's ledger each time.
+
+    Raises NoSuchArchive, NotHandedOver, NotAllowed for the own file and the family's (T-62).
+    """
     found = await _mine(tx, actor, archive_id, HAND_OVER)
+    if actor.own_or_family(found.subject):
+        raise NotAllowed("自己和家人的案卷，要请另一位同事移交")
     batch = await looking.batch(tx, found.batch) if found.batch else None
     if batch is None or batch.state != "approved":
         raise NotHandedOver
     whole = await looking.package(tx, node, archive_id)
-    await consent.record_access(tx, node, consent.Access(
+    await identity.note_reading(tx, node, actor, "archive", found.id, consent.Access(
         subject=found.subject, kind="share", who=actor.unit or node.settings.name, fields=("整份案卷",), purpose=f"归档移交给{batch.receiver}",
         source=node.id, receiver=node.id, basis=ARCHIVING.basis, about=f"case:{found.case_id}",
     ))  # fmt: skip
@@ -143,9 +149,15 @@ async def take_receipt(tx: Tx, node: Node, actor: Actor, batch_id: str, signatur
 
 
 async def give_back(tx: Tx, node: Node) -> int:
-    """Packages of hand-overs nobody approved in time, or somebody refused, can be proposed again (退回); how many batches."""
+    """Packages of hand-overs that come to nothing can be proposed again (退回); how many batches.
+
+    Nobody approved in time, or somebody refused; or it was approved and the receiver has not signed for `receipt_days`.
+    """
     count = 0
-    for row in await tx.fetch("SELECT id, proposal FROM archive_batch WHERE state = 'proposed' FOR UPDATE"):
+    late = node.clock.now() - timedelta(days=ARCHIVING.receipt_days)
+    for row in await tx.fetch(
+        "SELECT id, proposal FROM archive_batch WHERE state = 'proposed' OR (state = 'approved' AND approved_at < $1) FOR UPDATE", late
+    ):
         proposal = await identity.proposal(tx, row["proposal"])
         if proposal is not None and proposal.state == "open" and proposal.expires_at > node.clock.now():
             continue

@@ -1,22 +1,20 @@
-"""Changing materials (存材料): keep an upload, name where it is used, take one that came by letter, fetch its content."""
+"""Changing materials (存材料): keep an upload, name where it is used, send one by letter and take one that came by letter."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from weakref import WeakKeyDictionary
 
 from tongban import exchange, transparency
 from tongban.evidence import queries, rules
-from tongban.evidence.actions.arriving import WrongContent, bring, content_of
-from tongban.evidence.actions.scan import judged, scan_waiting
-from tongban.evidence.errors import ContentAway, MaterialUnknown, NoRoom
+from tongban.evidence.actions.arriving import content_of
+from tongban.evidence.actions.scan import judged
+from tongban.evidence.errors import ContentAway, Infected, MaterialUnknown, NoRoom
 from tongban.evidence.model import KINDS, LARGEST, Material, Scan, Sent, Travelling
-from tongban.evidence.providers import StoreTrouble
+from tongban.evidence.providers import StoreTrouble, path_of
 from tongban.evidence.rules.limits import LIMITS
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
@@ -29,9 +27,8 @@ from tongban.kernel.node import Node
 
 WANTED = "evidence.wanted"
 DROP = "evidence.drop"
-WRONG_SECONDS = 3600
-"""A node that gave something else than its letter said is not asked for that file again before this; the process remembers it."""
-_wrong: WeakKeyDictionary[Node, dict[str, float]] = WeakKeyDictionary()
+GONE = "gone:"
+"""What stands for an address when the file has gone already: infected, or handed over long ago."""
 
 
 async def store(
@@ -60,7 +57,7 @@ async def store(
     over = await _over(tx, node, owner, len(upload.data), field)
     if over:
         return over
-    scan = await judged(node, upload.data)
+    scan = await judged(node, (upload.data,), len(upload.data))
     if scan == "infected":
         log("evidence.infected_refused", kind=media_type)
         return (Refusal("evidence.infected", "这个文件查出带病毒，没有收。请换一台设备重新拍一张，或者重新导出再交", field),)
@@ -174,10 +171,12 @@ async def under_files(tx: Tx, node: Node, subject: str, materials: Sequence[str]
 
 
 async def travel(tx: Tx, node: Node, subject: str, material_id: str, *, used_in: str, to: str) -> Travelling:
-    """A material as a letter to `to` carries it, and the note that `to` may fetch it (随信). Raises MaterialUnknown."""
+    """A material as a letter to `to` carries it, and the note that `to` may fetch it (随信). Raises MaterialUnknown, Infected."""
     row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
     if row is None:
         raise MaterialUnknown
+    if row["scan"] == "infected":
+        raise Infected
     await use(tx, node, subject, material_id, used_in=used_in, to=to)
     return Travelling(
         id=material_id,
@@ -192,8 +191,12 @@ async def travel(tx: Tx, node: Node, subject: str, material_id: str, *, used_in:
 
 
 async def arrive(tx: Tx, node: Node, subject: str, carried: Travelling, *, used_in: str) -> None:
-    """Take a material that came in a letter (收到随信材料): the row now, the content by call soon after. Idempotent."""
+    """Take a material that came in a letter (收到随信材料): the row now, the content by call soon after. Idempotent.
+
+    Raises ValueError for an address or a key that is none: such a letter waits for a person and no file is asked for (T-34).
+    """
     secret = unb64(carried.key, length=28)
+    path_of(carried.address)
     await tx.execute(
         "INSERT INTO material (subject, id, kind, name, media_type, byte_count, address, content_key, origin,"
         " origin_node, held, made_at, scan) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'letter', $9, false, $10, $11)"
@@ -239,7 +242,9 @@ async def remove(tx: Tx, node: Node, actor: Actor, material_id: str) -> bool:
 
 
 async def drop(node: Node, address: str) -> bool:
-    """Delete the ciphertext of an address that no row names any more (删密文). False when a row still does."""
+    """Delete the ciphertext of an address that no row names any more (删密文). False when a row still does; nothing to do for a file that went before."""
+    if address.startswith(GONE):
+        return True
     async with node.db.reading() as tx:
         if await tx.fetchval("SELECT true FROM material WHERE address = $1 UNION ALL SELECT true FROM archive WHERE address = $1 LIMIT 1", address):
             return False
@@ -252,38 +257,6 @@ async def follow(tx: Tx, _node: Node, old: str, new: str) -> None:
     """A person has another subject now (identity.md 1): files and their uses follow (材料随人)."""
     await tx.execute("UPDATE material SET subject = $2 WHERE subject = $1", old, new)
     await tx.execute("UPDATE material_use SET subject = $2 WHERE subject = $1", old, new)
-
-
-async def fetch_wanted(node: Node) -> None:
-    """Fetch the content of materials that came by letter, then have them looked into (取原件). A silent node is asked again."""
-    async with node.db.reading() as tx:
-        rows = await tx.fetch(
-            "SELECT subject, id, address, origin_node, byte_count FROM material WHERE NOT held AND removed_at IS NULL AND byte_count <= $1"
-            " ORDER BY made_at LIMIT 50",
-            LIMITS.carried_bytes,
-        )
-    silent: set[str] = set()
-    wrong, now = _wrong.setdefault(node, {}), time.monotonic()
-    for row in rows:
-        if row["origin_node"] in silent or now - wrong.get(row["address"], -WRONG_SECONDS) < WRONG_SECONDS:
-            continue
-        try:
-            await bring(node, row["origin_node"], row["address"], row["byte_count"] + queries.TAG, {"address": row["address"]})
-        except ContentAway:
-            silent.add(row["origin_node"])
-            continue
-        except WrongContent:
-            silent.add(row["origin_node"])
-            wrong[row["address"]] = now
-            log("evidence.wrong_content", origin=row["origin_node"], digest=row["address"])
-            continue
-        except NoRoom:
-            log("evidence.no_room", bytes=row["byte_count"])
-            break  # by the next turn; the node that sent it keeps it meanwhile
-        async with node.db.transaction() as tx:
-            await tx.execute("UPDATE material SET held = true WHERE subject = $1 AND id = $2", row["subject"], row["id"])
-        log("evidence.fetched", origin=row["origin_node"], bytes=row["byte_count"])
-    await scan_waiting(node)
 
 
 async def open_travelling(node: Node, carried: Travelling, service: str, about: dict[str, str]) -> bytes:

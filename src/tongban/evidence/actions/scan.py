@@ -3,56 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from weakref import WeakKeyDictionary
 
 from tongban import notifications
 from tongban.evidence import queries
-from tongban.evidence.errors import ContentDamaged
+from tongban.evidence.actions.behind import Behind
+from tongban.evidence.errors import ContentAway, ContentDamaged
 from tongban.evidence.model import Scan
 from tongban.evidence.providers import ScannerAway
 from tongban.evidence.rules.limits import LIMITS
 from tongban.kernel import jobs
+from tongban.kernel.gm import CannotOpen
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+IN_A_ROW = 3
+"""Files without a verdict, one after the other, that end a turn: then it is the scanner and not the file."""
+_behind: WeakKeyDictionary[Node, Behind] = WeakKeyDictionary()
 
-async def judged(node: Node, content: bytes, *, seconds: float = LIMITS.scan_seconds) -> Scan:
+
+async def judged(node: Node, content: Iterable[bytes] | AsyncIterator[bytes], size: int, *, seconds: float = LIMITS.scan_seconds) -> Scan:
     """What the scanner says within `seconds` (扫描一份): `waiting` when it is slow or away, `none` when there is no scanner."""
     scanner = queries.scanner(node)
     if scanner is None:
         return "none"
     try:
         async with asyncio.timeout(seconds):
-            return await scanner.scan(content)
+            return await scanner.scan(content if isinstance(content, AsyncIterator) else _each(content))
     except (TimeoutError, ScannerAway):
-        log("evidence.scanner_away", bytes=len(content))
+        log("evidence.scanner_away", bytes=size)
         return "waiting"
 
 
 async def scan_waiting(node: Node) -> None:
     """Look into what waits (补扫): clean files open up, infected ones lose their content and their person is told.
 
-    A scanner that is away is asked once a turn, not once a file.
+    A file that gets no verdict (too large for the scanner, too slow, damaged) goes behind the others and is tried again after
+    them; three in a row end the turn. No more than a piece of a file is held.
     """
+    behind = _behind.setdefault(node, Behind())
     async with node.db.reading() as tx:
         rows = await tx.fetch(
-            "SELECT subject, id, address, content_key, origin FROM material WHERE scan = 'waiting' AND held ORDER BY made_at LIMIT 50"
+            "SELECT subject, id, address, content_key, origin, byte_count FROM material WHERE scan = 'waiting' AND held"
+            " ORDER BY array_position($1::text[], address) NULLS FIRST, made_at LIMIT 50",
+            behind.waiting,
         )
-    store = queries.content_store(node)
+    without = 0
     for row in rows:
-        ciphertext = await asyncio.to_thread(store.get, row["address"])
-        if ciphertext is None:
-            continue
-        async with node.db.reading() as tx:
-            secret = await node.person_keys.open(tx, "material.content_key", row["id"], row["content_key"])
+        behind.put(row["address"])
         try:
-            content = await asyncio.to_thread(queries.plain, ciphertext, row["address"], secret)
-        except ContentDamaged:
-            log("evidence.damaged", digest=row["address"])
+            async with node.db.reading() as tx:
+                secret = await node.person_keys.open(tx, "material.content_key", row["id"], row["content_key"])
+            patience = LIMITS.scan_seconds * 5 + row["byte_count"] / LIMITS.scan_bytes_a_second
+            async with aclosing(queries.opened(node, row["address"], secret)) as pieces:
+                said = await judged(node, pieces, row["byte_count"], seconds=patience)
+        except (ContentAway, ContentDamaged, CannotOpen) as why:
+            log("evidence.damaged", digest=row["address"], kind=type(why).__name__)
             continue
-        said = await judged(node, content, seconds=LIMITS.scan_seconds * 5)
-        if said == "waiting":
+        without = without + 1 if said == "waiting" else 0
+        if without == IN_A_ROW:
             return
-        await _settle(node, row["subject"], row["id"], row["address"], said, told=row["origin"] == "upload")
+        if said != "waiting":
+            await _settle(node, row["subject"], row["id"], row["address"], said, told=row["origin"] == "upload")
+            behind.drop(row["address"])
+
+
+async def _each(content: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in content:
+        yield piece
 
 
 async def _settle(node: Node, subject: str, material_id: str, address: str, said: Scan, *, told: bool) -> None:

@@ -31,7 +31,7 @@ Part = FromPath[str]
 CHECKER: Final = Path(__file__).resolve().parents[4] / "docs" / "check_archive.py"
 PACK = "evidence.archive_pack"
 _STATES = (("", "全部"), ("waiting", "等回执"), ("packed", "可移交"), ("approved", "移交中"), ("handed_over", "已移交"), ("cleared", "本地已删"))
-_BATCH_STATES = {"proposed": ("等另一个人批准", "warn"), "approved": ("可以取走", "ok"), "received": ("对方已签收", "ok"), "dropped": ("没批准，已退回", "mute")}
+_BATCH_STATES = {"proposed": ("等另一个人批准", "warn"), "approved": ("可以取走", "ok"), "received": ("对方已签收", "ok"), "dropped": ("没有办成，已退回", "mute")}
 
 
 class DeskPage(msgspec.Struct, frozen=True, kw_only=True):

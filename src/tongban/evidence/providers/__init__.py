@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -51,9 +51,9 @@ class ContentStore(Protocol):
 
 
 class Scanner(Protocol):
-    """Looks into a file for what harms who opens it (扫描). Raises ScannerAway."""
+    """Looks into a file for what harms who opens it, piece by piece as it comes (扫描). Raises ScannerAway."""
 
-    async def scan(self, content: bytes) -> Literal["clean", "infected"]: ...
+    async def scan(self, content: AsyncIterable[bytes]) -> Literal["clean", "infected"]: ...
 
 
 def path_of(address: str) -> str:

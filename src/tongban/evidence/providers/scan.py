@@ -7,6 +7,7 @@ the setting a demo node has the twin and another node none: its files say so (`s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ class ClamdScanner:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "", parts.port or 3310, parts.path
 
-    async def scan(self, content: bytes) -> Literal["clean", "infected"]:
+    async def scan(self, content: AsyncIterable[bytes]) -> Literal["clean", "infected"]:
         """Ask clamd. Raises ScannerAway for a closed door, a limit of the scanner's, or words it does not use."""
         try:
             reader, writer = await self._open()
@@ -32,10 +33,11 @@ class ClamdScanner:
             raise ScannerAway from error
         try:
             writer.write(b"zINSTREAM\0")
-            for start in range(0, len(content), _PIECE):
-                piece = content[start : start + _PIECE]
-                writer.write(len(piece).to_bytes(4, "big") + piece)
-                await writer.drain()
+            async for part in content:
+                for start in range(0, len(part), _PIECE):
+                    piece = part[start : start + _PIECE]
+                    writer.write(len(piece).to_bytes(4, "big") + piece)
+                    await writer.drain()
             writer.write(bytes(4))
             await writer.drain()
             said = (await reader.readuntil(b"\0")).rstrip(b"\0").strip()
@@ -61,13 +63,17 @@ class DemoScanner:
     def __init__(self, mood: str = "") -> None:
         self.mood = mood
 
-    async def scan(self, content: bytes) -> Literal["clean", "infected"]:
+    async def scan(self, content: AsyncIterable[bytes]) -> Literal["clean", "infected"]:
         """As a scanner would. Raises ScannerAway when away."""
         if self.mood == "away":
             raise ScannerAway
         if self.mood == "slow":
             await asyncio.Event().wait()
-        return "infected" if MARK in content else "clean"
+        found, before = False, b""
+        async for piece in content:  # to the end, as every scanner: only then is it known to have been whole
+            found = found or MARK in before + piece
+            before = (before + piece)[-len(MARK) :]
+        return "infected" if found else "clean"
 
 
 def scanner_for(setting: str, *, demo: bool) -> ClamdScanner | DemoScanner | None:

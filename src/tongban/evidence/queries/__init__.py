@@ -3,12 +3,15 @@
 from tongban.evidence.queries.content import content_store, scanner
 from tongban.evidence.queries.materials import (
     AAD,
+    SHOWS,
     TAG,
+    beginning,
     ciphertext,
     file_at,
     material,
     materials,
     of_row,
+    opened,
     piece_of,
     plain,
     purpose_of,
@@ -18,13 +21,16 @@ from tongban.evidence.queries.materials import (
 
 __all__ = [
     "AAD",
+    "SHOWS",
     "TAG",
+    "beginning",
     "ciphertext",
     "content_store",
     "file_at",
     "material",
     "materials",
     "of_row",
+    "opened",
     "piece_of",
     "plain",
     "purpose_of",

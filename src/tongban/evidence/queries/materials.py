@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from tongban import exchange
@@ -11,13 +11,16 @@ from tongban.evidence.errors import BeingScanned, ContentAway, ContentDamaged, I
 from tongban.evidence.model import Material, Opened, Use
 from tongban.evidence.queries.content import content_store
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import CannotOpen, Personal, b64, digest, sm4_gcm_decrypt
+from tongban.kernel.gm import CannotOpen, Digesting, Personal, Sm4GcmOpening, b64, digest, sm4_gcm_decrypt
 from tongban.kernel.node import Node
 from tongban.kernel.person_keys import Kept, Purpose, kept_under
 
 AAD = b"tongban evidence 1"
 PIECE = 4_000_000
 TAG = 16
+SHOWS = 512
+"""Bytes from the beginning of a file by which its type is known."""
+_OPENS = 1024 * 1024
 _PURPOSE = "CASE WHEN origin = 'upload' THEN 'own' ELSE 'file' END"
 
 kept_under(
@@ -107,6 +110,37 @@ def plain(ciphertext: bytes, address: str, secret: bytes) -> bytes:
         return sm4_gcm_decrypt(secret[:16], secret[16:], ciphertext[:-TAG], ciphertext[-TAG:], AAD)
     except CannotOpen as broken:
         raise ContentDamaged from broken
+
+
+async def opened(node: Node, address: str, secret: bytes) -> AsyncGenerator[bytes, None]:
+    """The content of an address piece by piece, whatever its size (逐段打开): believed only when this ends without an error.
+
+    Raises ContentAway, ContentDamaged.
+    """
+    store, mark, work = content_store(node), Digesting(), Sm4GcmOpening(secret[:16], secret[16:], AAD)
+    total, at = await asyncio.to_thread(store.size, address), 0
+    if total is None:
+        raise ContentAway
+    while at < total - TAG:
+        piece = await asyncio.to_thread(store.part, address, at, min(_OPENS, total - TAG - at))
+        if not piece:
+            raise ContentAway
+        mark.update(piece)
+        at += len(piece)
+        yield await asyncio.to_thread(work.update, piece)
+    tag = await asyncio.to_thread(store.part, address, at, TAG)
+    mark.update(tag)
+    if mark.digest() != address:
+        raise ContentDamaged
+    try:
+        work.close(tag)
+    except CannotOpen as broken:
+        raise ContentDamaged from broken
+
+
+def beginning(ciphertext: bytes, secret: bytes) -> bytes:
+    """What stands at the beginning of a file, to see what it is (开头). Not proven to be whole: nothing but its type is taken from it."""
+    return Sm4GcmOpening(secret[:16], secret[16:], AAD).update(ciphertext)
 
 
 async def of_row(tx: Tx, node: Node, row: Mapping[str, Any]) -> Material:

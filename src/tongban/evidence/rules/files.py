@@ -9,7 +9,9 @@ from pathlib import PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
+from tongban import seals
 from tongban.evidence.model import KINDS, LARGEST, Sent
+from tongban.evidence.rules import pdf
 from tongban.kernel.errors import Refusal, Refusals
 
 _EXTENSIONS: dict[str, str] = {
@@ -19,6 +21,8 @@ _EXTENSIONS: dict[str, str] = {
     ".pdf": "application/pdf",
     ".ofd": "application/ofd",
 }
+_BEGINS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"%PDF-": "application/pdf"}
+_ZIP = b"PK\x03\x04"
 _MOST_PIXELS = 60_000_000
 _MOST_PIXELS_WHOLE = 25_000_000
 _LONGEST_NAME = 80
@@ -31,22 +35,30 @@ def sniff(data: bytes) -> str | None:
     >>> sniff(b"%PDF-1.7 ...") , sniff(b"<html>")
     ('application/pdf', None)
     """
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"%PDF-"):
-        return "application/pdf"
-    if data.startswith(b"PK\x03\x04") and _is_ofd(data):
-        return "application/ofd"
-    return None
+    if data.startswith(_ZIP):
+        return "application/ofd" if _is_ofd(data) else None
+    return next((media_type for mark, media_type in _BEGINS.items() if data.startswith(mark)), None)
+
+
+def shown(begins: bytes, claimed: str) -> str:
+    """The media type of a file that came by letter, by how it begins (看开头): the one claimed where it fits, else what it shows.
+
+    An OFD is a zip like many others, known as one only by the list at its end: here its beginning is enough.
+
+    >>> shown(b"<html>", "application/pdf"), shown(b"%PDF-1.7", "image/png")
+    ('application/octet-stream', 'application/pdf')
+    """
+    if claimed == "application/ofd" and begins.startswith(_ZIP):
+        return claimed
+    return next((media_type for mark, media_type in _BEGINS.items() if begins.startswith(mark)), "application/octet-stream")
 
 
 def check(upload: Sent | None, *, field: str, accepts: Sequence[str] = tuple(KINDS), max_bytes: int = LARGEST) -> Refusals:
     """What is wrong with an upload, in words for the person (检查上传). Empty means it may be kept.
 
     In order: nothing chosen, empty, too large, a name that lies about the content, a type nobody asked for, a picture
-    that cannot be opened or is too dark to read.
+    that cannot be opened or is too dark to read, a PDF that was cut off or acts by itself, an OFD
+    that swells, hides or doubles its files.
     """
     if upload is None:
         return (Refusal("evidence.missing", "还没有选文件，拍一张或选一个都可以", field),)
@@ -66,9 +78,9 @@ def check(upload: Sent | None, *, field: str, accepts: Sequence[str] = tuple(KIN
     if found is None or found not in accepts:
         wanted = "、".join(KINDS[one] for one in accepts if one in KINDS)
         return (Refusal("evidence.wrong_type", f"这种文件收不了，请交{wanted}", field),)
-    if found.startswith("image/"):
-        return _check_picture(upload.data, field)
-    return ()
+    if found == "application/pdf":
+        return _check_pdf(upload.data, field)
+    return _check_picture(upload.data, field) if found.startswith("image/") else _check_ofd(upload.data, field)
 
 
 def file_name(claimed: str) -> str:
@@ -80,6 +92,22 @@ def file_name(claimed: str) -> str:
         stem, dot, suffix = clean.rpartition(".")
         clean = (stem or suffix)[: _LONGEST_NAME - 8] + (dot + suffix[:6] if stem else "")
     return clean or "材料"
+
+
+def _check_pdf(data: bytes, field: str) -> Refusals:
+    if not pdf.whole(data):
+        return (Refusal("evidence.broken_pdf", "这个 PDF 没传完整，打不开，请再传一次", field),)
+    if pdf.acts(data):
+        return (Refusal("evidence.active_pdf", "这个 PDF 里有会自己运行的内容或者夹带别的文件，请把它打印成新的 PDF 再交", field),)
+    return ()
+
+
+def _check_ofd(data: bytes, field: str) -> Refusals:
+    try:
+        seals.unpack(data)
+    except seals.Hostile as why:
+        return (Refusal("evidence.hostile_ofd", f"这个 OFD 收不了（{why.sentence}），请向出文件的单位重新要一份", field),)
+    return ()
 
 
 def _check_picture(data: bytes, field: str) -> Refusals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -22,12 +23,16 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unused_days: int
     orphan_hours: int
     scan_seconds: float
+    scan_bytes_a_second: int
+
+
+Term = Literal["10", "30", "permanent"]
 
 
 class Archiving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Terms of archive packages (归档期限)."""
 
-    term: str
+    term: Term
     term_source: str
     basis: str
     verified: bool
@@ -36,6 +41,13 @@ class Archiving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kept_days: int
     package_bytes: int
     batch_packages: int
+    away_days: int
+    receipt_days: int
+    items: dict[str, Term]
+
+    def term_of(self, item_code: str) -> Term:
+        """How long the cases of an item are kept: its own term where it has one, else that of all."""
+        return self.items.get(item_code, self.term)
 
 
 LIMITS = msgspec.convert(tomllib.loads((_FOLDER / "limits.toml").read_text("utf-8")), Limits)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from tongban.evidence.errors import ContentAway, Infected
 from tongban.evidence.model import MANIFEST_TYPE, Dossier, Material
 from tongban.kernel.clock import CHINA
+from tongban.kernel.errors import Failure
 from tongban.kernel.gm import digest, jcs
 
 MANIFEST, SIGNATURE, RECEIPTS = "manifest.json", "manifest.sig.json", "receipts/"
@@ -54,6 +56,19 @@ class Inside(msgspec.Struct, frozen=True):
         }  # fmt: skip
 
 
+REASONS: dict[type[Failure], str] = {Infected: "infected", ContentAway: "away"}
+"""Why a file of a case is not in its package: it carried a virus and was deleted, or the node it was handed in at could not give it."""
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """A file of the case that will not come (缺的文件), as the manifest names it. `why`: one of REASONS."""
+
+    role: str
+    code: str
+    title: str
+    why: str
+
+
 def files(dossier: Dossier, opened: Iterable[tuple[int, Material, bytes]]) -> tuple[Inside, ...]:
     """All files of a package but manifest and receipts (包内文件). `opened`: place in `dossier.enclosed`, row, plain content."""
     found = [
@@ -70,7 +85,9 @@ def files(dossier: Dossier, opened: Iterable[tuple[int, Material, bytes]]) -> tu
     return tuple(found)
 
 
-def manifest(dossier: Dossier, inside: Iterable[Inside], *, package: str, node: str, term: str, made_at: datetime) -> bytes:
+def manifest(
+    dossier: Dossier, inside: Iterable[Inside], absent: Sequence[Absent] = (), *, package: str, node: str, term: str, made_at: datetime
+) -> bytes:
     """The manifest in JCS form (清单): its digest names the package, its hash is the fact of the leaf."""
     value: dict[str, Any] = {
         "type": MANIFEST_TYPE, "v": 1, "package": package, "node": node, "made_at": int(made_at.timestamp() * 1000),
@@ -81,6 +98,8 @@ def manifest(dossier: Dossier, inside: Iterable[Inside], *, package: str, node: 
         "files": [one.named() for one in inside],
         "steps": [msgspec.to_builtins(one) for one in dossier.steps],
     }  # fmt: skip
+    if absent:
+        value["absent"] = [msgspec.to_builtins(one) for one in absent]
     return jcs(value)
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
 import json
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tongban import evidence, transparency
 from tongban.evidence.actions import archive, finish
 from tongban.evidence.model import Step
 from tongban.evidence.queries import archives as looking
-from tongban.kernel.gm import b64, digest
+from tongban.evidence.rules.limits import ARCHIVING
+from tongban.kernel.gm import Sm2PublicKey, b64, digest
 
 from .make import ME, dossier, ofd, pdf, person, picture, sent
 
@@ -84,8 +89,6 @@ async def packed(make_node):
 
 async def test_a_stranger_finds_all_four_to_hold(packed, tmp_path):
     _, found, package, head = packed
-    from tongban.kernel.gm import Sm2PublicKey
-
     fingerprint = Sm2PublicKey.from_spki(head.key).fingerprint.hex()
     code, said = await asyncio.to_thread(run, tmp_path, package, "--key", fingerprint)
     assert code == 0, said
@@ -112,6 +115,8 @@ def attacks(package):
     files = {one["role"]: one["path"] for one in manifest["files"]}
     material = next(one["path"] for one in manifest["files"] if one["media_type"] == "image/jpeg")
     paper = next(one["path"] for one in manifest["files"] if one["media_type"] == "application/pdf")
+
+    document = next(one["path"] for one in manifest["files"] if one["media_type"] == "application/ofd")
 
     def but(**changed):
         return zipped({name: data for name, data in {**whole, **changed}.items() if data is not None})
@@ -147,6 +152,9 @@ def attacks(package):
     yield "the package's receipt for another", but(**{"receipts/manifest.json": whole["receipts/step-001.json"]})
     yield "a receipt more", but(**{"receipts/step-009.json": whole["receipts/step-001.json"]})
     yield "active content", replaced(paper, pdf(b"/OpenAction << /JavaScript (x) >>"))
+    yield "active content packed away", replaced(paper, pdf(packed_away(b"<< /S /JavaScript /JS (x) >>")))
+    yield "a document that swells", replaced(document, zipped({"OFD.xml": b"<OFD/>", "Doc_0/Res/a.png": bytes(70_000_000)}))
+    yield "a picture cut off", replaced(material, picture()[:-200])
     yield "not what it says", replaced(material, b"<html>")
     yield "marked infected", listed(lambda copy: copy["files"][0].update(scan="infected"))
     yield "a path outside", but(**{"../../etc/x": b"x"})
@@ -154,10 +162,57 @@ def attacks(package):
     yield "a link", zipped(whole, flags={"说明.txt": 0xA1FF << 16})
 
 
+def packed_away(objects):
+    """Objects in an object stream, where nobody sees them who does not unpack."""
+    return b"5 0 obj << /Type /ObjStm /N 1 /First 4 /Filter /FlateDecode >>\nstream\n" + zlib.compress(b"6 0 " + objects) + b"\nendstream endobj"
+
+
+ORDINARY = {
+    "a page to open first": (pdf(b"1 0 obj << /Type /Catalog /OpenAction [3 0 R /Fit] /Lang (zh) >> endobj"), False),
+    "three letters by chance": (pdf(b"4 0 obj << /Length 9 >>\nstream\n\x01\x02/JS \x03\nendstream endobj"), False),
+    "a longer name": (pdf(b"1 0 obj << /JSSomething 1 /LaunchDate (x) >> endobj"), False),
+    "a script": (pdf(b"<< /S /JavaScript /JS (app.alert) >>"), True),
+    "a hidden name": (pdf(b"<< /S /J#61vaScript /J#53 (x) >>"), True),
+    "a script packed away": (pdf(packed_away(b"<< /S /JavaScript >>")), True),
+    "a script between a false stream": (pdf(b"(>> stream\n) << /S /JavaScript >> (endstream)"), True),
+    "a packing that swells": (pdf(packed_away(bytes(70_000_000))), True),
+    "a program": (pdf(b"<</S/Launch/F(x)>>"), True),
+    "another file": (pdf(b"<< /Names << /EmbeddedFiles 7 0 R >> >>"), True),
+}
+
+
+@pytest.mark.parametrize("what", ORDINARY)
+def test_the_script_and_the_upload_say_the_same_of_a_pdf(what):
+    """What is taken today may not spoil the package of its case; what is harmless in every office is not called harmful."""
+    content, acts = ORDINARY[what]
+    assert script().pdf_acts(content) is acts, "the script judges it wrongly"
+    (refused,) = evidence.check(sent(content, "a.pdf"), field="f") or (None,)
+    assert (refused is not None and refused.code == "evidence.active_pdf") is acts, "the upload judges it wrongly"
+
+
+def test_pictures_of_real_cameras_can_be_opened():
+    """Phones write things of their own behind the end of a picture, and a small picture of it into its head."""
+    small, png = picture(), io.BytesIO()
+    exif = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
+    Image.new("RGB", (60, 80), (200,) * 3).save(png, "PNG")
+    judge = script()
+    for whole, kind in ((small[:2] + exif + small[2:] + b"SEFH" * 30, "image/jpeg"), (png.getvalue() + b"more", "image/png")):
+        assert evidence.check(sent(whole, "照片", kind), field="photo") == ()
+        assert judge.looks_like(whole, kind)
+    assert not judge.looks_like((small[:2] + exif + small[2:])[:-40], "image/jpeg")
+    assert not judge.looks_like(png.getvalue()[:-12], "image/png")
+
+
+def script():
+    """The stand-alone script as a module."""
+    spec = importlib.util.spec_from_file_location("check_archive_alone", DOCS / "check_archive.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 async def test_every_way_to_cheat_is_found(packed, tmp_path):
     node, _, package, head = packed
-    from tongban.kernel.gm import Sm2PublicKey
-
     key = ("--key", Sm2PublicKey.from_spki(head.key).fingerprint.hex())
     assert (await asyncio.to_thread(run, tmp_path, zipped(unzipped(package)), *key))[0] == 0  # zipping again alone changes nothing
     for what, changed in attacks(package):
@@ -172,8 +227,9 @@ async def test_every_way_to_cheat_is_found(packed, tmp_path):
     assert node is not None
 
 
-async def test_a_file_not_looked_into_or_not_here_makes_no_package(make_node):
-    node = await make_node("510000")
+async def test_a_file_not_looked_into_or_not_here_makes_no_package(make_node, set_clock, tmp_path):
+    """It waits for both; after its time, and at once for what carried a virus, the package says what is missing and why."""
+    node = await make_node("510000", clock=set_clock)
     async with node.db.transaction() as tx:
         photo = await evidence.store(tx, node, person(), sent(picture()), kind="photo")
         await tx.execute("UPDATE material SET scan = 'waiting' WHERE id = $1", photo.id)
@@ -184,3 +240,26 @@ async def test_a_file_not_looked_into_or_not_here_makes_no_package(make_node):
         with pytest.raises(evidence.ContentAway):
             await archive(tx, node, told)
         assert await looking.archive_of(tx, told.case) is None
+        bad = await evidence.store(tx, node, person(), sent(pdf(), "合同.pdf"), kind="paper")
+        await tx.execute("UPDATE material SET scan = 'infected' WHERE id = $1", bad.id)
+        told = dossier((*told.enclosed, evidence.Enclosed("material", "paper", "合同", bad.id)))
+        with pytest.raises(evidence.ContentAway):
+            await archive(tx, node, told)
+    set_clock.move(timedelta(days=ARCHIVING.away_days))
+    async with node.db.transaction() as tx:
+        with pytest.raises(evidence.ContentAway):  # our own store is away: no package is made without what is here
+            await archive(tx, node, told)
+        await tx.execute("UPDATE material SET held = false WHERE id = $1", photo.id)
+        made = await archive(tx, node, told)
+        assert made.file_count == 4
+        while await transparency.sequence(tx):
+            pass
+        head = await transparency.sign_head(tx, node)
+        await tx.execute("UPDATE archive SET made_at = made_at - interval '10 minutes' WHERE id = $1", made.id)
+    assert await finish(node) == 1
+    async with node.db.reading() as tx:
+        package = await looking.package(tx, node, made.id)
+    _, said = await asyncio.to_thread(run, tmp_path, package, "--key", Sm2PublicKey.from_spki(head.key).fingerprint.hex())
+    assert "没有  照片：一直没有从原处取到" in said
+    assert "没有  合同：带病毒，当时已经删掉" in said
+    assert "完整性  成立" in said, said

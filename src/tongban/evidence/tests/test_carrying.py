@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 from contextlib import aclosing
 
+import msgspec
 import pytest
 
 from tongban import evidence, exchange, federation
@@ -23,6 +24,8 @@ from tongban.federation import letters as post
 from tongban.federation.actions import stream as wire
 from tongban.federation.actions.office import office
 from tongban.federation.tests.make import nation
+from tongban.kernel.gm import digest
+from tongban.kernel.ids import uuid7
 
 from .make import ME
 
@@ -249,3 +252,29 @@ async def test_a_neighbour_of_before_streams_is_asked_piece_by_piece(nodes, monk
         assert await evidence.open_travelling(nodes[TO], carried, "evidence.content", {"address": carried.address}) == content
     finally:
         office(nodes[FROM]).handlers = None
+
+
+async def test_one_file_that_is_no_more_and_one_silent_node_hold_up_nothing(nodes):
+    """The node that has no such file any more has the next one; a node that is away for ever has only its own files waiting."""
+    carried, content = await sent(nodes)
+    gone = msgspec.structs.replace(carried, id=uuid7(), address=digest(b"no more"))
+    async with nodes[TO].db.transaction() as tx:
+        await evidence.arrive(tx, nodes[TO], OTHER, gone, used_in="case:2")
+        for number in range(60):
+            lost = msgspec.structs.replace(carried, id=uuid7(), address=digest(b"%d" % number), origin_node="999999")
+            await evidence.arrive(tx, nodes[TO], OTHER, lost, used_in="case:3")
+        await tx.execute("UPDATE material SET made_at = made_at - interval '1 day' WHERE id <> $1", carried.id)
+    await fetch_wanted(nodes[TO])
+    async with nodes[TO].db.reading() as tx:
+        assert (await evidence.read(tx, nodes[TO], OTHER, carried.id)).content == content, "held up"
+
+
+async def test_what_a_file_is_and_how_large_is_seen_here_and_not_believed(nodes):
+    """A letter may say what it likes (T-32): the row says what lies here, and the desk and the package go by the row."""
+    carried, content = await sent(nodes)
+    async with nodes[TO].db.transaction() as tx:
+        await tx.execute("UPDATE material SET media_type = 'image/png', byte_count = byte_count + 5 WHERE id = $1", carried.id)
+    await fetch_wanted(nodes[TO])
+    async with nodes[TO].db.reading() as tx:
+        found = await evidence.material(tx, nodes[TO], OTHER, carried.id)
+    assert (found.held, found.media_type, found.byte_count) == (True, "application/pdf", len(content)), "believed"

@@ -36,6 +36,15 @@ def ofd() -> bytes:
     return box.getvalue()
 
 
+def swelling() -> bytes:
+    """A small OFD that unpacks to 40 MB."""
+    box = io.BytesIO()
+    with zipfile.ZipFile(box, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("OFD.xml", "<OFD/>")
+        made.writestr("Doc_0/a.png", bytes(40_000_000))
+    return box.getvalue()
+
+
 def sent(data: bytes, name: str = "照片.jpg", claimed: str = "image/jpeg") -> ui.Upload:
     return ui.Upload(name, claimed, data)
 
@@ -60,8 +69,11 @@ def code(upload, **more) -> str:
         (sent(b"PK\x03\x04junk", "a.ofd", "application/ofd"), "evidence.lying_type"),
         (sent(picture()), ""),
         (sent(picture(kind="PNG"), "a.png"), ""),
-        (sent(b"%PDF-1.7\n", "a.pdf"), ""),
+        (sent(b"%PDF-1.7\n%%EOF\n", "a.pdf"), ""),
+        (sent(b"%PDF-1.7\n1 0 obj << /Length 9", "a.pdf"), "evidence.broken_pdf"),
+        (sent(b"%PDF-1.7\n<< /S /J#61vaScript >>\n%%EOF\n", "a.pdf"), "evidence.active_pdf"),
         (sent(ofd(), "a.ofd"), ""),
+        (sent(swelling(), "a.ofd"), "evidence.hostile_ofd"),
         (sent(picture(), "没有后缀"), ""),
     ],
 )
@@ -70,7 +82,7 @@ def test_what_is_taken_and_what_is_not(upload, said):
 
 
 def test_a_type_the_item_does_not_ask_for():
-    assert code(sent(b"%PDF-1.7\n", "a.pdf"), accepts=("image/jpeg",)) == "evidence.wrong_type"
+    assert code(sent(b"%PDF-1.7\n%%EOF\n", "a.pdf"), accepts=("image/jpeg",)) == "evidence.wrong_type"
     assert code(sent(picture()), max_bytes=10) == "evidence.too_large"
 
 

@@ -6,7 +6,7 @@ Each step is one transaction with its leaf and its letter; the row of the other 
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from tongban.exchange.errors import DemandGone
 from tongban.exchange.model import Demand, DemandState
 from tongban.exchange.queries import definition, demand, listed
 from tongban.exchange.queries.desk import demand_of
-from tongban.exchange.rules import known, terms
+from tongban.exchange.rules import day_end, known, terms
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
@@ -179,7 +179,7 @@ async def decide(tx: Tx, node: Node, actor: Actor, demand_id: str, *, agrees: bo
         assert found.given_until is not None
         made = await give(
             tx, node, demand=found.id, resource=found.resource, caller=found.asker, purpose=found.purpose, fields=found.given_fields,
-            quota_per_day=found.given_per_day, until=_day_end(found.given_until), reason=found.basis,
+            quota_per_day=found.given_per_day, until=day_end(found.given_until), reason=found.basis,
             people=(found.reviewed_by, actor.staff_id),
         )  # fmt: skip
         done = await _to(tx, node, found, "granted", grant=made.id)
@@ -207,20 +207,22 @@ async def demand_decided(tx: Tx, node: Node, origin: str, body: dict[str, Any]) 
 
 
 async def withdraw(tx: Tx, node: Node, actor: Actor, demand_id: str) -> Demand | Refusals:
-    """Take a demand back while it waits (撤回需求)."""
+    """Take a demand back while it waits (撤回需求); in a dispute the data administration hears of it too."""
     actor.require_may("exchange.propose", division=division(node))
     found = await _at(tx, demand_id, "asker", "sent", "disputed")
     done = await _to(tx, node, found, "withdrawn")
-    await tell(tx, node, found.owner, WITHDRAWN, f"demand:{found.id}", {"v": 1, "id": found.id})
+    for one in dict.fromkeys((found.owner, node.settings.hub) if found.state == "disputed" else (found.owner,)):
+        await tell(tx, node, one, WITHDRAWN, f"demand:{found.id}", {"v": 1, "id": found.id})
     return done
 
 
 @hears(WITHDRAWN)
 async def demand_withdrawn(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None:
     """The asker no longer wants it (对方撤回). An answer given before stands."""
-    found = await demand(tx, str(body["id"]), side="owner", lock=True)
-    if found is not None and found.asker == origin and found.state in {"sent", "reviewed", "refused"}:
-        await _to(tx, node, found, "withdrawn")
+    for side in ("owner", "judge"):
+        found = await demand(tx, str(body["id"]), side=side, lock=True)
+        if found is not None and found.asker == origin and found.state in {"sent", "reviewed", "refused", "disputed"}:
+            await _to(tx, node, found, "withdrawn")
 
 
 async def dispute(tx: Tx, node: Node, actor: Actor, demand_id: str, *, words: str) -> Demand | Refusals:
@@ -334,8 +336,3 @@ def _wanted(found: Demand) -> Wanted:
     return Wanted(
         found.resource, found.fields, found.purpose, found.purpose_words, found.basis, found.volume_per_day, found.until, found.item
     )
-
-
-def _day_end(day: date) -> datetime:
-    """The end of that day in China."""
-    return datetime(day.year, day.month, day.day, 16, tzinfo=UTC)

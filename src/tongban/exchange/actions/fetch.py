@@ -46,13 +46,14 @@ async def fetch(
     asked: Mapping[str, str] | None = None,
     who: str = "",
     purpose_words: str = "预填申请表",
+    agreed: str = "",
 ) -> Fetched | Unavailable:
     """What another office already knows, or why it cannot be had (取用数据).
 
     `key_subject` is the person or organisation asked about; `asked` the question where the resource is asked by a value
     (a company name). `who` is the office that will use it, in words; the unit of staff who ask, else
-    this node's name. The owner checks
-    grant, quota and consent and gives granted fields only; both ends write the ledger, and if this end cannot, nothing
+    this node's name. `agreed` is the purpose of the consent where the resource asks for one, when it is narrower than the
+    grant's `purpose`. The owner checks grant, quota and consent and gives granted fields only; both ends write the ledger, and if this end cannot, nothing
     is given. Never raises because a source is away or a name is unknown: the field becomes typed and 待核验. No
     transaction may be open.
     """
@@ -71,7 +72,7 @@ async def fetch(
     if found.consent:
         async with node.db.reading() as tx:
             held = await consent.allows(
-                tx, key_subject, purpose, node.id, at=node.clock.now(), fields=found.words(fields)
+                tx, key_subject, agreed or purpose, node.id, at=node.clock.now(), fields=found.words(fields)
             )
         if held is None:
             return unavailable(found, "no_consent")

@@ -21,7 +21,7 @@ from tongban.exchange.actions.serve import admissible, refused
 from tongban.exchange.actions.spend import spend
 from tongban.exchange.model import Asked, Listed, Reason, Refused, Resource, Unavailable
 from tongban.exchange.queries import definition, listed
-from tongban.exchange.rules import granted, known, only
+from tongban.exchange.rules import asks_beyond, granted, known, only
 from tongban.kernel.actor import Actor
 from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
@@ -34,11 +34,15 @@ _noting: set[asyncio.Task[None]] = set()
 
 
 class Tally(msgspec.Struct):
-    """What went through so far (累计), the same at both ends: rows, pieces, and the digest over all pieces in their order."""
+    """What went through so far (累计), the same at both ends: rows, pieces, and the digest over all pieces in their order.
+
+    `fields`, at the owner: what the log was told is given. A grant that changes under way may give less, never more.
+    """
 
     rows: int = 0
     pieces: int = 0
     mark: str = ""
+    fields: tuple[str, ...] = ()
 
     def count(self, rows: list[dict[str, str]]) -> None:
         self.rows += len(rows)
@@ -84,6 +88,7 @@ async def _pieces(node: Node, caller: str, found: Resource, question: Asked, tal
         rows = [only(row, fields) for row in part[0]]
         if not tally.pieces:
             await _open(node, caller, question, fields)
+            tally.fields = fields
         tally.count(rows)
         yield rows
         if not part[1] or part[1] == after:
@@ -94,7 +99,8 @@ async def _pieces(node: Node, caller: str, found: Resource, question: Asked, tal
 async def _allowed(node: Node, caller: str, found: Resource, question: Asked, tally: Tally) -> tuple[str, ...]:
     """The fields the next piece may have: the grant is asked before each, and used by each (T-28, T-45)."""
     held = await spend(node, resource=found.id, caller=caller, purpose=question.purpose, per_day=found.per_day)
-    fields = () if isinstance(held, Refused) else granted(held, question.fields)
+    beyond = not isinstance(held, Refused) and asks_beyond(found, question.asked, held.fields)
+    fields = () if isinstance(held, Refused) or beyond else granted(held, tally.fields or question.fields)
     if isinstance(held, Refused) or not fields:
         why = held if isinstance(held, Refused) else Refused(403, "no_grant")
         raise _no(why if tally.pieces else await refused(node, caller, question, why))
@@ -126,7 +132,7 @@ async def _open(node: Node, caller: str, question: Asked, fields: tuple[str, ...
 async def _close(node: Node, caller: str, question: Asked, tally: Tally, outcome: str) -> None:
     """What came of it, with a leaf of the log: who got how much of what (一条流一行)."""
     fact = {
-        "v": 1, "id": question.id, "resource": question.resource, "caller": caller, "fields": sorted(question.fields), "outcome": outcome,
+        "v": 1, "id": question.id, "resource": question.resource, "caller": caller, "fields": sorted(tally.fields), "outcome": outcome,
         "rows": tally.rows, "pieces": tally.pieces, "mark": tally.mark,
     }  # fmt: skip
     async with node.db.transaction() as tx:

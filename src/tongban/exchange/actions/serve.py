@@ -14,9 +14,9 @@ from tongban.exchange.actions.messages import KeyReused, Told, digest_of, note_g
 from tongban.exchange.actions.spend import spend
 from tongban.exchange.model import Asked, Given, Grant, Listed, Record, Refused, Resource
 from tongban.exchange.queries import listed_now
-from tongban.exchange.rules import consent_covers, granted, known, only
+from tongban.exchange.rules import asks_beyond, consent_covers, granted, known, only
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import digest, jcs
+from tongban.kernel.gm import BadEncoding, CannotOpen, b64, digest, jcs, unb64
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 from tongban.kernel.parts import Parts
@@ -25,6 +25,7 @@ from tongban.kernel.together import Together
 CODES = {"nationality": "nation"}
 """Fields whose name differs from the attribute a person disputes (纠错)."""
 WORDS = 200
+AFTER = "exchange.after"
 _REUSED = Refused(422, "key_reused")
 
 
@@ -54,7 +55,7 @@ def admissible(node: Node, caller: str, question: Asked, held: Listed | None) ->
         return Refused(404, "not_found")
     if question.v != 1 or known(found, question.fields) != question.fields or not question.fields:
         return Refused(400, "malformed")
-    if (found.key == "subject" and not question.subject) or not is_uuid(question.id) or not _short(question):
+    if not _about_one(found, question) or not is_uuid(question.id) or not _short(question):
         return Refused(400, "malformed")
     if found.key == "subject" and not question.case:
         return Refused(422, "refused", ("no_reference",))
@@ -63,6 +64,11 @@ def admissible(node: Node, caller: str, question: Asked, held: Listed | None) ->
     if found.sharing == "refused" and caller != node.id:
         return Refused(403, "no_grant")
     return None
+
+
+def _about_one(found: Resource, question: Asked) -> bool:
+    """Whoever is asked about is whom the ledger line names: a subject and nothing beside it, or no subject at all."""
+    return bool(question.subject) is (found.key == "subject") and not (question.subject and question.asked)
 
 
 def _short(question: Asked) -> bool:
@@ -78,12 +84,14 @@ async def _answer(node: Node, caller: str, found: Resource, question: Asked) -> 
         if isinstance(held, Refused):
             return held
         grant, fields = held, granted(held, question.fields)
+        if asks_beyond(found, question.asked, held.fields):
+            return Refused(403, "no_grant")
     if not fields:
         return Refused(403, "no_grant")
     if found.consent and not await _consented(node, caller, found, question, fields):
         return Refused(403, "no_consent")
     if found.key == "list":
-        part = await register.read_part(node, found, question.asked, question.after)
+        part = await _part(node, caller, found, question)
         if isinstance(part, Refused):
             return part
         rows, following = part
@@ -91,9 +99,23 @@ async def _answer(node: Node, caller: str, found: Resource, question: Asked) -> 
     record = await register.read(node, found, question.subject, question.asked)
     if isinstance(record, Refused):
         return record
-    if record is None:
+    if record is None or not only(record.values, fields):  # of what may be given there is nothing: no line tells of a use
         return Refused(404, "not_found")
     return await _written(node, caller, found, question, grant, fields, record=record)
+
+
+async def _part(node: Node, caller: str, found: Resource, question: Asked) -> tuple[tuple[Mapping[str, str], ...], str] | Refused:
+    """One part of a list. Where the next begins goes out sealed: it is a value of the last row, of a field that nobody may have granted."""
+    place, after = f"{caller} {found.id}", ""
+    if question.after:
+        try:
+            after = node.cipher.open("case", AFTER, place, unb64(question.after)).reveal()
+        except (BadEncoding, CannotOpen):
+            return Refused(400, "malformed")
+    part = await register.read_part(node, found, question.asked, after)
+    if isinstance(part, Refused) or not part[1]:
+        return part
+    return part[0], b64(node.cipher.seal("case", AFTER, place, part[1]))
 
 
 async def _consented(node: Node, caller: str, found: Resource, question: Asked, fields: tuple[str, ...]) -> bool:

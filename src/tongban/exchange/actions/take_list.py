@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import IO
 
@@ -15,7 +15,7 @@ import msgspec
 from tongban import transparency
 from tongban.exchange.actions.flow import stream
 from tongban.exchange.actions.post import division
-from tongban.exchange.model import Resource, Unavailable
+from tongban.exchange.model import HeldGrant, Resource, Unavailable
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import jcs
@@ -35,8 +35,12 @@ class ListTaken(msgspec.Struct, frozen=True):
     file: IO[bytes]
 
 
-async def take_list(node: Node, actor: Actor, found: Resource, *, purpose: str, purpose_words: str, place: str) -> ListTaken | Unavailable | Refusals:
+async def take_list(
+    node: Node, actor: Actor, found: Resource, *, held: Sequence[HeldGrant], purpose: str, purpose_words: str, place: str
+) -> ListTaken | Unavailable | Refusals:
     """Everything of the list about one place, as a table for a spreadsheet (取名录). The owner asks the grant before each piece.
+
+    The columns are what the grant of that purpose gives, as its owner told us (`held`): an empty one would look like a fact.
 
     What came before a cut is thrown away: a list with a hole in it looks like a whole one. Who took it is a leaf of this node's log.
     """
@@ -52,9 +56,9 @@ async def take_list(node: Node, actor: Actor, found: Resource, *, purpose: str, 
         return tuple(wrong)
     file: IO[bytes] = tempfile.TemporaryFile(dir=node.settings.data_dir)  # noqa: SIM115  handed on, closed by whoever sends it
     rows = 0
-    fields = tuple(one.name for one in found.fields)
+    fields = given_fields(found, held, purpose.strip())
     try:
-        file.write(b"\xef\xbb\xbf" + _table([[one.words for one in found.fields]]))
+        file.write(b"\xef\xbb\xbf" + _table([list(found.words(fields))]))
         pieces = stream(
             node, actor, resource=found.id, fields=fields, purpose=purpose.strip(), asked={"division": place}, purpose_words=purpose_words.strip()
         )
@@ -77,6 +81,12 @@ async def take_list(node: Node, actor: Actor, found: Resource, *, purpose: str, 
         await transparency.append(tx, "data.list_taken", jcs({"v": 1, "resource": found.id, "purpose": purpose.strip(), "rows": rows, "by": actor.staff_id or ""}))
     log("exchange.list_taken", service=found.id, count=rows)
     return ListTaken(rows, size, file)
+
+
+def given_fields(found: Resource, held: Sequence[HeldGrant], purpose: str) -> tuple[str, ...]:
+    """The fields of a list that a grant of this purpose gives (授权给的几项); all of them when none was told: then its owner says no."""
+    grant = next((one for one in held if one.purpose == purpose), None)
+    return tuple(one.name for one in found.fields if grant is None or one.name in grant.fields)
 
 
 def _cells(piece: Iterable[Mapping[str, str]], fields: tuple[str, ...]) -> list[list[str]]:

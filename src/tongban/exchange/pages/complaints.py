@@ -10,14 +10,14 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Response
 
-from tongban import ui
+from tongban import consent, ui
 from tongban.consent import Line
 from tongban.exchange.actions import answer_complaint, complain
 from tongban.exchange.actions.complaints import told
 from tongban.exchange.errors import ComplaintGone
 from tongban.exchange.model import Complaint
-from tongban.exchange.pages.door import Asking, Chip, HereNode, Req, chips, may, require_steward
-from tongban.exchange.queries import complaint, complaints, data_use, of_line
+from tongban.exchange.pages.door import Asking, Chip, HereNode, Req, chips, guardian_of, may, require_steward
+from tongban.exchange.queries import LATEST, complaint, complaints, data_use, of_line
 from tongban.exchange.rules import terms
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotFound, Refusals
@@ -74,9 +74,11 @@ class DeskPage(msgspec.Struct, frozen=True):
     back: str = DESK
 
 
-async def _line(node: Node, subject: str, line_id: str) -> Line:
-    """The line as the person reads it now, over all nodes. Raises NotFound."""
-    found = await data_use(node, subject)
+async def _line(request: Req, node: Node, actor: Actor, line_id: str) -> Line:
+    """The line as the person reads it now, over all nodes; the address says when it was written (`at`). Raises NotFound."""
+    at = request.query_params.get("at", "")
+    written = int(at) + 1 if at.isascii() and at.isdigit() and len(at) < 15 else LATEST
+    found = await data_use(node, actor.person, before=(consent.moment(min(written, LATEST - 1)), line_id), guardian=guardian_of(actor))
     line = next((use.line for use in found.uses if use.line.id == line_id), None)
     if line is None:
         raise NotFound("没有找到这一行，可能那边暂时连不上，过一会再看")
@@ -86,7 +88,7 @@ async def _line(node: Node, subject: str, line_id: str) -> Line:
 async def _own(request: Req, node: Node, actor: Actor, line_id: str, words: str = "", errors: Refusals = ()) -> Response[bytes]:
     async with node.db.reading() as tx:
         found = await of_line(tx, node, actor.person, line_id)
-    about = found.told.reveal() if found else told(await _line(node, actor.person, line_id))
+    about = found.told.reveal() if found else told(await _line(request, node, actor, line_id))
     page = OwnPage(
         title="这不是我办的", told=about, days=terms().complaint_answer.days, owner=found.peer if found else "", complaint=found,
         words=found.words.reveal() if found else words, answer=found.answer.reveal() if found and found.answer else "", errors=errors,
@@ -108,7 +110,7 @@ async def send(request: Req, node: HereNode, actor: Asking, line_id: FromPath[UU
     actor.require(level=1)
     actor.require_self("投诉谁用过信息")
     form = await ui.form(request)
-    line = await _line(node, actor.person, str(line_id))
+    line = await _line(request, node, actor, str(line_id))
     async with node.db.transaction() as tx:
         made = await complain(tx, node, actor, line, form["words"])
     if isinstance(made, tuple):

@@ -223,7 +223,7 @@ def _act(node: Node, actor: Actor, found: Demand) -> str:
             return "judge" if may(actor, node, "approve") else ""
         case "asker", "refused":
             return "dispute" if may(actor, node, "propose") and not found.dispute else ""
-        case "asker", "sent":
+        case "asker", "sent" | "disputed":
             return "withdraw" if may(actor, node, "propose") else ""
         case _:
             return ""

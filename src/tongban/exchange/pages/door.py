@@ -60,6 +60,11 @@ def chips(here: str) -> tuple[Chip, ...]:
     return tuple(Chip(href, text, href == here) for href, text in found)
 
 
+def guardian_of(actor: Actor) -> str:
+    """Who acts for a child by law here (监护人); empty for anybody else."""
+    return actor.subject if actor.for_subject and actor.basis == "guardian" else ""
+
+
 def require_steward(actor: Actor, node: Node) -> None:
     """A data steward of this node (要数据共享管理员), else NotAllowed or StaffNeeded."""
     actor.require_staff()
@@ -92,5 +97,5 @@ def address(resource_id: str) -> str:
 
 __all__ = [
     "ALARM_WORDS", "CORRECTION_WORDS", "DEMAND_WORDS", "FILE_WORDS", "OUTCOME_WORDS", "RESOURCE_WORDS", "Asking", "Chip", "HereNode",
-    "Part", "Req", "address", "chips", "day", "may", "number", "require_steward",
+    "Part", "Req", "address", "chips", "day", "guardian_of", "may", "number", "require_steward",
 ]  # fmt: skip

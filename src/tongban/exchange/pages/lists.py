@@ -12,7 +12,7 @@ from litestar.response import Response, Stream
 
 from tongban import ui
 from tongban.exchange.actions.post import division
-from tongban.exchange.actions.take_list import ListTaken, take_list
+from tongban.exchange.actions.take_list import ListTaken, given_fields, take_list
 from tongban.exchange.errors import ResourceGone
 from tongban.exchange.model import HeldGrant, Resource, Unavailable
 from tongban.exchange.pages.door import Asking, HereNode, Part, Req, address
@@ -49,7 +49,7 @@ async def take(request: Req, node: HereNode, actor: Asking, resource_id: Part) -
     form = await ui.form(request)
     typed = {one: form[one].strip() for one in ("purpose", "purpose_words", "place")}
     found = await _list(node, actor, resource_id)
-    got = await take_list(node, actor, found, **typed)
+    got = await take_list(node, actor, found, held=await _held(node, found), **typed)
     if isinstance(got, Unavailable):
         return await _page(request, node, actor, resource_id, typed, (Refusal("exchange.list_cut", f"没有取全，取到的部分没有留。{got.sentence}", "purpose"),))
     if isinstance(got, tuple):
@@ -80,13 +80,17 @@ async def _list(node: Node, actor: Actor, resource_id: str) -> Resource:
     return found
 
 
+async def _held(node: Node, found: Resource) -> tuple[HeldGrant, ...]:
+    async with node.db.reading() as tx:
+        return tuple(one for one in await held_grants(tx) if one.resource == found.id and one.state == "active")
+
+
 async def _page(request: Req, node: Node, actor: Actor, resource_id: str, typed: dict[str, str], errors: Refusals) -> Response[bytes]:
     found = await _list(node, actor, resource_id)
-    async with node.db.reading() as tx:
-        held = tuple(one for one in await held_grants(tx) if one.resource == found.id and one.state == "active")
-    first = {"purpose": held[0].purpose if held else "", "place": division(node), "purpose_words": ""}
+    held = await _held(node, found)
+    typed = {"purpose": held[0].purpose if held else "", "place": division(node), "purpose_words": "", **typed}
     page = ListPage(
-        title=f"取{found.name}", resource=found, field_words="、".join(one.words for one in found.fields), held=held, typed={**first, **typed},
+        title=f"取{found.name}", resource=found, field_words="、".join(found.words(given_fields(found, held, typed["purpose"]))), held=held, typed=typed,
         back=address(found.id), errors=errors,
     )  # fmt: skip
     return ui.page(request, "exchange/list.html", page, status=422 if errors else 200)

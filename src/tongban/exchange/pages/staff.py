@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +14,11 @@ from litestar.response import Response
 from tongban import consent, ui
 from tongban.consent import Line
 from tongban.exchange.actions import approve, end, propose, refuse
+from tongban.exchange.actions.post import division
 from tongban.exchange.model import CLASS_WORDS, Grant, Resource
-from tongban.exchange.pages.door import Chip, chips
+from tongban.exchange.pages.door import Chip, chips, day, number
 from tongban.exchange.queries import grants, whole
+from tongban.exchange.rules import day_end
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
@@ -61,14 +62,10 @@ class SharingPage(msgspec.Struct, frozen=True):
     errors: Refusals = ()
 
 
-def _division(node: Node) -> str:
-    return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
-
-
 @get("/staff/audit")
 async def audit(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """取用审计: who read what, why, and that the person sees it too."""
-    actor.require_may("exchange.audit", division=_division(node))
+    actor.require_may("exchange.audit", division=division(node))
     only_odd = request.query_params.get("show") == "odd"
     async with node.db.reading() as tx:
         rows = await consent.lines_everyone(tx, node.id, limit=200)
@@ -113,8 +110,8 @@ async def _sharing(
         resources=ours,
         class_words=CLASS_WORDS,
         rows=tuple(rows),
-        may_propose=actor.may("exchange.propose", division=_division(node)),
-        may_approve=actor.may("exchange.approve", division=_division(node)),
+        may_propose=actor.may("exchange.propose", division=division(node)),
+        may_approve=actor.may("exchange.approve", division=division(node)),
         options=tuple(ui.Option(one.id, one.name) for one in ours),
         field_options=tuple(
             ui.Option(f"{one.id}:{f.name}", f"{one.name}：{f.words}") for one in ours for f in one.fields
@@ -129,8 +126,8 @@ async def _sharing(
 async def sharing(request: Request[Any, Any, Any], node: NamedDependency[Node], actor: NamedDependency[Actor]) -> Response[bytes]:
     """共享授权: what we own, who asks, who may call."""
     actor.require_staff()
-    if not actor.may("exchange.propose", division=_division(node)):
-        actor.require_may("exchange.approve", division=_division(node))
+    if not actor.may("exchange.propose", division=division(node)):
+        actor.require_may("exchange.approve", division=division(node))
     return await _sharing(request, node, actor)
 
 
@@ -140,8 +137,7 @@ async def demand(request: Request[Any, Any, Any], node: NamedDependency[Node], a
     form = await ui.form(request)
     wanted = form["resource"]
     chosen = tuple(value.partition(":")[2] for value in form.all("fields") if value.partition(":")[0] == wanted)
-    until = _day_end(form["until"]) or node.clock.now() - timedelta(seconds=1)
-    quota = int(form["quota_per_day"]) if form["quota_per_day"].isdigit() and len(form["quota_per_day"]) < 9 else 0
+    last = day(form["until"])
     async with node.db.transaction() as tx:
         made = await propose(
             tx,
@@ -151,8 +147,8 @@ async def demand(request: Request[Any, Any, Any], node: NamedDependency[Node], a
             caller=form["caller"],
             purpose=form["purpose"] or "case.prefill",
             fields=chosen,
-            quota_per_day=quota,
-            until=until,
+            quota_per_day=number(form["quota_per_day"]),
+            until=day_end(last) if last else node.clock.now(),
             reason=form["reason"],
         )
     if isinstance(made, tuple):
@@ -176,13 +172,6 @@ async def decide(request: Request[Any, Any, Any], node: NamedDependency[Node], a
     if isinstance(made, tuple):
         return await _sharing(request, node, actor, errors=made)
     return ui.see_other("/staff/sharing")
-
-
-def _day_end(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(hours=16)
-    except ValueError:
-        return None
 
 
 routes = [audit, sharing, demand, decide]

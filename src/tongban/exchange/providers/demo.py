@@ -79,8 +79,8 @@ class CompanyNames:
 class Companies:
     """The demo register of legal persons (演示法人登记): subject `o1` + credit code."""
 
-    async def read(self, node: Node, subject: str, asked: Mapping[str, str]) -> Record | None:
-        code = (asked.get("code") or subject.removeprefix("o1")).upper()
+    async def read(self, node: Node, subject: str, _asked: Mapping[str, str]) -> Record | None:
+        code = subject.removeprefix("o1").upper()
         async with node.db.reading() as tx:
             entry = await identity.org_entry(tx, node, "o1" + code.lower())
             row = None if entry is not None else await tx.fetchrow("SELECT * FROM demo_company WHERE code = $1", code)
@@ -93,14 +93,16 @@ class Companies:
 
 
 class CompanyPages:
-    """The companies of a place, in parts (演示企业名录): `division` is the beginning of a GB/T 2260 code."""
+    """The companies of a place, in parts (演示企业名录): `division` is a GB/T 2260 code, of two digits a level."""
 
     async def part(self, node: Node, asked: Mapping[str, str], after: str, most: int) -> tuple[tuple[Mapping[str, str], ...], str]:
-        place = asked.get("division", "").rstrip("0")
+        place = "".join(one for one in asked.get("division", "") if one.isdigit())
+        while place.endswith("00"):
+            place = place[:-2]
         async with node.db.reading() as tx:
             rows = await tx.fetch(
                 "SELECT * FROM demo_company WHERE division LIKE $1 AND code > $2 ORDER BY code LIMIT $3",
-                "".join(one for one in place if one.isdigit()) + "%", after, most + 1,
+                place + "%", after, most + 1,
             )  # fmt: skip
         found = tuple(_company(row) for row in rows[:most])
         return found, found[-1]["code"] if len(rows) > most else ""

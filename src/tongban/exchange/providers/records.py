@@ -23,6 +23,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 COLUMN = "demo_record.body"
+BEFORE = "更正前"
 MADE_UP = (
     "mps.vehicle", "cn.education", "500000.marriage", "510000.marriage", "500000.social_insurance", "510000.social_insurance",
     "500000.real_estate", "510000.real_estate",
@@ -52,28 +53,32 @@ class Records:
                     subject, self.resource, made, _seal(node, made, values), node.clock.now(),
                 )  # fmt: skip
         assert row is not None
-        return Record(_open(node, row["id"], row["body"]), row["made_at"])
+        kept = _open(node, row["id"], row["body"])
+        return Record({name: value for name, value in kept.items() if isinstance(value, str)}, row["made_at"])
 
     async def correct(self, tx: Tx, node: Node, subject: str, field: str, value: str) -> None:
-        """Put the right value in (更正登记)."""
+        """Put the right value in (更正登记); the old one stays in the record, with the day until which it stood."""
         row = await tx.fetchrow(
             "SELECT id, body FROM demo_record WHERE subject = $1 AND resource = $2 FOR UPDATE", subject, self.resource
         )
         if row is None:
             return
-        values = _open(node, row["id"], row["body"]) | {field: value}
+        kept, now = _open(node, row["id"], row["body"]), node.clock.now()
+        old = {"项目": field, "原来是": kept.get(field, ""), "到": now.isoformat(timespec="seconds")}
+        values = kept | {field: value, BEFORE: [*kept.get(BEFORE, ()), old]}
         await tx.execute(
             "UPDATE demo_record SET body = $3, made_at = $4 WHERE subject = $1 AND resource = $2",
-            subject, self.resource, _seal(node, row["id"], values), node.clock.now(),
+            subject, self.resource, _seal(node, row["id"], values), now,
         )  # fmt: skip
 
 
-def _seal(node: Node, record: str, values: Mapping[str, str]) -> bytes:
+def _seal(node: Node, record: str, values: Mapping[str, Any]) -> bytes:
     return node.cipher.seal("sensitive", COLUMN, record, msgspec.json.encode(values).decode())
 
 
-def _open(node: Node, record: str, body: bytes) -> dict[str, str]:
-    return msgspec.json.decode(node.cipher.open("sensitive", COLUMN, record, body).reveal(), type=dict[str, str])
+def _open(node: Node, record: str, body: bytes) -> dict[str, Any]:
+    """Values by field name, and under BEFORE what was corrected."""
+    return msgspec.json.decode(node.cipher.open("sensitive", COLUMN, record, body).reveal(), type=dict[str, Any])
 
 
 @cache

@@ -15,9 +15,10 @@ from tongban.exchange.queries.desk import (
     held_grants,
     messages,
 )
-from tongban.exchange.queries.ledger import data_use, own_proof, proof
+from tongban.exchange.queries.ledger import LATEST, data_use, own_lines, own_proof, proof
 
 __all__ = [
+    "LATEST",
     "alarms",
     "checked",
     "complained",
@@ -37,6 +38,7 @@ __all__ = [
     "listed_now",
     "messages",
     "of_line",
+    "own_lines",
     "own_proof",
     "proof",
     "resource",

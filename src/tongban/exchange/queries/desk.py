@@ -14,7 +14,7 @@ CLAIMED, GROUNDS = "data_correction.claimed", "data_correction.grounds"
 
 async def grants(tx: Tx, *, state: str = "") -> tuple[Grant, ...]:
     """The grants this node gives (本节点的共享授权), newest first."""
-    rows = await tx.fetch("SELECT * FROM data_grant WHERE ($1 = '' OR state = $1) ORDER BY id DESC LIMIT 500", state)
+    rows = await tx.fetch("SELECT * FROM data_grant WHERE ($1 = '' OR state = $1) ORDER BY starts_at DESC, id DESC LIMIT 500", state)
     return tuple(grant_of(row) for row in rows)
 
 

@@ -15,6 +15,7 @@ from tongban.exchange.actions.consents import tell_withdrawals
 from tongban.exchange.actions.grants import watch_expiry
 from tongban.exchange.actions.post import HEARD
 from tongban.exchange.errors import DemandGone
+from tongban.exchange.holdings import HOLDINGS
 from tongban.exchange.model import Asked, Fetched
 from tongban.exchange.queries import alarms, checked, correction, demand, held_grants, messages
 from tongban.exchange.tasks import late
@@ -135,6 +136,19 @@ async def test_a_dispute_may_be_lost_and_comes_once(nodes):
         await step(home, demands.dispute, "anna", number, words="再来一次")
 
 
+async def test_a_dispute_that_is_taken_back_waits_for_nobody(nodes):
+    home, owner, hub = nodes[HOME], nodes[OWNER], nodes[HUB]
+    number = await asked(nodes, purpose="policy.peace")
+    await step(owner, demands.review, "li", number, verdict="refuse", reason_code="too_much", reason="地址不是办这件事必需的")
+    await step(owner, demands.decide, "wang", number, agrees=True)
+    await deliver(nodes)
+    await step(home, demands.dispute, "anna", number, words="不同意")
+    await deliver(nodes)
+    await step(home, withdraw, "anna", number)
+    await deliver(nodes)
+    assert [(await at(node, number, side)).state for node, side in ((home, "asker"), (owner, "owner"), (hub, "judge"))] == ["withdrawn"] * 3
+
+
 async def test_sent_back_withdrawn_and_what_a_demand_must_say(nodes):
     home, owner = nodes[HOME], nodes[OWNER]
     number = await asked(nodes, purpose="policy.back")
@@ -235,6 +249,10 @@ async def test_a_wrong_value_is_corrected_by_two_at_its_owner(nodes, subject):
         assert (await correction(tx, home, made.id)).state == "corrected"
         assert await tx.fetchval("SELECT count(*) FROM message WHERE subject = $1 AND kind = 'exchange.correction'", subject) == 1
     assert (await ask(home, subject, **question)).values["school"].reveal() == "演示农业大学"
+    async with hub.db.reading() as tx:
+        copied = await next(one for one in HOLDINGS if one.table == "demo_record").copy(tx, hub, subject)
+    (before,) = next(row["内容"]["更正前"] for row in copied if row["内容"].get("更正前"))
+    assert (before["项目"], before["原来是"]) == ("school", got.values["school"].reveal()), "what it was is not in the history"
 
 
 async def test_both_ends_hold_the_same_log_and_the_check_finds_what_was_changed(nodes, subject, monkeypatch):

@@ -71,6 +71,8 @@ async def test_two_stewards(node):
         wrong = await desk.send("/staff/sharing", **{**fields, "quota_per_day": "0", "reason": "留着的字"})
         assert wrong.status_code == 422
         assert "留着的字" in desk.text
+        odd = await desk.send("/staff/sharing", **{**fields, "quota_per_day": "²", "until": "9999-12-31T23:59"})
+        assert odd.status_code == 422, "a number that is none is said beside its field"
         assert (await desk.send("/staff/sharing", **fields)).status_code == 303
         await desk.see("/staff/sharing")
         assert "等另一位同事批" in desk.text
@@ -80,3 +82,19 @@ async def test_two_stewards(node):
         assert (await desk.send(path, act="approve")).status_code == 303
         await desk.see("/staff/sharing")
         assert "有效" in desk.text
+
+
+async def test_a_line_that_somebody_changed_says_so_to_its_person(node):
+    """R-408: an operator who edits the ledger is caught by whoever downloads the proof; a sentence and what to do, no broken page."""
+    third = "n1" + "e" * 32
+    async with node.db.transaction() as tx:
+        line = await consent.record_access(tx, node, access(subject=third, source="mps", receiver="mps"))
+        await transparency.sequence(tx)
+        await transparency.sign_head(tx, node)
+        await tx.execute("ALTER TABLE access_record DISABLE TRIGGER USER")
+        await tx.execute("UPDATE access_record SET who = '别处' WHERE id = $1", line.id)
+        await tx.execute("ALTER TABLE access_record ENABLE TRIGGER USER")
+    async with browser(node, routes) as person:
+        person.actor = citizen(third)
+        answer = await person.see(f"/me/data-use/{line.id}/receipt?node=mps&side={line.side}")
+    assert (answer.status_code, "和当时存证的不一样" in answer.text) == (409, True)

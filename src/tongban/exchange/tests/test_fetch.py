@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tongban import consent, exchange
-from tongban.exchange import providers
+from tongban.exchange import providers, rules
 from tongban.exchange.model import Fetched, Unavailable
 from tongban.exchange.providers.demo import Away
+from tongban.exchange.queries import ledger
 from tongban.exchange.tests.make import ask, at_home, citizen, person_at, sharing
 
 
@@ -157,13 +158,36 @@ async def test_the_person_sees_each_use_once_and_that_both_ends_agree(nodes, sub
     assert [use.line.id for use in seen.uses].count(got.line_id) == 1
 
 
-async def test_a_line_missing_at_one_end_is_told(nodes, subject):
+async def test_a_line_missing_at_one_end_is_told(nodes, subject, monkeypatch):
+    monkeypatch.setattr(rules, "UNDER_WAY", timedelta(0))
     got = await ask(nodes["500000"], subject)
     async with nodes["500000"].db.transaction() as tx:
         await tx.execute("SET LOCAL tongban.retention = 'on'")
         await tx.execute("DELETE FROM access_record WHERE subject = $1 AND id = $2", subject, got.line_id)
     seen = await exchange.data_use(nodes["500000"], subject)
     assert next(use for use in seen.uses if use.line.id == got.line_id).agrees is False
+
+
+async def test_every_use_is_on_some_page_and_none_lacks_an_end_that_is_only_older(nodes, subject, monkeypatch):
+    """A node tells a page at a time; what it has beyond is told with the next page, at both ends (privacy.md 6)."""
+    home = nodes["500000"]
+    monkeypatch.setattr(rules, "UNDER_WAY", timedelta(0))
+    monkeypatch.setattr(ledger, "PAGE", 1000)
+    everything = [(use.line.id, use.agrees) for use in (await exchange.data_use(home, subject)).uses]
+    monkeypatch.setattr(ledger, "PAGE", 2)
+    for number in range(3):  # the home is read at more often than the register: their pages end at different times
+        await ask(home, subject)
+        async with home.db.transaction() as tx:
+            mine = consent.Access(subject=subject, who=f"大厅 {number}", fields=("住址",), purpose="核对", source="500000", receiver="500000", basis="演示")
+            await consent.record_access(tx, home, mine)
+    seen, before, pages = [], None, 0
+    while pages == 0 or before:
+        page = await exchange.data_use(home, subject, before=before)
+        seen += [(use.line.id, use.agrees) for use in page.uses]
+        before, pages = page.older, pages + 1
+    assert len(seen) == len(set(seen)) == len(everything) + 6
+    assert seen[6:] == everything
+    assert pages > 3
 
 
 async def test_a_field_no_register_has_is_left_to_be_typed(nodes, subject):

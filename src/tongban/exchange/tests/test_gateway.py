@@ -19,6 +19,7 @@ from tongban.exchange.providers.records import made_up
 from tongban.exchange.queries import alarms, messages
 from tongban.exchange.rules import compared, lost, terms
 from tongban.exchange.tests.make import citizen, person_at, steward
+from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
 
 CALLER = "500000"
@@ -152,6 +153,7 @@ async def test_no_answer_without_a_ledger_row(node, subject, monkeypatch):
         ({"fields": ()}, "malformed"), ({"fields": ("salary",)}, "malformed"), ({"id": "1"}, "malformed"), ({"subject": ""}, "malformed"),
         ({"who": "x" * 500}, "malformed"), ({"case": ""}, "no_reference"), ({"resource": "samr.legal_person"}, "not_found"),
         ({"resource": "mps.nothing"}, "not_found"), ({"purpose": "curiosity"}, "no_grant"), ({"v": 2}, "malformed"),
+        ({"asked": {"number": "500199199106120024"}}, "malformed"),  # one person asked about, another in the ledger
     ],
 )  # fmt: skip
 async def test_out_of_scope_is_refused_and_says_nothing(node, subject, more, code):
@@ -259,6 +261,46 @@ async def test_every_made_up_register_answers_with_its_own_fields(node, make_nod
                         assert got.reason == "not_found"
 
 
+async def test_a_record_with_nothing_of_what_is_granted_is_no_use_of_it(node, subject, monkeypatch):
+    """Nothing was given, so no line says that it was, and both ends tell the same."""
+    monkeypatch.setitem(providers.REGISTERS, "mps.population", Wrong({"sex": "女"}))
+    asked = question(subject)
+    assert (await serve(node, CALLER, asked)).reason == "not_found"
+    assert asked.id not in await lines(node, subject)
+
+
+async def test_a_list_gives_a_stranger_to_a_field_no_way_to_learn_it(make_node, monkeypatch):
+    """Where the next part begins is a value of a row, and a condition is one too: neither tells a field that is not granted (R-402)."""
+    samr = await make_node("samr")
+    await exchange.set_up(samr)
+    monkeypatch.setattr(register, "PART", 1)
+    async with samr.db.transaction() as tx:
+        await tx.execute("UPDATE data_grant SET fields = '{name,division}' WHERE resource = 'samr.company_list'")
+    first = question("", resource="samr.company_list", fields=("name", "code"), purpose="policy.match", asked={"division": "510000"}, case="")
+    codes, got, seen = [], first, set()
+    async with samr.db.reading() as tx:
+        codes = [row["code"] for row in await tx.fetch("SELECT code FROM demo_company")]
+    while True:
+        part = await serve(samr, CALLER, got)
+        assert [set(row) for row in part.rows] == [{"name"}], "field code returned"
+        seen |= {row["name"] for row in part.rows}
+        if not part.next:
+            break
+        assert not any(code in part.next or b64(code.encode()) in part.next for code in codes), "where the next begins tells a code"
+        elsewhere = msgspec.structs.replace(got, id=uuid7(), after=part.next)
+        assert (await serve(samr, "510000", elsewhere)).reason == "malformed", "a place given to another was taken"
+        got = msgspec.structs.replace(got, id=uuid7(), after=part.next)
+    assert len(seen) == 3
+    for after in (codes[0], "9", b64(b"9" * 60)):
+        assert (await serve(samr, CALLER, msgspec.structs.replace(first, id=uuid7(), after=after))).reason == "malformed"
+    for more in ({"asked": {"code": codes[0]}}, {"asked": {"division": "510000", "status": "存续"}}):
+        no = await serve(samr, CALLER, msgspec.structs.replace(first, id=uuid7(), **more))
+        assert isinstance(no, Refused), "rows were chosen by a field that is not granted"
+        assert no.reason == "no_grant"
+    named = question("n1" + "a" * 32, resource="samr.company_name", fields=("available",), purpose="case.name_check", asked={"company_name": "演示"})
+    assert (await serve(samr, CALLER, named)).reason == "malformed", "a line about somebody who was not asked about"
+
+
 async def test_a_list_comes_part_by_part(make_node, monkeypatch):
     """成批取用: each part is a call of its own, asked for when the last was used; neither end holds more than one."""
     samr = await make_node("samr")
@@ -270,6 +312,10 @@ async def test_a_list_comes_part_by_part(make_node, monkeypatch):
     assert [len(rows) for rows in seen] == [2, 1]
     assert all(set(row) == {"name", "code"} for rows in seen for row in rows), "field returned"
     assert len({row["code"] for rows in seen for row in rows}) == 3
+    around = [rows async for rows in exchange.parts(
+        samr, steward("anna"), resource="samr.company_list", fields=("name",), purpose="policy.match", asked={"division": "500000"}, purpose_words="匹配",
+    )]  # fmt: skip
+    assert around == [({"name": "重庆山城演示商贸有限公司"},)], "a province whose code ends in 0 got its neighbour's"
     gone = [rows async for rows in exchange.parts(
         samr, steward("anna"), resource="mps.population", fields=("name",), purpose="x", asked={}, purpose_words="x",
     )]  # fmt: skip

@@ -9,8 +9,9 @@ import pytest
 
 from tongban.consent import Line
 from tongban.exchange.model import Gathered, ShownConsent
+from tongban.exchange.pages.data_use import consent_at
 from tongban.exchange.queries import resource, resources
-from tongban.exchange.rules import consent_covers, grouped, merged, name_verdict
+from tongban.exchange.rules import consent_covers, grouped, merged, name_verdict, told_down_to, within
 
 AT = datetime(2026, 11, 18, 2, tzinfo=UTC)
 LINE = Line(
@@ -40,6 +41,14 @@ def part(node, *lines, reached=True):
 )
 def test_both_ends(parts, agrees):
     assert [use.agrees for use in merged(parts)] == [agrees]
+
+
+def test_an_access_that_is_on_its_way_is_not_said_to_disagree():
+    parts = (part("mps", line()), part("510000"))
+    assert [use.agrees for use in merged(parts, now=AT + timedelta(seconds=1))] == [None]
+    assert [use.agrees for use in merged(parts, now=AT + timedelta(minutes=3))] == [False]
+    differs = (part("mps", line()), part("510000", line(side="caller", digest="x")))
+    assert [use.agrees for use in merged(differs, now=AT)] == [False]
 
 
 def test_the_owners_line_is_the_one_shown():
@@ -85,3 +94,26 @@ def test_every_resource_is_whole():
         assert one.id.startswith(one.owner + "."), one.id
         assert one.basis
         assert len({field.name for field in one.fields}) == len(one.fields)
+
+
+def test_a_page_ends_where_one_node_had_more_than_it_could_tell():
+    """A use whose other end is merely older than a page is not one whose ends disagree; on the next page it has both."""
+    def at(hour: int, side: str, **more):
+        return line(id=str(hour), at=AT + timedelta(hours=hour), side=side, **more)
+
+    busy = msgspec.structs.replace(part("mps", at(9, "owner"), at(8, "owner")), more=True)
+    quiet = part("510000", at(9, "caller"), at(8, "caller"), at(2, "caller"))
+    down_to = told_down_to((busy, quiet))
+    page = merged(within(one, before=None, down_to=down_to) for one in (busy, quiet))
+    assert [(use.line.id, use.agrees) for use in page] == [("9", True), ("8", True)]
+    rest = merged(within(one, before=down_to, down_to=None) for one in (part("mps", at(9, "owner"), at(2, "owner")), quiet))
+    assert [(use.line.id, use.agrees) for use in rest] == [("2", True)], "a node that tells the newest again tells nothing twice"
+
+
+def test_a_consent_is_taken_back_where_it_was_given():
+    """A line of another node leads to that node: the consent is not known here."""
+    places = {"500000": "", "510000": "https://510000.test", "mps": "https://mps.test"}
+    assert consent_at(line(), places) == "", "no consent, no link"
+    assert consent_at(line(consent_id="c"), places) == "https://510000.test/me/consents/c"
+    assert consent_at(line(consent_id="c", receiver="500000"), places) == "/me/consents/c"
+    assert consent_at(line(consent_id="c", source="500000", receiver="app-of-somebody"), places) == "/me/consents/c"

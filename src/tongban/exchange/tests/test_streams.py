@@ -249,6 +249,31 @@ async def test_quota_and_the_end_of_a_grant_stop_the_next_piece(nodes):
     assert (await take(nodes))[1].reason == "no_grant"
 
 
+async def test_a_grant_that_changes_under_way_gives_less_and_never_more(nodes):
+    """What the log was told is given when the first piece went out is all that is given (R-402)."""
+
+    async def granting(*fields):
+        async with nodes["samr"].db.transaction() as tx:
+            await tx.execute("UPDATE data_grant SET fields = $2 WHERE resource = $1 AND caller = '500000'", RESOURCE, list(fields))
+
+    await granting("name", "division")
+    rows = []
+    coming = exchange.stream(
+        nodes["500000"], steward("anna"), resource=RESOURCE, fields=("name", "code", "status"), purpose="policy.match", asked={"division": "510000"},
+        purpose_words="匹配",
+    )  # fmt: skip
+    try:
+        async for piece in coming:
+            rows += piece
+            await granting("name", "code", "status", "division")
+        assert {tuple(row) for row in rows} == {("name",)}, "field code returned"
+        assert (await row_of(nodes["samr"], "owner"))["fields"] == ["name"]
+        await granting("name", "code")
+        assert (await take(nodes))[1].reason == "no_grant", "rows were chosen by a field that is not granted"
+    finally:
+        await granting("name", "code", "status", "division", "registered_on")
+
+
 async def test_whoever_stops_reading_is_left_and_the_register_rests(nodes, monkeypatch):
     """Cancel: the owner asks its register no further, gives the place back, and its log says how much went out."""
     endless = Many(rows=10**9)
@@ -296,7 +321,9 @@ async def test_a_steward_takes_a_list_as_one_file_that_is_whole_or_is_not_given(
     async with browser(nodes["500000"], routes) as desk:
         desk.actor = steward("anna")
         await desk.see(path)
-        assert "还没有收到这份名录的授权" in desk.text
+        assert "还没有收到这份名录的授权" not in desk.text
+        assert "统一社会信用代码、登记状态、登记地区划" in desk.text
+        assert "data-file" in desk.text, "the button says for ever that it is sending"
         answer = await desk.send(path, **typed)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
         lines = answer.content.decode("utf-8-sig").splitlines()
@@ -308,11 +335,22 @@ async def test_a_steward_takes_a_list_as_one_file_that_is_whole_or_is_not_given(
         no = await desk.send(path, **{**typed, "purpose": "curiosity"})
         assert (no.status_code, "没有取全" in desk.text) == (422, True)
         assert (await desk.send(path, **{**typed, "place": "成都"})).status_code == 422
+        monkeypatch.setitem(providers.REGISTERS, RESOURCE, Many())
+        async with nodes["500000"].db.transaction() as tx:  # as the owner tells it by letter
+            await tx.execute("UPDATE data_grant_held SET fields = '{code,name,division}' WHERE resource = $1", RESOURCE)
+        await desk.see(path)
+        assert "登记状态" not in desk.text
+        lines = (await desk.send(path, **typed)).content.decode("utf-8-sig").splitlines()
+        assert lines[:2] == ["企业名称,统一社会信用代码,登记地区划", "演示0,0,"], "a column that is not granted, empty"
+        async with nodes["500000"].db.transaction() as tx:
+            await tx.execute("DELETE FROM data_grant_held WHERE resource = $1", RESOURCE)
+        await desk.see(path)
+        assert "还没有收到这份名录的授权" in desk.text
         desk.actor = steward("carl", "exchange.audit")
         assert (await desk.see(path)).status_code == 403
         assert (await desk.send(path, **typed)).status_code == 403
     async with nodes["500000"].db.reading() as tx:
-        assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'data.list_taken'") == 1
+        assert await tx.fetchval("SELECT count(*) FROM log_leaf WHERE kind = 'data.list_taken'") == 2
 
 
 def test_a_cell_that_a_spreadsheet_would_reckon_out_is_text():

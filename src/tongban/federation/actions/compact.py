@@ -25,7 +25,7 @@ RESOLVED_DAYS: Final = 3 * 365
 DIRECTORY_DAYS: Final = 3 * 365
 NAME: Final = "federation.retention"
 _DAY_MS: Final = 24 * 3600 * 1000
-_BATCH: Final = 5000
+REPLACED_MS: Final = REPLACED_DAYS * _DAY_MS
 
 
 class Counts(msgspec.Struct):
@@ -95,21 +95,16 @@ async def _replaced(tx: Tx, node: Node, now: int) -> int:
         "UPDATE outbox o SET body = NULL WHERE o.\"to\" = '*' AND o.body IS NOT NULL AND o.at < $1 AND o.kind = ANY($2::text[])"
         " AND o.seq IS NOT NULL AND EXISTS (SELECT FROM outbox n WHERE n.\"to\" = '*' AND n.about = o.about"
         "  AND n.kind = ANY($2::text[]) AND n.seq IS NOT NULL AND (n.epoch, n.seq) > (o.epoch, o.seq))",
-        now - REPLACED_DAYS * _DAY_MS, kinds,
+        now - REPLACED_MS, kinds,
     )  # fmt: skip
-    old = now - REPLACED_DAYS * _DAY_MS
-    rows = await tx.fetch("SELECT origin, epoch, seq, head FROM relay WHERE \"to\" = '*' AND body IS NOT NULL LIMIT $1", _BATCH)
-    heads = [(row, msgspec.json.decode(row["head"])) for row in rows]
-    mine = [(row, head) for row, head in heads if head["kind"] in kinds and head["at"] < old]
-    others = 0
-    for row, head in mine:
-        others += await _count(
-            tx,
-            "UPDATE relay SET body = NULL WHERE origin = $1 AND epoch = $2 AND seq = $3 AND EXISTS (SELECT FROM relay n"
-            " WHERE n.origin = $1 AND n.\"to\" = '*' AND (n.epoch, n.seq) > ($2, $3)"
-            " AND convert_from(n.head, 'UTF8')::jsonb ->> 'about' = $4 AND convert_from(n.head, 'UTF8')::jsonb ->> 'kind' = ANY($5::text[]))",
-            row["origin"], row["epoch"], row["seq"], head["about"], kinds,
-        )  # fmt: skip
+    # what the relay keeps of others was taken here too: by what it is about it is found in the letters taken
+    others = await _count(
+        tx,
+        "UPDATE relay r SET body = NULL FROM letter_applied o WHERE o.id = r.id AND o.origin = r.origin AND r.\"to\" = '*' AND r.body IS NOT NULL"
+        " AND o.at < $1 AND o.kind = ANY($2::text[]) AND EXISTS (SELECT FROM letter_applied n WHERE n.origin = o.origin AND n.about = o.about"
+        "  AND n.\"to\" = '*' AND n.kind = ANY($2::text[]) AND (n.epoch, n.seq) > (o.epoch, o.seq))",
+        now - REPLACED_MS, kinds,
+    )  # fmt: skip
     return own + others
 
 

@@ -296,6 +296,7 @@ async def take_self_revocation(tx: Tx, raw: bytes) -> str | None:
         return None
     if not verify(x509.read(row["cert"]).public, canonical, sig["value"]):
         return None
+    await _one_at_a_time(tx)  # a directory that is being taken at this moment would be written without it
     fresh = await tx.fetchval(
         "INSERT INTO key_revocation (kid, at, reason, signed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1",
         kid, at, reason[:40], raw,

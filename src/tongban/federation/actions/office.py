@@ -30,6 +30,7 @@ _HEARD_BELL = "federation.heard."
 _LOOK_AGAIN_SECONDS = 5.0
 _SAME_HINT_SECONDS = 30.0
 _RECOVERING_SECONDS = 1.0
+SUSPECT_SECONDS = 120.0
 SPREADS_MS = 20_000
 """A directory is everywhere in less than 10 s (federation.md 3); twice that is waited before a new key signs."""
 RECOVERS = frozenset({"restored", "diverged"})
@@ -61,6 +62,7 @@ class Office:
         self.peer_versions: dict[str, int] = {}
         self.recent_calls: defaultdict[str, deque[tuple[float, float, bool]]] = defaultdict(lambda: deque(maxlen=512))
         self.hint: Hint | None = None
+        self._away_seconds = node.settings.hub_away_seconds
         self.suspects: dict[str, float] = {}
         self.unknown_keys: Counter[str] = Counter()
         self.rolled_back: dict[str, float] = {}
@@ -131,7 +133,7 @@ class Office:
     def note_answer(self, peer: str, *, offset_seconds: float, version: int) -> None:
         """A signed answer came from `peer`: it is there, and its clock and directory are known again."""
         now = time.monotonic()
-        if now - self.heard.get(peer, float("-inf")) > 120:
+        if now - self.heard.get(peer, float("-inf")) > self._away_seconds:
             self.first_heard[peer] = now
         self.heard[peer] = now
         self.offsets[peer].append(offset_seconds)
@@ -148,6 +150,10 @@ class Office:
         self._hinted[peer, version] = now
         self.hint = Hint(version, peer)
         node.bell.ring(BEHIND_BELL)
+
+    def suspected(self, origin: str) -> bool:
+        """Whether a relay failed to bring that origin's letters lately, so that it is asked itself."""
+        return time.monotonic() - self.suspects.get(origin, float("-inf")) < SUSPECT_SECONDS
 
     def offset(self, peer: str) -> float | None:
         """Median of the peer's clock minus ours in seconds, or None when never heard."""

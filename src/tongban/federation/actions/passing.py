@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tongban.federation.actions.directory import take_self_revocation
-from tongban.federation.actions.office import DIRECTORY_BELL, office
+import msgspec
+
+from tongban.federation.actions.directory import issue, take_self_revocation
+from tongban.federation.actions.office import BEHIND_BELL, DIRECTORY_BELL, office
 from tongban.federation.actions.way import NoAnswer, transport
 from tongban.federation.errors import CallFailed
+from tongban.federation.model import Directory, ListedNode, Revoked
+from tongban.federation.queries.directory import unlisted_revocations
 from tongban.kernel import jobs
 from tongban.kernel.gm import b64, jcs
 from tongban.kernel.log import log
@@ -25,6 +29,7 @@ async def hear_revocation(node: Node, raw: bytes) -> bool:
             return bool(known)
         await jobs.enqueue(tx, JOB, {"kid": kid})
     node.bell.ring(DIRECTORY_BELL)
+    node.bell.ring(BEHIND_BELL)  # the hub lists it at once
     return True
 
 
@@ -42,7 +47,7 @@ async def revoke_own_key(node: Node, name: str, reason: str) -> int:
 
 
 async def pass_on(node: Node, payload: dict[str, Any]) -> int:
-    """Tell every active node (转告各节点); how many heard it. Those that are away learn it from others, or when they ask again."""
+    """Tell every active node (转告各节点); how many heard it. Those that are away learn it from the hub's next directory."""
     heard = 0
     found = await office(node).need(node)
     async with node.db.reading() as tx:
@@ -50,15 +55,47 @@ async def pass_on(node: Node, payload: dict[str, Any]) -> int:
     for peer in found.active():
         if peer.id == node.id or raw is None:
             continue
-        try:
-            await transport(
-                node, "POST", peer.base_url, peer.connect, "/federation/revoke",
-                headers={"content-type": "application/json"}, body=raw, seconds=3,
-            )  # fmt: skip
-            heard += 1
-        except (NoAnswer, CallFailed) as error:
-            log("federation.not_passed_on", peer=peer.id, code=getattr(error, "code", ""))
+        heard += await _tell(node, peer, raw)
     return heard
+
+
+async def _tell(node: Node, peer: ListedNode, raw: bytes) -> bool:
+    try:
+        status, _, _ = await transport(
+            node, "POST", peer.base_url, peer.connect, "/federation/revoke",
+            headers={"content-type": "application/json"}, body=raw, seconds=3,
+        )  # fmt: skip
+    except (NoAnswer, CallFailed) as error:
+        log("federation.not_passed_on", peer=peer.id, code=getattr(error, "code", ""))
+        return False
+    return status == 200
+
+
+async def have_listed(node: Node) -> int:
+    """See that every self-revocation heard here stands in the hub's directory (列入目录): whoever was away then learns it so; how many did not.
+
+    The hub writes the next directory; another node tells the hub, again and again until the directory says it: the hub may have been away.
+    """
+    found = await office(node).look(node)
+    if found is None:
+        return 0
+    async with node.db.reading() as tx:
+        rows = await unlisted_revocations(tx)
+    hub = found.node(found.hub)
+    if rows and node.id == found.hub:
+
+        def change(before: Directory) -> Directory:
+            listed = {one.kid for one in before.revoked}
+            fresh = [Revoked(row["kid"], row["at"], row["reason"]) for row in rows if row["kid"] not in listed]
+            return msgspec.structs.replace(before, revoked=(*before.revoked, *fresh))
+
+        async with node.db.transaction() as tx:
+            await issue(tx, node, change)
+        node.bell.ring(DIRECTORY_BELL)
+    elif hub is not None:
+        for row in rows:
+            await _tell(node, hub, row["signed"])
+    return len(rows)
 
 
 async def pass_on_job(node: Node, payload: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from tongban.federation.actions.receive import Batch, Received, receive, receive
 from tongban.federation.actions.report import report_diverged
 from tongban.federation.actions.snapshot import load_snapshot
 from tongban.federation.actions.way import Answer, NoAnswer, exchange
-from tongban.federation.model import Directory, ListedNode
+from tongban.federation.model import Directory
 from tongban.federation.queries.mail import cursors, statements
 from tongban.federation.rules.chain import Cursor
 from tongban.federation.rules.wire import Malformed, Sealed, parse_letter, parse_statement
@@ -27,7 +27,6 @@ WAIT_SECONDS = 25
 ORIGINS_A_POLL = 200
 DIRECT_AGAIN_SECONDS = 60.0
 OLD_HEAD_MS = 300_000
-SUSPECT_SECONDS = 120.0
 ROLLED_BACK_SECONDS = 5.0
 _SUPERVISE_SECONDS = 1.0
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -57,6 +56,8 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
         await node.bell.wait(DIRECTORY_BELL, seconds=1, since=since)
         return Pulled([], more=False, stuck=False)
     held = [one for one in held if one.seq > 0 or not await _from_snapshot(node, one, server)]
+    if not held:
+        return Pulled([], more=True, stuck=False)  # begun by their snapshots: asked on from there at once
     query = "&".join([*(f"from={one.origin}.{one.epoch}.{one.seq}" for one in held), f"wait={wait}", "limit=500"])
     asking = asyncio.ensure_future(
         exchange(node, found, peer, "GET", "/federation/letters", query=query, budget_ms=20_000, seconds=wait + 10)
@@ -74,9 +75,12 @@ async def pull_once(node: Node, server: str, origins: list[str] | None = None, *
 
 
 async def _from_snapshot(node: Node, cursor: Cursor, server: str) -> bool:
-    """Begin an origin that was never read with its snapshot, tried once a run of this process; True when the cursor moved."""
-    tried = office(node).snapshots_tried
-    if cursor.origin in tried:
+    """Begin an origin that was never read with its snapshot, tried once a run of this process; True when the cursor moved.
+
+    Never a relay: a snapshot passes over the letters to others, and each that followed would be a gap to it.
+    """
+    tried, me = office(node).snapshots_tried, (await office(node).need(node)).node(node.id)
+    if cursor.origin in tried or (me is not None and me.relay):
         return False
     tried.add(cursor.origin)
     return bool(await load_snapshot(node, cursor.origin, (server,)))
@@ -126,13 +130,15 @@ def _wanted(found: Directory, cursor: Cursor, origins: list[str] | None) -> bool
 
 
 async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[str, Any]) -> Pulled:
-    letters = _by_origin(body.get("letters"), held)
+    letters, unread = _by_origin(body.get("letters"), held)
     through = body.get("through")
     received: list[Received] = []
     closed, turned = await _epochs(node, server, body, held)
     for origin, cursor in held.items():
-        looked = _through(through, origin)
+        looked = _through(through, origin) if origin not in unread else None  # nothing behind a letter that cannot be read
         mail = letters.get(origin, [])
+        if origin in unread:
+            await _unreadable(node, server, origin)
         if origin in turned or (cursor.closed_at is not None and not _names(closed, cursor)):
             continue  # fetched under the old view; or from a server that does not know yet that this epoch is closed [M]
         if not mail and (looked is None or looked <= (cursor.epoch, cursor.seq)):
@@ -146,7 +152,7 @@ async def _apply(node: Node, server: str, held: dict[str, Cursor], body: dict[st
         if cursor.closed_at is not None:
             await pass_epoch(node, origin)
     await _keep_words(node, body)
-    stuck = any(one.ended not in ("all", "old_view") and not one.moved for one in received)
+    stuck = bool(unread) or any(one.ended not in ("all", "old_view") and not one.moved for one in received)
     return Pulled(received, more=body.get("more") is True, stuck=stuck)
 
 
@@ -195,8 +201,17 @@ async def _gap(node: Node, server: str, origin: str) -> None:
         await raise_alarm(tx, "letter_gap", origin, "", "这个节点给的信缺了一封，后面的先不收，请联系对方", b"")
 
 
-def _by_origin(value: object, held: dict[str, Cursor]) -> dict[str, list[Sealed]]:
-    """The letters that can be read, by origin in their order; what was not asked for is left out.
+async def _unreadable(node: Node, server: str, origin: str) -> None:
+    """A letter is no letter at all: ask the origin itself; when it was the origin that gave it, an operator must hear."""
+    if server != origin:
+        office(node).suspects[origin] = time.monotonic()
+        return
+    async with node.db.transaction() as tx:
+        await raise_alarm(tx, "letter_malformed", origin, "", "这个节点给的一封信不合规，后面的先不收，请联系对方", b"")
+
+
+def _by_origin(value: object, held: dict[str, Cursor]) -> tuple[dict[str, list[Sealed]], set[str]]:
+    """The letters that can be read, by origin in their order, and origins of which one could not; what was not asked for is left out.
 
     A letter that cannot even be parsed ends its origin's run: the server is at fault, the next fetch goes elsewhere.
     """
@@ -212,7 +227,7 @@ def _by_origin(value: object, held: dict[str, Cursor]) -> dict[str, list[Sealed]
         except Malformed as error:
             broken.add(origin)
             log("federation.letter_malformed", origin=origin, code=error.code)
-    return found
+    return found, broken
 
 
 def _through(value: object, origin: str) -> tuple[int, int] | None:
@@ -264,8 +279,7 @@ async def routes(node: Node, found: Directory) -> dict[str, list[str] | None]:
     away = hub_is_away(node, found.hub, now)
     old = await _old_heads(node) if not away else set()
     for one in others:
-        suspect = now - memory.suspects.get(one.id, float("-inf")) < SUSPECT_SECONDS
-        if one.id != found.hub and one.direct and (away or one.id in old or suspect):
+        if one.id != found.hub and one.direct and (away or one.id in old or memory.suspected(one.id)):
             ways[one.id] = [one.id]
         PULL_PATH.labels(one.id).set(1 if one.id in ways and one.id != found.hub else 0)
     return ways
@@ -335,8 +349,3 @@ async def pull_all(node: Node) -> None:
         for task in fetchers.values():
             task.cancel()
         await asyncio.gather(*fetchers.values(), return_exceptions=True)
-
-
-def direct_peers(found: Directory) -> list[ListedNode]:
-    """The nodes that may be pulled from directly."""
-    return [one for one in found.active() if one.direct]

@@ -13,6 +13,7 @@ import msgspec
 from tongban.federation.actions import park as parking
 from tongban.federation.actions.alarm import raise_alarm
 from tongban.federation.actions.apply import Attempt, Trouble, attempt
+from tongban.federation.actions.believe import first_fault
 from tongban.federation.actions.measure import LETTERS, STOPPED
 from tongban.federation.actions.office import BEHIND_BELL, LETTERS_BELL, handlers_of, office, public_key
 from tongban.federation.actions.stamp import keep_statement
@@ -28,7 +29,8 @@ from tongban.kernel.node import Node
 
 TRIES = 5
 UNKNOWN_KEY_TRIES = 3
-_IN_THREAD = 8
+_MAY_COME = frozenset({"unknown_key", "revoked_key", "no_body"})
+"""Faults that another server or a newer directory may mend: the letter is waited for."""
 _BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -83,11 +85,11 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
     run = chain.follow(cursor, _of_this_life(cursor, batch.letters), node.clock.ms())
     me = found.node(node.id)
     relays = me is not None and me.relay
-    fault = await _fault(node, found, batch.origin, run.letters, everyone=relays)
+    fault = await first_fault(node, found, batch.origin, run.letters, everyone=relays)
     taken, ended = run.letters, run.ended
     if fault is not None:
         taken = run.letters[: fault.index]
-        ended_here: Any = "held" if fault.code in ("unknown_key", "revoked_key") else "bad_letter"
+        ended_here: Any = "held" if fault.code in _MAY_COME else "bad_letter"
     else:
         ended_here = ended
     streams = _streams_after(cursor, taken)
@@ -96,10 +98,11 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
     if relays:
         await _keep_for_others(tx, taken)
     seq = _cursor_after(cursor, taken, ended_here, batch.through)
-    if seq != cursor.seq:
+    back = chain.passed_over(cursor, run) if fault is None else None
+    if back is not None or seq != cursor.seq:
         await tx.execute(
-            "UPDATE letter_cursor SET seq = $2, streams = $3, moved_at = now() WHERE origin = $1",
-            batch.origin, seq, msgspec.to_builtins(streams),
+            "UPDATE letter_cursor SET seq = $2, streams = $3, view = view + $4, moved_at = now() WHERE origin = $1",
+            batch.origin, seq if back is None else back, msgspec.to_builtins(streams), int(back is not None),
         )  # fmt: skip
         if relays and taken:
             await ring(tx, LETTERS_BELL)
@@ -109,7 +112,7 @@ async def _receive(tx: Tx, node: Node, found: Directory, batch: Batch) -> Receiv
         await _stop_for(tx, node, batch, run.at, "fork")
     elif counts["parked"]:
         await _mass_parking(tx, batch.origin)
-    return Received(ended_here, counts["applied"], counts["known"], counts["parked"], seq != cursor.seq)
+    return Received(ended_here, counts["applied"], counts["known"], counts["parked"], seq != cursor.seq and back is None)
 
 
 def _of_this_life(cursor: chain.Cursor, letters: list[Sealed]) -> list[Sealed]:
@@ -134,53 +137,6 @@ def _cursor_after(cursor: chain.Cursor, taken: list[Sealed], ended: str, through
     return seq
 
 
-# ---- checks ----------------------------------------------------------------------------------------------------
-
-
-class _Fault(msgspec.Struct, frozen=True):
-    index: int
-    code: str
-
-
-async def _fault(node: Node, found: Directory, origin: str, letters: list[Sealed], *, everyone: bool) -> _Fault | None:
-    """The first letter of the run that may not be taken, and why; None when all hold (federation.md 5.4 step 2).
-
-    A reader checks the signature of the last letter of each stream, the chain covers the rest (D-3); a relay, whose
-    readers rely on every signature, checks each. When one fails, all are looked at to find the first.
-    """
-
-    def look(indexes: list[int]) -> _Fault | None:
-        for index in indexes:
-            code = _letter_fault(found, origin, letters[index])
-            if code is not None:
-                return _Fault(index, code)
-        return None
-
-    shapes = next(
-        (_Fault(i, "bad_letter") for i, one in enumerate(letters) if not _shape_holds(node, one, origin, everyone)),
-        None,
-    )
-    ends = list(range(len(letters))) if everyone else sorted(chain.run_ends(letters))
-    fault = look(ends) if len(ends) < _IN_THREAD else await asyncio.to_thread(look, ends)
-    if fault is not None and not everyone:
-        fault = look(list(range(len(letters)))) or fault
-    found_faults = [one for one in (shapes, fault) if one is not None]
-    return min(found_faults, key=lambda one: one.index, default=None)
-
-
-def _shape_holds(node: Node, letter: Sealed, origin: str, everyone: bool) -> bool:
-    head = letter.head
-    return head.origin == origin and wire.body_fits(letter) and (everyone or head.to in (node.id, "*"))
-
-
-def _letter_fault(found: Directory, origin: str, letter: Sealed) -> str | None:
-    key = public_key(found, letter.kid)
-    fault = directory_rules.letter_key_fault(found, letter.kid, origin, letter.head.at)
-    if fault is not None or key is None:
-        return fault or "unknown_key"
-    return None if wire.signed_by(letter, key) else "bad_signature"
-
-
 async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str) -> None:
     """Stop this origin and raise an alarm; never park what cannot be believed.
 
@@ -195,6 +151,9 @@ async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str)
         tries = office(node).unknown_keys
         tries[letter.kid] += 1
         node.bell.ring(BEHIND_BELL)
+    if code == "no_body":
+        await _without_body(tx, node, batch, where, evidence)
+        return
     if code == "unknown_key" and office(node).unknown_keys[letter.kid] < UNKNOWN_KEY_TRIES:
         return
     if code in ("unknown_key", "revoked_key"):
@@ -213,6 +172,17 @@ async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str)
     )
     await raise_alarm(tx, f"letter_{code}", batch.origin, where, sentence, evidence)
     log("federation.origin_stopped", origin=batch.origin, reason=code, seq=letter.head.seq)
+
+
+async def _without_body(tx: Tx, node: Node, batch: Batch, where: str, evidence: bytes) -> None:
+    """Only its origin can still have what a relay left out or has no more; what the origin has no more is for two officers (7)."""
+    office(node).suspects[batch.origin] = time.monotonic()
+    if batch.source == batch.origin:
+        await tx.execute("UPDATE letter_cursor SET stopped = 'no_body' WHERE origin = $1", batch.origin)
+        STOPPED.labels(batch.origin, "no_body").set(1)
+        await raise_alarm(
+            tx, "letter_no_body", batch.origin, where, "对方已没有这封信的内容，已停收；请和对方核对，再由两个人决定载入快照", evidence
+        )
 
 
 async def _mass_parking(tx: Tx, origin: str) -> None:
@@ -370,6 +340,9 @@ async def receive_statement(node: Node, signed: SignedStatement) -> chain.Findin
 
 async def resume(tx: Tx, node: Node, origin: str) -> None:
     """Take letters of a stopped origin again, after a person has looked (恢复收信); batches in memory die."""
+    stopped = await tx.fetchval("SELECT stopped FROM letter_cursor WHERE origin = $1 FOR UPDATE", origin)
     await tx.execute("UPDATE letter_cursor SET stopped = NULL, view = view + 1 WHERE origin = $1", origin)
+    if stopped:
+        STOPPED.labels(origin, stopped).set(0)
     await ring(tx, LETTERS_BELL)
     log("federation.origin_resumed", origin=origin, node=node.id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tongban.federation.actions.directory import issue, with_keys, with_node
-from tongban.federation.actions.office import office
+from tongban.federation.actions.office import SPREADS_MS, office
 from tongban.federation.actions.root import current_key, issue_certificate
 from tongban.federation.errors import EnrolmentRefused
 from tongban.federation.model import (
@@ -23,6 +23,8 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import unb64, x509
 from tongban.kernel.node import Node
 
+STILL_SPEAKS_MS: Final = 3 * SPREADS_MS
+
 
 class Renewal(msgspec.Struct, frozen=True):
     """The body of POST /federation/renew; `by` are signatures of the present key over each new SubjectPublicKeyInfo."""
@@ -32,6 +34,12 @@ class Renewal(msgspec.Struct, frozen=True):
     csr_enc: str
     kids: tuple[str, str]
     by: tuple[KeyProof, KeyProof]
+
+
+def _may_speak(found: Directory, key: NodeKey, now: int) -> bool:
+    """The present signing key, or the one before while the present one does not sign yet: an older one may have been stolen."""
+    present = key.status == "current" or now < (key.retired_at or 0) + STILL_SPEAKS_MS
+    return key.use == "sign" and present and found.revoked_since(key.kid) is None
 
 
 async def renew(tx: Tx, node: Node, caller: str, message: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +68,7 @@ async def renew(tx: Tx, node: Node, caller: str, message: dict[str, Any]) -> dic
     for use, request, kid, by in uses:
         public = x509.read_csr(request).public
         speaker = found.listed_key(by.kid)
-        if speaker is None or speaker[0].id != caller or speaker[1].use != "sign":
+        if speaker is None or speaker[0].id != caller or not _may_speak(found, speaker[1], node.clock.ms()):
             raise EnrolmentRefused("continuity")
         if not verify(directory_rules.certificate(speaker[1].cert).public, public.spki, by.value):
             raise EnrolmentRefused("continuity")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from tongban.federation.actions.office import office, read_directory
 from tongban.federation.errors import NotMember
 from tongban.federation.model import Alarm, Directory, Revoked
-from tongban.federation.rules.directory import Held, HeldAnchor, HeldKey
+from tongban.federation.rules.directory import Held, HeldAnchor, HeldKey, parse
 from tongban.kernel.copying import Field
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import Sm2PublicKey, digest, x509
@@ -120,3 +121,13 @@ async def alarms(tx: Tx) -> list[Alarm]:
         )
         for row in rows
     ]
+
+
+async def unlisted_revocations(tx: Tx) -> list[Any]:
+    """Self-revocations heard here that the newest directory, as the hub signed it, does not name yet (未列入目录的撤销)."""
+    rows = await tx.fetch("SELECT kid, at, reason, signed FROM key_revocation ORDER BY at, kid")
+    signed = await tx.fetchval("SELECT signed FROM directory_version ORDER BY version DESC LIMIT 1") if rows else None
+    if signed is None:
+        return []
+    listed = {one.kid for one in parse(signed).directory.revoked}
+    return [row for row in rows if row["kid"] not in listed]

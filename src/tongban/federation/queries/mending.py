@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tongban.federation.model import ComeHome, Proposal, Recovery
+from tongban.federation.queries.nodes import STOPS
 from tongban.federation.rules.wire import parse_statement
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import parse_json
@@ -16,7 +17,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     """An origin whose history does not fit 断点: what we read of it and what it last said, side by side."""
 
     origin: str
-    why: str
+    words: str
     epoch: int
     seq: int
     ours: str
@@ -47,7 +48,7 @@ async def breaks(tx: Tx) -> list[Break]:
         theirs = said.streams.get("*") if said else None
         found.append(
             Break(
-                origin=row["origin"], why=row["stopped"], epoch=row["epoch"], seq=row["seq"],
+                origin=row["origin"], words=STOPS.get(row["stopped"], row["stopped"]), epoch=row["epoch"], seq=row["seq"],
                 ours=str(row["streams"].get("*", {}).get("digest", ""))[:16], said_epoch=said.epoch if said else None,
                 said_seq=said.seq if said else None, theirs=theirs.digest[:16] if theirs else "",
             )

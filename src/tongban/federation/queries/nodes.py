@@ -16,6 +16,8 @@ from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
 _RECENT_SECONDS = 300.0
+_QUIET_MS = 300_000
+"""A node says every 30 s how far it has written; when nothing of that came for ten times as long, its letters are not fetched (federation.md 5.5)."""
 
 
 class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     read_to: int
     behind: int
     behind_seconds: int
+    quiet_minutes: int
     parked: int
     path: str
     last_word: str
@@ -47,7 +50,7 @@ _ROLES = {"hub": "枢纽", "ministry": "部门", "province": "省"}
 _STATES = {"joining": "正在入网", "active": "正常", "leaving": "正在退出", "suspended": "已暂停", "gone": "已退出"}
 STOPS = {
     "fork": "同一编号有两封不同的信", "bad_letter": "信不合规", "bad_signature": "签名不对", "mass_parking": "很多信办不了",
-    "rolled_back": "对方的记录退回了",
+    "rolled_back": "对方的记录退回了", "no_body": "对方已没有信的内容",
 }  # fmt: skip
 _ORDER = {"bad": 0, "warn": 1, "ok": 2}
 
@@ -65,7 +68,8 @@ async def node_rows(tx: Tx, node: Node) -> list[NodeRow]:
 
 def _row(node: Node, memory: Office, found: Directory, listed: ListedNode, mail: Mail | None) -> NodeRow:
     own = listed.id == node.id
-    state, tone = _state(memory, found, listed, mail, own=own, relay=_relays(found, node.id))
+    quiet = 0 if own else _quiet_minutes(mail, node.clock.ms())
+    state, tone = _state(memory, found, listed, mail, own=own, relay=_relays(found, node.id), quiet=quiet)
     key = listed.current("sign")
     until = rules.certificate(key.cert).not_after if key else None
     days = (until - datetime.fromtimestamp(node.clock.ms() / 1000, UTC)).days if until else None
@@ -74,8 +78,8 @@ def _row(node: Node, memory: Office, found: Directory, listed: ListedNode, mail:
     return NodeRow(
         id=listed.id, name=listed.name + ("，本节点" if own else ""), role=_ROLES.get(listed.role, listed.role), state=state,
         tone="warn" if tone == "ok" and days is not None and days < 30 else tone, own=own,
-        read_to=mail.seq if mail else 0, behind=_behind(mail), behind_seconds=_behind_seconds(mail, node.clock.ms()),
-        parked=mail.parked if mail else 0, path="" if own else _path(node, found, listed, memory),
+        read_to=mail.seq if mail else 0, behind=_behind(mail), behind_seconds=_behind_seconds(mail, node.clock.ms()), quiet_minutes=quiet,
+        parked=mail.parked if mail else 0, path="" if own else _path(node, found, listed, memory, quiet=quiet),
         last_word=_since(memory.heard.get(listed.id)) if not own else "", calls=_calls(memory, listed.id), breaker=_breaker(memory, listed.id),
         offset=f"{offset:+.1f} 秒" if offset is not None else "", directory=str(version) if version else "",
         certificate_until=until, days_left=days, epoch=mail.epoch if mail else listed.epoch,
@@ -95,6 +99,15 @@ def _behind_seconds(mail: Mail | None, now_ms: int) -> int:
     return max(0, (now_ms - (mail.head_at or now_ms)) // 1000) if mail is not None and _behind(mail) else 0
 
 
+def _quiet_minutes(mail: Mail | None, now_ms: int) -> int:
+    """Minutes since a letter or a word about its letters last came from that origin, by whatever way; 0 while that is usual.
+
+    By the tables and not by this process's memory: whatever keeps the letters away, and since whenever, it shows here.
+    """
+    last = max(mail.head_at or 0, mail.moved_ms) if mail is not None else now_ms
+    return (now_ms - last) // 60_000 if now_ms - last > _QUIET_MS else 0
+
+
 def _breaker(memory: Office, peer: str) -> str:
     """The worst breaker of the calls to that node."""
     now = time.monotonic()
@@ -108,7 +121,7 @@ def _relays(found: Directory, node_id: str) -> bool:
 
 
 def _state(
-    memory: Office, found: Directory, listed: ListedNode, mail: Mail | None, *, own: bool, relay: bool
+    memory: Office, found: Directory, listed: ListedNode, mail: Mail | None, *, own: bool, relay: bool, quiet: int
 ) -> tuple[str, str]:
     if listed.status != "active":
         return _STATES[listed.status], "warn"
@@ -118,6 +131,8 @@ def _state(
     heard = memory.heard.get(listed.id)
     if not own and asked_directly and (heard is None or time.monotonic() - heard > 120):
         return "连不上", "bad"
+    if quiet:
+        return "收不到信", "bad"
     if mail is not None and mail.parked:
         return "有信停放", "warn"
     offset = memory.offset(listed.id)
@@ -126,8 +141,10 @@ def _state(
     return "正常", "ok"
 
 
-def _path(node: Node, found: Directory, listed: ListedNode, memory: Office) -> str:
-    direct = _relays(found, node.id) or listed.id == found.hub or memory.hub_away or listed.id in memory.suspects
+def _path(node: Node, found: Directory, listed: ListedNode, memory: Office, *, quiet: int) -> str:
+    """Which way its letters come: as `pull.routes` asks for them."""
+    asked_itself = listed.direct and (memory.hub_away or memory.suspected(listed.id) or quiet > 0)
+    direct = _relays(found, node.id) or listed.id == found.hub or asked_itself
     return "直连" if direct else "经枢纽"
 
 

@@ -44,9 +44,9 @@ def link(head: Head, held: Place | None) -> Link:
     return "fork"
 
 
-def is_behind(head: Head, cursor: Cursor) -> bool:
-    """Whether the cursor is beyond the letter already: another path was faster, or it came twice."""
-    return (head.epoch, head.seq) <= (cursor.epoch, cursor.seq)
+def is_held(letter: Sealed, held: Place | None) -> bool:
+    """Whether its stream has the letter already: it is met again because the cursor went back for a gap in another stream."""
+    return held is not None and (letter.head.seq < held.seq or (letter.head.seq, letter.digest) == (held.seq, held.digest))
 
 
 def too_early(head: Head, now_ms: int) -> bool:
@@ -71,14 +71,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def judge_statement(statement: Statement, cursor: Cursor, own_streams: tuple[str, ...]) -> Finding:
-    """Compare an origin's head statement with what this node holds of it.
+    """Compare an origin's head statement with what this node holds of it, which may reach beyond a cursor that went back for a gap.
 
     `own_streams`: the streams this node reads (itself and `*`; a relay reads all that it holds). `rolled_back`: the
     origin says that it has sent less than it did. `fork`: same number, other letter [M].
     """
     if statement.epoch != cursor.epoch:
         return Finding("fine")
-    if statement.seq < cursor.seq:
+    if statement.seq < max([cursor.seq, *(place.seq for place in cursor.streams.values())]):
         return _earlier(statement, cursor, own_streams)
     for stream in own_streams:
         said, held = statement.streams.get(stream), cursor.streams.get(stream)
@@ -130,17 +130,30 @@ def follow(cursor: Cursor, letters: list[Sealed], now_ms: int) -> Run:
             if head.epoch < cursor.epoch:
                 continue
             return Run(taken, streams, "other_epoch", letter)
-        if head.seq <= seq:
+        held = streams.get(head.to)
+        if head.seq <= seq or is_held(letter, held):
             continue
         if too_early(head, now_ms):
             return Run(taken, streams, "early", letter)
-        joined = link(head, streams.get(head.to))
+        joined = link(head, held)
         if joined != "next":
             return Run(taken, streams, joined, letter)
         streams[head.to] = Place(head.seq, letter.digest)
         taken.append(letter)
         seq = head.seq
     return Run(taken, streams, "all")
+
+
+def passed_over(cursor: Cursor, run: Run) -> int | None:
+    """The number from which to ask again when the letter that is missing lies behind the cursor; None when it lies ahead.
+
+    A server that leaves out the last letter of a stream and says that it has looked further is found only at the next one: then
+    the cursor must go back to the last letter held of that stream, or nobody can bring the missing one any more.
+    """
+    if run.ended != "gap" or run.at is None or run.at.head.prev is None or run.at.head.prev.seq > cursor.seq:
+        return None
+    held = run.streams.get(run.at.head.to)
+    return held.seq if held is not None else 0
 
 
 def run_ends(letters: list[Sealed]) -> set[int]:

@@ -279,12 +279,15 @@ def call_key_fault(directory: Directory, kid: str, node: str, now_ms: int) -> st
 
 
 def letter_key_fault(directory: Directory, kid: str, origin: str, at_ms: int) -> str | None:
-    """Why a key may not have signed a letter of `origin` at `at_ms`: `unknown_key`, `revoked_key`, or None."""
+    """Why a key may not have signed a letter of `origin` that was written at `at_ms`: `unknown_key`, `revoked_key`, or None.
+
+    A letter may be older than its key's certificate: a node writes before it is admitted, and after a restore or a revocation it
+    signs its old letters again with the key it has then.
+    """
     listed = directory.listed_key(kid)
     if listed is None or listed[0].id != origin or listed[1].use != "sign":
         return "unknown_key"
-    read = certificate(listed[1].cert)
-    if not read.not_before <= when(at_ms + AHEAD_MS) or when(at_ms) > read.not_after:
+    if when(at_ms) > certificate(listed[1].cert).not_after:
         return "unknown_key"
     return "revoked_key" if directory.revoked_since(kid) is not None else None
 

@@ -25,6 +25,7 @@ from tongban.kernel.gm.errors import BadEncoding, CannotOpen
 
 LETTER_BYTES = 256 * 1024
 ABOUT_LONGEST = 80
+MOST_VERSIONS = 2**31 - 1
 ENCODING = "sm2-sm4-gcm"
 _KIND = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){1,3}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -131,10 +132,11 @@ def _check_head(head: Head) -> None:
         and _UUID.fullmatch(head.id)
         and _KIND.fullmatch(head.kind)
         and 0 < len(head.about) <= ABOUT_LONGEST
+        and head.about.isprintable()  # as its sender promises: no table takes a zero byte, and what no table takes would hold up all behind it
         and _DIGEST.fullmatch(head.body)
         and head.seq >= 1
         and head.epoch >= 1
-        and head.kind_version >= 1
+        and 1 <= head.kind_version <= MOST_VERSIONS
         and head.at >= 0
     )
     if not whole or (head.prev and not (1 <= head.prev.seq < head.seq and _DIGEST.fullmatch(head.prev.digest))):

@@ -27,6 +27,7 @@ from tongban.federation import api, letters, tasks
 from tongban.federation.actions.office import DIRECTORY_BELL, office, read_directory
 from tongban.federation.actions.pull import pull_once
 from tongban.federation.actions.stamp import stamp
+from tongban.federation.actions.way import NoAnswer
 from tongban.federation.model import Directory
 from tongban.kernel import jobs
 from tongban.kernel.actor import Actor, Assignment
@@ -194,10 +195,20 @@ async def deliver(nodes: dict[str, Node]) -> None:
         await stamp(node)
     for node in nodes.values():
         if node is not hub:
-            await pull_once(hub, node.id, [node.id], wait=0)
+            await _pulled(hub, node.id, [node.id])
     for node in nodes.values():
         if node is not hub:
-            await pull_once(node, "cn", wait=0)
+            await _pulled(node, "cn")
+
+
+async def _pulled(node: Node, server: str, origins: list[str] | None = None) -> None:
+    """One fetch, as a fetcher does it: whoever lost its nonces refuses what was signed in the second before, and is asked again."""
+    try:
+        await pull_once(node, server, origins, wait=0)
+    except NoAnswer as error:
+        if error.code != "stale":
+            raise
+        await pull_once(node, server, origins, wait=0)
 
 
 @asynccontextmanager

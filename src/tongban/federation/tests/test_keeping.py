@@ -9,19 +9,22 @@ import httpx
 import pytest
 
 from tongban import federation
-from tongban.federation.actions import compact, officers, snapshot
+from tongban.federation import tasks
+from tongban.federation.actions import believe, compact, directory, officers, passing, renew, snapshot
 from tongban.federation.actions import office as memory
 from tongban.federation.actions.office import office
 from tongban.federation.actions.pull import pull_once
 from tongban.federation.actions.receive import Batch, receive
 from tongban.federation.actions.snapshot import load_snapshot, take_snapshot
 from tongban.federation.actions.stamp import stamp
+from tongban.federation.queries.directory import served
 from tongban.federation.queries.mail import cursors
 from tongban.federation.queries.mending import last_retention
 from tongban.federation.queries.served import Position, serve_letters
 from tongban.federation.rules import wire
+from tongban.federation.rules.directory import parse
 from tongban.federation.tests.make import catch_up, deliver, nation, officer
-from tongban.kernel.clock import SystemClock
+from tongban.kernel.clock import SetClock, SystemClock
 from tongban.kernel.gm import crl, parse_json, x509
 
 A, B = "500000", "510000"
@@ -189,6 +192,60 @@ async def test_keys_are_renewed_before_their_certificates_end(nodes):
     await catch_up(nodes[B])
 
 
+async def test_a_revocation_heard_while_others_were_away_stands_in_the_hubs_next_directory(nodes, at_once, monkeypatch):
+    """Neither the other province nor the hub heard it when it was passed on; the hub is told again, and whoever was away learns it so."""
+    a, b, hub = nodes[A], nodes[B], nodes["cn"]
+    old = await kid(a)
+    await federation.renew_keys(a)
+    await catch_up(b)
+
+    async def away(_node, _peer, _raw):
+        return False
+
+    with monkeypatch.context() as all_away:
+        all_away.setattr(passing, "_tell", away)
+        assert await federation.revoke_own_key(a, old.split("/")[1], "compromise") == 0
+    for node in (b, hub):
+        assert (await office(node).need(node)).revoked_since(old) is None
+    await tasks.keep_up(a)
+    await tasks.keep_up(hub)
+    await catch_up(b)
+    assert (await office(b).need(b)).revoked_since(old) is not None, "who was away trusts it for ever"
+    async with hub.db.reading() as tx:
+        assert old in {one.kid for one in parse((await served(tx))[1]).directory.revoked}
+    await catch_up(a)
+    assert await passing.have_listed(a) == await passing.have_listed(hub) == 0, "told again though it is listed"
+
+
+async def test_a_revocation_waits_for_a_directory_that_is_being_taken(nodes, at_once):
+    """Else that directory would be written as it was looked at before, and the key would be good again."""
+    a, old = nodes[A], await kid(nodes[A])
+    await federation.renew_keys(a)
+    async with a.db.transaction() as taking:
+        await directory._one_at_a_time(taking)
+        revoking = asyncio.create_task(federation.revoke_own_key(a, old.split("/")[1], "compromise"))
+        done, _ = await asyncio.wait({revoking}, timeout=0.5)
+        assert not done, "written beside a directory that did not know it"
+    await revoking
+    assert (await office(a).need(a)).revoked_since(old) is not None
+    await catch_up(nodes[B])
+
+
+async def test_a_retired_key_speaks_for_no_new_one(nodes, monkeypatch):
+    """T-35: it may lie in an old backup. The next key would be the thief's, by rule and without an officer."""
+    b, hub = nodes[B], nodes["cn"]
+    await catch_up(b)
+    thief = office(b).signer(b, await office(b).need(b))
+    await federation.renew_keys(b)
+    await catch_up(b)
+    monkeypatch.setattr(office(b), "signer", lambda *_: thief)  # calls by it are still answered for 14 days
+    monkeypatch.setattr(renew, "STILL_SPEAKS_MS", 0)
+    keys = len((await office(hub).need(hub)).node(B).keys)
+    with pytest.raises(federation.EnrolmentRefused):
+        await federation.renew_keys(b)
+    assert len((await office(hub).need(hub)).node(B).keys) == keys
+
+
 async def test_a_new_node_begins_with_the_snapshot_and_reads_on(nodes):
     a, b = nodes[A], nodes[B]
     await write(a, *range(10), to="*", kind="demo.list", about="demo:list")
@@ -241,7 +298,24 @@ async def test_a_snapshot_part_that_was_changed_is_not_loaded(nodes):
     assert await load_snapshot(b, A, (A,)) is None, "changed snapshot loaded"
 
 
-async def test_replaced_letters_lose_their_body_after_thirty_days_and_a_reader_passes_them(nodes):
+async def test_the_relay_compacts_what_it_keeps_of_others_however_much_stands_before_it(nodes, monkeypatch):
+    a, hub = nodes[A], nodes["cn"]
+    await write(a, 1, to="*", about="demo:stays")
+    await write(a, 1, 2, to="*", kind="demo.list", about="demo:relayed")
+    await deliver(nodes)
+
+    monkeypatch.setattr(hub, "clock", SetClock(hub.clock.now() + timedelta(days=31)))
+    monkeypatch.setattr(compact, "_BATCH", 1, raising=False)  # as many as it once looked at, always the same
+    await compact.keep_house(hub)
+    async with hub.db.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT a.about, r.body IS NULL AS gone FROM relay r JOIN letter_applied a ON a.id = r.id"
+            " WHERE a.about IN ('demo:stays', 'demo:relayed') ORDER BY r.seq"
+        )
+    assert [(row["about"], row["gone"]) for row in rows] == [("demo:stays", False), ("demo:relayed", True), ("demo:relayed", False)]
+
+
+async def test_replaced_letters_lose_their_body_after_thirty_days_and_a_reader_passes_them(nodes, monkeypatch):
     a, b = nodes[A], nodes[B]
     await write(a, 1, 2, 3, to="*", kind="demo.list", about="demo:old")
     await stamp(a)
@@ -263,6 +337,11 @@ async def test_replaced_letters_lose_their_body_after_thirty_days_and_a_reader_p
         await tx.execute("UPDATE letter_cursor SET seq = 0, streams = '{}', stopped = NULL WHERE origin = $1", A)
     office(b).snapshots_tried.add(A)
     heard.clear()
+    await pull_once(b, A, [A], wait=0)
+    assert next(one for one in await all_cursors(b) if one.origin == A).stopped == "no_body", "its head is of today: nothing replaces it yet"
+    async with b.db.transaction() as tx:
+        await tx.execute("UPDATE letter_cursor SET stopped = NULL WHERE origin = $1", A)
+    monkeypatch.setattr(believe, "REPLACED_MS", 0)  # as if its head were old too; the certificates of this test are of today
     await pull_once(b, A, [A], wait=0)
     assert [n for kind, n in heard if kind == "demo.list"][-1] == 3
     assert next(one for one in await all_cursors(b) if one.origin == A).seq > 0

@@ -29,6 +29,25 @@ async def test_a_letter_reaches_the_other_node_through_the_hub(make_node):
         assert len(heard) == 1
 
 
+async def test_what_a_node_wrote_long_before_it_was_admitted_is_read(make_node):
+    """A node is set up, publishes its items, and joins the next day: its first letters are older than its certificate.
+
+    The hub once held such a node's letters for ever, also when it started slowly and joined half a minute later.
+    """
+    heard = []
+
+    async def note(tx, node, letter):
+        heard.append((node.id, letter.body["text"]))
+
+    async with nation(make_node, "500000", "510000", letters_too={("demo.note", 1): note}) as nodes:
+        writer = nodes["500000"]
+        async with writer.db.transaction() as tx:
+            await federation.send(tx, writer, to="510000", kind="demo.note", about="demo:1", body={"text": "演示"})
+            await tx.execute("UPDATE outbox SET at = at - 86400000 WHERE seq IS NULL")
+        await deliver(nodes)
+        assert heard == [("510000", "演示")], "what was written before the certificate is held for ever"
+
+
 async def test_with_its_clocks_running_a_letter_takes_less_than_two_seconds(make_node):
     arrived = asyncio.Event()
 

@@ -18,8 +18,6 @@ from tongban.kernel.gm import b64, hmac_sm3, jcs, sm3
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-SERVICE_NO = 1
-
 
 def token_of(node: Node, subject: str, case_id: str, service_no: int) -> str:
     """The one-time token of a finished service (评价凭证): bound to person, case and service, made by this node only."""

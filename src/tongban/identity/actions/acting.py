@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from tongban import consent, federation, notifications
-from tongban.identity.actions import guardians, mandate_word, organisations, sessions
+from tongban.identity.actions import guardians, mandate_word, organisations, other_guardians, sessions, texting
 from tongban.identity.errors import failure
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.queries import mandates as queries
@@ -71,17 +71,22 @@ async def _put(tx: Tx, node: Node, agent: str, agent_name: Personal, basis: str,
         await end(tx, node, row["id"], "ended", "register")
     for one in found:
         made = uuid7()
-        await tx.execute(
+        kept = await tx.fetchval(
             "INSERT INTO mandate (grantor, id, agent, basis, acts, from_at, until_at, granted_acr, granted_node, agent_node, state,"
             " offered_until, accepted_at, news_at, grantor_name, agent_name, made_at, grantor_node)"
             " VALUES ($1,$2,$3,$4,$5,$6,$7,3,$8,$9,'active',$6,$6,$6,$10,$11,$6,$12)"
             " ON CONFLICT (grantor, agent, basis) WHERE basis IN ('legal_rep','guardian') AND state = 'active'"
             " DO UPDATE SET news_at = excluded.news_at, until_at = excluded.until_at, grantor_node = excluded.grantor_node,"
-            " agent_node = excluded.agent_node, told_by = ''",
+            " agent_node = excluded.agent_node, told_by = '' RETURNING id",
             one.grantor, made, agent, basis, list(LAW_ACTS), now, one.until, source, node.id,
             node.cipher.seal("identity", "mandate.grantor_name", made, one.name),
             node.cipher.seal("identity", "mandate.agent_name", made, agent_name), one.home,
         )  # fmt: skip
+        if str(kept) != made:  # known before; the register may call it otherwise by now
+            await tx.execute(
+                "UPDATE mandate SET grantor_name = $2, agent_name = $3 WHERE id = $1", kept,
+                node.cipher.seal("identity", "mandate.grantor_name", kept, one.name), node.cipher.seal("identity", "mandate.agent_name", kept, agent_name),
+            )  # fmt: skip
 
 
 async def end(tx: Tx, node: Node, mandate_id: str, state: str, why: str) -> bool:
@@ -242,16 +247,20 @@ async def record_act(tx: Tx, node: Node, actor: Actor, act: str, *, what: str, a
         await tell_act(tx, node, found, to, act, what, made)
     elif found.basis == "guardian" and found.agent_node == node.id:
         await guardians.tell_ward(tx, node, found, act, what, made)
+        await other_guardians.tell_soon(tx, node, found, act, what, made)
     body = {"mandate": found.id, "act": act, "what": what, "at": node.clock.ms(), "act_id": made}
     for one in sorted(nodes - {node.id, REGISTER_NODE}):
         await federation.send(tx, node, to=one, kind="mandate.acted", about=f"mandate:{found.id}", body=body)
 
 
 async def tell_act(tx: Tx, node: Node, found: Mandate, to: str, act: str, what: str, act_id: str) -> None:
-    """The message of one act, at the home of whoever is told 代办通知."""
+    """The message of one act, at the home of whoever is told 代办通知; by text message too when they are signed in nowhere."""
     whom = f"{found.grantor_name.reveal()}" if found.kind == "organisation" else "你"
+    done = ACT_WORDS.get(act, "办了一步")
+    mine = "你的单位" if found.kind == "organisation" else "你"
+    await texting.text_without_app(tx, node, to, f"【{node.settings.name}】代办人替{mine}{done}。{texting.stop_words(node, found.id)}")
     await notifications.notify(
-        tx, node, subject=to, kind="mandate.acted", title=f"{found.agent_name.reveal()}替{whom}{ACT_WORDS.get(act, '办了一步')}",
+        tx, node, subject=to, kind="mandate.acted", title=f"{found.agent_name.reveal()}替{whom}{done}",
         text=f"{what}。不是你让办的，就停止授权，停了马上管用。", link=f"/me/agents/{found.id}/stop", link_words="停止授权",
         about=f"mandate:{found.id}", group="代办", dedupe=act_id,
     )  # fmt: skip

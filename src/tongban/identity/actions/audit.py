@@ -1,6 +1,7 @@
 """Exports of the register of readings 审计导出 (T-65): asked by one, approved by another, taken once within a day, marked, alarmed.
 
 Paging through very much of the register is told to the security officers too: an auditor's rate is watched as a clerk's is.
+Whom a reading was of is learnt row by row, for a reason, and is itself a reading that the person sees.
 """
 
 from __future__ import annotations
@@ -11,23 +12,26 @@ from datetime import timedelta
 
 import msgspec
 
-from tongban import transparency
-from tongban.identity.actions import notices, proposals, throttle
-from tongban.identity.errors import failure
+from tongban import consent, transparency
+from tongban.identity.actions import notices, proposals, reasons, throttle
+from tongban.identity.errors import failure, refusal
 from tongban.identity.model import Proposal
+from tongban.identity.queries import persons, staff
 from tongban.identity.queries import readings as looking
-from tongban.identity.queries import staff
-from tongban.identity.queries.readings import MOST, Filter
+from tongban.identity.queries.readings import MOST, Filter, Reading
 from tongban.identity.rules.emergency import LIMITS
 from tongban.identity.rules.roles import scopes
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import digest, jcs
+from tongban.kernel.errors import NotAllowed, Refusals
+from tongban.kernel.gm import Personal, digest, jcs
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-KIND, SEE, EXPORT = "audit.export", "identity.audit_see", "identity.audit_export"
+KIND, SEE, EXPORT, WHO = "audit.export", "identity.audit_see", "identity.audit_export", "identity.audit_who"
+WHYS = {"complaint": "有人投诉", "alert": "核查报警", "sample": "定期抽查", "letter": "监督机关来函"}
+"""For what an auditor asks whom a reading was of."""
 TAKEN_WITHIN = timedelta(days=1)
 _HEADINGS = ["时间", "单位", "工号", "理由", "依据编号", "被看的人（按月代号）"]
 
@@ -36,6 +40,43 @@ async def looked(tx: Tx, node: Node, auditor: Actor) -> None:
     """Count a page of the register 记一页; very many in an hour are told to the security officers, the page is still shown."""
     if await throttle.take(tx, node, f"audit:{auditor.subject}", ((3600, LIMITS.audit_pages_an_hour),)):
         await notices.put_alert(tx, node, auditor, "many_audit_pages", f"一小时内翻了超过 {LIMITS.audit_pages_an_hour} 页查看记录")
+
+
+class Whom(msgspec.Struct, frozen=True):
+    """Whom a reading was of (被看的人); name and number None where this node does not hold them."""
+
+    name: Personal | None
+    number: Personal | None
+    home: str
+
+
+async def reading(tx: Tx, node: Node, auditor: Actor, reading_id: str) -> Reading | None:
+    """One row of the register in the auditor's own area 一行记录, None when there is none there. Raises NotAllowed, StaffNeeded."""
+    auditor.require_staff()
+    areas = scopes(auditor, WHO)
+    if not areas:
+        raise NotAllowed
+    return next(iter(await looking.readings(tx, node, areas, Filter(row=reading_id))), None)
+
+
+async def whom(tx: Tx, node: Node, auditor: Actor, reading_id: str, why: str) -> Whom | Refusals:
+    """Whom that reading was of 查是谁: a reading itself, with a line in the person's ledger, a row of the register and a leaf.
+
+    `why` is one of WHYS. Raises NotAllowed and, of the auditor's own person and family, Failure `identity.own_case` (T-62).
+    """
+    if await reading(tx, node, auditor, reading_id) is None:
+        raise NotAllowed
+    if why not in WHYS:
+        return (refusal("identity.audit_why", "why"),)
+    subject: str = await tx.fetchval("SELECT subject FROM access_reason WHERE id = $1", reading_id)
+    if auditor.own_or_family(subject):
+        raise failure("identity.own_case")
+    person = await persons.person(tx, node, subject)
+    await reasons.note_reading(tx, node, auditor, "audit", f"{why}:{reading_id}", consent.Access(
+        subject=person.subject if person else subject, kind="view", who=auditor.unit or node.settings.name, fields=("姓名", "证件号前后几位"),
+        purpose=f"审计工作人员看过谁：{WHYS[why]}", source=node.id, receiver=node.id, basis="个人信息保护法第五十四条", about=f"audit:{reading_id}",
+    ))  # fmt: skip
+    return Whom(person.name if person else None, person.number if person else None, person.home if person else "")
 
 
 async def propose_export(tx: Tx, node: Node, auditor: Actor, wanted: Filter) -> Proposal:

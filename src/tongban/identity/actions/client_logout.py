@@ -33,6 +33,8 @@ _SECONDS = 2.0
 _AT_ONCE = 200
 _LEAVING_SECONDS = 2400.0
 _LEAVING_MOST = 200
+_telling: WeakKeyDictionary[Node, set[str]] = WeakKeyDictionary()
+"""The sessions, as their clients know them, somebody in this process is telling about just now."""
 _leaving: WeakKeyDictionary[Node, dict[str, float]] = WeakKeyDictionary()
 
 
@@ -74,23 +76,44 @@ async def tell_soon(tx: Tx) -> None:
 async def tell_clients(node: Node, _payload: dict[str, Any] | None = None) -> None:
     """A logout token to every client of every ended session that was not told yet, in parallel, 2 s, 3 tries 后端退出通知.
 
-    Also ends the refresh families of those sessions. A session replaced by a newer one in the same browser is no sign-out.
+    Written down as told afterwards, so a node killed on the way tells again. Also ends the refresh families of those
+    sessions. A session replaced by a newer one in the same browser is no sign-out.
     """
+    telling = _telling.setdefault(node, set())
     async with node.db.transaction() as tx:
         await provider_refresh.end_with_sessions(tx, node)
-        rows = await tx.fetch(
-            "UPDATE session_client x SET told_at = $1 WHERE (x.subject, x.session, x.client) IN ("
-            "SELECT sc.subject, sc.session, sc.client FROM session_client sc JOIN session s ON s.id = sc.session AND s.subject = sc.subject"
-            " WHERE sc.told_at IS NULL AND s.revoked_at IS NOT NULL AND s.reason <> 'replaced' LIMIT $2 FOR UPDATE OF sc SKIP LOCKED)"
-            " RETURNING x.client, x.sid, x.sub", node.clock.now(), _AT_ONCE,
+        found = await tx.fetch(
+            "SELECT sc.session, sc.client, sc.sid, sc.sub FROM session_client sc JOIN session s ON s.id = sc.session AND s.subject = sc.subject"
+            " WHERE sc.told_at IS NULL AND s.revoked_at IS NOT NULL AND s.reason <> 'replaced' AND sc.sid <> ALL($1::text[]) LIMIT $2",
+            list(telling), _AT_ONCE,
         )  # fmt: skip
+        rows = [row for row in found if row["sid"] not in telling]
+        sids = {row["sid"] for row in rows}
+        telling |= sids
+    try:
+        await _tell(node, rows)
+    finally:
+        telling -= sids
+
+
+async def _tell(node: Node, rows: list[Any]) -> None:
+    """Tell each client of these rows, and write down that they were told."""
+    if not rows:
+        return
+    async with node.db.transaction() as tx:
         known = {one: await queries.registered(tx, one) for one in {row["client"] for row in rows}}
-        signers = {alg: await keys.signing_key(tx, node, alg) for alg in tokens.ALGORITHMS} if rows else {}
+        signers = {alg: await keys.signing_key(tx, node, alg) for alg in tokens.ALGORITHMS}
     await asyncio.gather(*(
         _push(node, client, signers[client.id_alg], row["sid"], row["sub"])
         for row in rows
         if (client := known[row["client"]]) is not None and client.backchannel_uri and client.status == "active"
     ))  # fmt: skip
+    async with node.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE session_client x SET told_at = $1 FROM unnest($2::uuid[], $3::text[]) AS o (session, client)"
+            " WHERE x.session = o.session AND x.client = o.client AND x.told_at IS NULL",
+            node.clock.now(), [row["session"] for row in rows], [row["client"] for row in rows],
+        )  # fmt: skip
 
 
 async def _push(node: Node, client: Client, key: tokens.TokenKey, sid: str, sub: str) -> None:

@@ -22,7 +22,6 @@ from tongban.identity.actions import (
 )
 from tongban.identity.actions.home_proof import is_home
 from tongban.identity.actions.subjects import statement_of
-from tongban.identity.providers import sms
 from tongban.identity.queries import mandates as mandate_rows
 from tongban.identity.queries import persons
 from tongban.identity.rules.home import REGISTER_NODE
@@ -58,13 +57,6 @@ async def ties(tx: Tx, node: Node, subject: str) -> Ties:
         given=len(given), taken=sum(one.basis not in BY_LAW for one in taken),
         companies=tuple(one.grantor_name.reveal() for one in taken if one.basis == "legal_rep"),
     )  # fmt: skip
-
-
-async def text_account(tx: Tx, node: Node, subject: str, text: str) -> None:
-    """A text message to the account's phone 给账号的手机发短信; nothing when it has none. No name, no number in the words."""
-    phone = await persons.phone_of(tx, node, subject)
-    if phone:
-        await sms(node).send(tx, node, phone, text)
 
 
 async def close_account(tx: Tx, node: Node, subject: str) -> ClosedAccount | None:
@@ -173,5 +165,5 @@ async def _end_ways_in(tx: Tx, node: Node, subject: str) -> None:
 
 __all__ = [
     "ClosedAccount", "Ties", "came_back", "clients_told", "close_account", "end_visit", "forget_home", "revive_account", "staff_too", "stop_account",
-    "text_account", "ties", "was_home",
+    "ties", "was_home",
 ]  # fmt: skip

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from tongban import consent, federation, notifications
-from tongban.identity.actions import following, subjects
+from tongban.identity.actions import first_time, following, mandate_names, subjects
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.model import Corrected, UsedBefore
+from tongban.identity.queries import persons
 from tongban.identity.queries.persons import current_subject
 from tongban.identity.rules import disputes as rules
 from tongban.identity.rules import typed
@@ -28,7 +29,7 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 Lister = Callable[[Tx, Node, str, str], Awaitable[list[UsedBefore]]]
-_listers: list[Lister] = []
+_listers: list[Lister] = [mandate_names.used_before]
 
 
 def on_correction(lister: Lister) -> Lister:
@@ -128,11 +129,18 @@ async def _rename(tx: Tx, node: Node, subject: str, name: str, *, whole: bool) -
         subject, node.cipher.seal("identity", "person.name_masked", subject, typed.masked_name(name)),
         node.cipher.seal("identity", "person.name", subject, name), whole,
     )  # fmt: skip
+    await mandate_names.rename(tx, node, subject, name)
 
 
 async def _renumber(tx: Tx, node: Node, old: str, corrected: Corrected, *, whole: bool) -> None:
-    """Another number, another subject: the alias counts at once, the rows follow by a job (identity.md 1)."""
-    await subjects.alias(tx, node, old, corrected.successor, number=corrected.value if whole else "")
+    """Another number, another subject: the alias counts at once, the rows follow by a job (identity.md 1).
+
+    The home tells the hub, so that the person is introduced by the number on the card and nobody by the one before.
+    """
+    before = await persons.person(tx, node, old)
+    followed = await subjects.alias(tx, node, old, corrected.successor, number=corrected.value if whole else "")
+    if followed and whole and before is not None and before.home == node.id and before.number is not None:
+        await first_time.tell_hub(tx, node, corrected.successor, old_number=before.number.reveal())
     await jobs.enqueue(tx, "identity.rewrite_subjects", {}, once="identity.rewrite_subjects")
 
 

@@ -126,7 +126,7 @@ async def _send(tx: Tx, node: Node, actor: Actor, claim: Claim, register: str, k
     known = rules.attribute(claim.attribute)
     if not local:
         await consent.record_access(tx, node, consent.Access(
-            subject=actor.subject, kind="share", who=await _name(tx, node, register), fields=(known.words if known else claim.attribute,),
+            subject=actor.subject, kind="share", who=federation.name_of(node, register), fields=(known.words if known else claim.attribute,),
             purpose="处理你提出的纠错", source=node.id, receiver=register, basis="个人信息保护法第四十六条", about=f"dispute:{dispute}",
         ))  # fmt: skip
     await notifications.notify(
@@ -167,10 +167,3 @@ async def _withdraw(tx: Tx, node: Node, subject: str, dispute: str) -> bool:
     else:
         await federation.send(tx, node, to=row["register"], kind="dispute.withdrawn", about=f"dispute:{dispute}", body={"id": dispute})
     return True
-
-
-async def _name(tx: Tx, node: Node, other: str) -> str:
-    if other == node.id:
-        return node.settings.name
-    listed = (await federation.directory(tx)).node(other)
-    return listed.name if listed else other

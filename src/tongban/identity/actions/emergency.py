@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from tongban import consent, transparency
+from tongban import consent, federation, transparency
 from tongban.identity.actions import notices
 from tongban.identity.actions.reasons import reading_reason
 from tongban.identity.errors import failure, refusal
@@ -20,6 +20,7 @@ from tongban.identity.queries import persons, staff
 from tongban.identity.queries.emergency import glass, glass_persons
 from tongban.identity.rules import typed
 from tongban.identity.rules.emergency import GROUNDS, LIMITS, working_day_after
+from tongban.identity.rules.levels import ACCOUNTS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
@@ -223,7 +224,7 @@ async def _card(tx: Tx, node: Node, one: GlassPerson) -> Card:
     if person is not None:
         for label, value in (("姓名", person.name or person.name_masked), ("证件号", person.number), ("手机号", person.phone)):
             facts.append((label, value.reveal() if value else "这里没有"))
-        facts.append(("账号所在地", person.home))
+        facts.append(("账号所在地", federation.name_of(node, person.home)))
     if held is not None:
-        facts.append(("账号状态", held.status))
+        facts.append(("账号状态", ACCOUNTS[held.status]))
     return Card(facts=tuple(facts), cases=await _cases_of[0](tx, node, one.subject) if _cases_of else ())

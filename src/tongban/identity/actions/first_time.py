@@ -11,7 +11,7 @@ from typing import Any
 from tongban import federation
 from tongban.identity.actions import subjects
 from tongban.identity.actions.sign_in import Browser, locked, phone_in, signed_in
-from tongban.identity.errors import failure, refusal
+from tongban.identity.errors import failure, not_matched, refusal
 from tongban.identity.model import Match, MatchAsked, OpenedSession
 from tongban.identity.queries import persons
 from tongban.identity.queries.persons import account, phone_index
@@ -53,9 +53,7 @@ async def complete(
     if row["step"] != "name":
         raise failure("identity.tx_gone")
     if answer is not None and not answer.matched:
-        codes = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}
-        code, field = codes.get(answer.why, ("identity.match_quota", "number"))
-        return (refusal(code, field),)
+        return (not_matched(answer.why),)
     if answer is not None and answer.home not in (None, node.id):
         listed = (await federation.directory(tx)).node(str(answer.home))
         raise failure("identity.account_exists", place=listed.name if listed else str(answer.home))
@@ -91,13 +89,20 @@ async def _open_account(tx: Tx, node: Node, subject: str, phone: str, asked: Mat
     await tell_hub(tx, node, subject)
 
 
-async def tell_hub(tx: Tx, node: Node, subject: str) -> None:
-    """Let the hub introduce this person 告诉枢纽账号在这里: encrypted to the hub, indexed there and dropped."""
+async def tell_hub(tx: Tx, node: Node, subject: str, *, old_number: str = "", old_phone: str = "") -> None:
+    """Let the hub introduce this person 告诉枢纽账号在这里: encrypted to the hub, indexed there and dropped.
+
+    What the person had before is taken out there: a phone number may be somebody else's tomorrow. A phone that another
+    account here still has stays.
+    """
     row = await account(tx, subject)
     person = await persons.person(tx, node, subject)
     if row is None or person is None or person.number is None or person.phone is None:
         return
+    shared = "SELECT true FROM account WHERE bi_phone = ANY($1::bytea[]) AND status NOT IN ('closed', 'moved') LIMIT 1"
+    if old_phone and await tx.fetchval(shared, persons.phone_marks(node, old_phone)):
+        old_phone = ""
     await federation.send(
         tx, node, to=node.settings.hub, kind="account.opened", about=f"account:{row.id}",
-        body={"number": person.number.reveal(), "phone": person.phone.reveal()},
+        body={"number": person.number.reveal(), "phone": person.phone.reveal(), "old_number": old_number, "old_phone": old_phone},
     )  # fmt: skip

@@ -22,6 +22,7 @@ from tongban.identity.rules import typed
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
+from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import NotAllowed, Refusals
 from tongban.kernel.gm import hmac_sm3
@@ -73,9 +74,9 @@ async def by_face(tx: Tx, node: Node, clerk: Actor, subject: str, row: str, resu
 
 
 async def by_second(tx: Tx, node: Node, clerk: Actor, row: str) -> str | Refusals:
-    """A second clerk saw the person too 第二位确认. Raises Failure `identity.second_clerk` for the first one."""
+    """A second clerk of the same hall saw the person too 第二位确认. Raises Failure `identity.second_clerk` for the first one."""
     _may(clerk)
-    found = await tx.fetchrow("SELECT subject, proposed_by FROM hall_recovery WHERE id::text = $1", row)
+    found = await tx.fetchrow("SELECT subject, proposed_by FROM hall_recovery WHERE id::text = $1 AND hall = $2", row, clerk.unit)
     if found is None:
         return (refusal("identity.tx_gone"),)
     if found["proposed_by"] == clerk.subject:
@@ -110,18 +111,18 @@ async def _confirm(tx: Tx, node: Node, clerk: Actor, subject: str, row: str, how
     return word
 
 
-async def waiting(tx: Tx, node: Node) -> list[Proposed]:
-    """Proposals that wait for a second clerk, the oldest first; names masked."""
+async def waiting(tx: Tx, node: Node, hall: str) -> list[Proposed]:
+    """Proposals of this hall that wait for a second clerk, the oldest first; names masked."""
     rows = await tx.fetch(
         "SELECT r.subject, r.id, r.proposed_by, r.at, s.staff_no FROM hall_recovery r LEFT JOIN staff s ON s.subject = r.proposed_by"
-        " WHERE r.confirmed_by IS NULL AND r.expires_at > $1 ORDER BY r.at LIMIT 20",
-        node.clock.now(),
+        " WHERE r.confirmed_by IS NULL AND r.expires_at > $1 AND r.hall = $2 ORDER BY r.at LIMIT 20",
+        node.clock.now(), hall,
     )  # fmt: skip
     found = []
     for row in rows:
         known = await person(tx, node, row["subject"])
         masked = known.name_masked.reveal() if known is not None and known.name_masked is not None else "*"
-        found.append(Proposed(subject=row["subject"], id=row["id"], name=masked, by=row["staff_no"] or "", at=f"{row['at']:%H:%M}"))
+        found.append(Proposed(subject=row["subject"], id=row["id"], name=masked, by=row["staff_no"] or "", at=f"{row['at'].astimezone(CHINA):%H:%M}"))
     return found
 
 

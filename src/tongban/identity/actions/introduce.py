@@ -75,7 +75,9 @@ async def turn(tx: Tx, node: Node, home: str, *, to: str, number: str, phone: st
 
 
 async def forget(tx: Tx, node: Node, home: str, *, number: str, phone: str) -> int:
-    """An account was closed 账号注销了: its rows of the index go where they name that home, and nowhere else (T-32); how many."""
+    """An account was closed, or has another number or phone now 账号注销或换号: these rows of the index go where they name that
+    home, and nowhere else (T-32); how many.
+    """
     gone = 0
     for kind, value in (("number", number), ("phone", phone)):
         if value:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from tongban import transparency
 from tongban.identity.actions import proposals
 from tongban.identity.model import Proposal
+from tongban.identity.queries import readings
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
@@ -50,3 +51,4 @@ def _moment(day: date) -> datetime:
 
 
 proposals.carries_out("readings.delete", _deleted)
+transparency.recorded(readings.READ, "access_reason", "id", readings.in_log, kept=KEPT - timedelta(days=1))

@@ -20,6 +20,8 @@ from tongban.kernel.db import Tx
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+_LEEWAY = 1.0
+"""Seconds: moments travel as whole milliseconds."""
 MOVED = "identity.moved"
 """The first reason of a refusal by an old home; the second is the node that has the account now."""
 
@@ -73,7 +75,7 @@ async def standing(node: Node, found: Mandate) -> str | None:
         return None
     where, answer = heard
     state = "active" if answer.get("alive") is True else "offered" if answer.get("state") == "offered" and found.arriving_as else "over"
-    allowed = set(found.items) <= set(answer.get("items", ())) and set(found.acts) <= set(answer.get("acts", ()))
+    allowed = _no_more(found, answer)
     speaker = found.granted_by_subject or found.grantor
     at_home = await is_home(node, speaker, where, str(answer.get("proof", "")))
     if state == "over" or not allowed or not at_home:
@@ -84,6 +86,16 @@ async def standing(node: Node, found: Mandate) -> str | None:
         represents = await _represents(node, speaker, found.grantor)
         return None if represents is None else state if represents else "over"
     return state
+
+
+def _no_more(found: Mandate, answer: dict[str, Any]) -> bool:
+    """Whether what was shown goes no further than the word of who gave it: items, acts, the end, and the wait before submitting (pure)."""
+    end, wait = answer.get("until"), answer.get("wait", 0)
+    if type(end) is not int or type(wait) is not int:
+        return False
+    waits = 0 if found.wait_until is None else found.wait_until.timestamp()
+    within = found.until_at.timestamp() <= end / 1000 + _LEEWAY and waits + _LEEWAY >= wait / 1000
+    return within and set(found.items) <= set(answer.get("items", ())) and set(found.acts) <= set(answer.get("acts", ()))
 
 
 async def _represents(node: Node, person: str, organisation: str) -> bool | None:
@@ -97,7 +109,10 @@ async def vouch(tx: Tx, node: Node, caller: str, found: Mandate) -> dict[str, An
         "UPDATE mandate SET shown = array_append(array_remove(shown, $2), $2) WHERE id = $1 AND agent_node <> $2", found.id, caller
     )
     proof = await statement_of(tx, node, found.granted_by_subject or found.grantor)
-    return {"items": list(found.items), "acts": list(found.acts), "until": int(found.until_at.timestamp() * 1000), "proof": proof or ""}
+    return {
+        "items": list(found.items), "acts": list(found.acts), "until": int(found.until_at.timestamp() * 1000),
+        "wait": int(found.wait_until.timestamp() * 1000) if found.wait_until else 0, "proof": proof or "",
+    }  # fmt: skip
 
 
 async def tell_gone(tx: Tx, node: Node, mandate_id: str, shown: Sequence[str]) -> None:

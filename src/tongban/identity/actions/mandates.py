@@ -6,13 +6,22 @@ The row stands where it was granted, whose word it is, and at the agent's home. 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
 from tongban import federation, notifications
-from tongban.identity.actions import acting, following, mandates_moving, register, subjects, visiting
-from tongban.identity.errors import failure, refusal
+from tongban.identity.actions import (
+    acting,
+    confirming,
+    following,
+    mandates_moving,
+    notices,
+    register,
+    subjects,
+    texting,
+)
+from tongban.identity.errors import failure, not_matched, refusal
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries import mandates as queries
 from tongban.identity.rules import mandates as rules
@@ -23,7 +32,7 @@ from tongban.kernel import jobs
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals, SelfOnly
-from tongban.kernel.gm import Personal
+from tongban.kernel.gm import Personal, hmac_sm3
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
@@ -64,10 +73,7 @@ async def find(node: Node, name: str, number: str) -> Agent | Refusals:
     if answer is None:
         return (refusal("identity.register_away", "number"),)
     if not answer.matched or answer.subject is None:
-        code, field = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}.get(
-            answer.why, ("identity.match_quota", "number")
-        )
-        return (refusal(code, field),)
+        return (not_matched(answer.why),)
     if not answer.home:
         return (refusal("identity.agent_no_account", "number"),)
     return Agent(subject=answer.subject, home=answer.home, name=Personal(name), number=Personal(number))
@@ -98,8 +104,8 @@ def judge(wanted: Wanted, *, kind: str, names: dict[str, str]) -> tuple[tuple[st
 async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, *, names: dict[str, str]) -> Mandate | Refusals:
     """Offer a mandate 授权: level 3, at the grantor's home; for a company by its legal representative, asked of the register just now.
 
-    The agent has 7 days to accept. Raises LevelNeeded, SelfOnly (an agent never delegates on), Failure `identity.act_at_home`,
-    `identity.recovered_wait`, `identity.mandate_news`.
+    The agent has 7 days to accept. Of somebody of 14 to 17 a guardian says yes to this very mandate first. Raises LevelNeeded,
+    SelfOnly (an agent never delegates on), Failure `identity.act_at_home`, `identity.recovered_wait`, `identity.mandate_news`.
     """
     company = bool(actor.for_subject)
     if company and actor.basis != "legal_rep":
@@ -119,6 +125,9 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     until: datetime | None = await tx.fetchval("SELECT recovered_until FROM account WHERE subject = $1", actor.subject)
     if until is not None and until > node.clock.now():
         raise failure("identity.recovered_wait", time=acting.moment(until))
+    about, what = _about(node, agent, items, wanted), f"请{agent.name.reveal()}代办"
+    if not company and not await confirming.confirmed(tx, node, actor, level=GRANT_LEVEL, about=about, what=what):
+        return (refusal("identity.guardian_first"),)
     me = await queries.party(tx, node, grantor)
     basis: rules.Basis = "org_agent" if company else "family"
     now = node.clock.now()
@@ -134,7 +143,13 @@ async def grant(tx: Tx, node: Node, actor: Actor, agent: Agent, wanted: Wanted, 
     return made
 
 
-def is_granted(found: object) -> bool:
+def _about(node: Node, agent: Agent, items: tuple[str, ...], wanted: Wanted) -> str:
+    """The key of one wanted mandate, for the question to a guardian: another agent, item, act or term is another question."""
+    plain = "\x1f".join((agent.subject, *items, *ordered(wanted.acts), str(wanted.days)))
+    return f"mandate:{hmac_sm3(node.keys.secret('guardian-about'), plain.encode())[:16].hex()}"
+
+
+def is_granted(found: object) -> TypeGuard[tuple[tuple[str, ...], int]]:
     """Whether `judge` answered with items, not with what is wrong (pure)."""
     return isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], tuple) and isinstance(found[1], int)
 
@@ -228,7 +243,7 @@ async def check_offer(node: Node, payload: dict[str, Any]) -> None:
         return
     proof = node.cipher.open("identity", "mandate.proof", found.id, bytes.fromhex(payload["proof"])).reveal()
     speaker = found.granted_by_subject or found.grantor
-    true = found.basis == "hall" or await is_home(node, speaker, found.granted_node, proof)
+    true = await is_home(node, speaker, found.granted_node, proof)
     if true and found.kind == "organisation":
         companies = await organisations.ask(node, speaker)
         if companies is None:
@@ -288,13 +303,16 @@ async def accept(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> Mandate:
 
 
 async def accepted(tx: Tx, node: Node, found: Mandate) -> None:
-    """Write the acceptance, and tell who granted it when that is here 记下接受."""
+    """Write the acceptance, and tell who granted it when that is here 记下接受: a family's on every channel held (T-94)."""
     now = node.clock.now()
     await tx.execute("UPDATE mandate SET state = 'active', accepted_at = $2, news_at = $2 WHERE id = $1 AND state = 'offered'", found.id, now)
     if found.granted_node == node.id:
         to = found.granted_by_subject or found.grantor
         wait = f"{acting.moment(found.wait_until)}前只能看和填，不能提交。" if found.wait_until and found.wait_until > now else ""
         await tell(tx, node, to, found, "mandate.accepted", f"{found.agent_name.reveal()}接下了代办", f"{wait}他每办一步，都会告诉你。", "accepted")
+        if found.basis == "family":
+            from_when = f"{acting.moment(found.wait_until)}起能替你提交" if wait and found.wait_until else "能替你办事了"
+            await texting.text_account(tx, node, to, f"【{node.settings.name}】你给的一份代办授权，代办人接下了，{from_when}。{texting.stop_words(node, found.id)}")
 
 
 async def refuse(tx: Tx, node: Node, actor: Actor, mandate_id: str) -> None:
@@ -360,35 +378,14 @@ async def look_at_agent(tx: Tx, node: Node, agent: str) -> None:
     assert row is not None
     for kind, count, over in (("many", row["many"], row["many"] > limits.many_grantors), ("fast", row["fresh"], row["fresh"] >= limits.new_grantors)):
         if over:
-            await tx.execute(
+            new: bool = await tx.fetchval(
                 "INSERT INTO mandate_alert AS a (agent, id, kind, grantors, at) VALUES ($1,$2,$3,$4,$5)"
-                " ON CONFLICT (agent, kind) WHERE seen_at IS NULL DO UPDATE SET grantors = excluded.grantors, at = excluded.at",
+                " ON CONFLICT (agent, kind) WHERE seen_at IS NULL DO UPDATE SET grantors = excluded.grantors, at = excluded.at RETURNING xmax = 0",
                 agent, uuid7(), kind, count, now,
             )  # fmt: skip
             log("identity.mandate_alert", kind=kind, count=count)
-
-
-async def tidy(node: Node) -> None:
-    """The clock: offers lapse, terms end, a reminder 30 days before 到期和提醒. Each node for its own rows."""
-    now = node.clock.now()
-    async with node.db.transaction() as tx:
-        await visiting.forget(tx, node)
-        for row in await tx.fetch("SELECT id FROM mandate WHERE state = 'offered' AND offered_until <= $1 FOR UPDATE SKIP LOCKED LIMIT 500", now):
-            await acting.end(tx, node, row["id"], "lapsed", "not_accepted")
-        for row in await tx.fetch("SELECT id FROM mandate WHERE state = 'active' AND until_at <= $1 FOR UPDATE SKIP LOCKED LIMIT 500", now):
-            await acting.end(tx, node, row["id"], "ended", "term")
-        soon = await tx.fetch(
-            f"SELECT {queries.COLUMNS} FROM mandate WHERE state = 'active' AND basis <> 'legal_rep' AND reminded_at IS NULL AND until_at <= $1"
-            " FOR UPDATE SKIP LOCKED LIMIT 500", now + timedelta(days=book().limits.remind_days),
-        )  # fmt: skip
-        for one in (queries.mandate_of(node, row) for row in soon):
-            await tx.execute("UPDATE mandate SET reminded_at = $2 WHERE id = $1", one.id, now)
-            last = acting.moment(one.until_at)
-            if one.agent_node == node.id:
-                await tell(tx, node, one.agent, one, "mandate.ending", f"替{one.grantor_name.reveal()}代办快到期了", f"到 {last} 为止。", "agent")
-            if one.granted_node == node.id:
-                to = one.granted_by_subject or one.grantor
-                await tell(tx, node, to, one, "mandate.ending", f"{one.agent_name.reveal()}的代办快到期了", f"到 {last} 为止，还要就再授权一次。", "grantor")
+            if new:
+                await notices.tell_alert(tx, node, "mandates", "有人替很多人代办，去看一看", "/staff/mandates/alerts")
 
 
 for _table, _columns in {

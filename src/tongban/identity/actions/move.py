@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tongban import federation, notifications
-from tongban.identity.actions import ending, home_proof, keys, mandates_moving, subjects
+from tongban.identity.actions import confirming, ending, home_proof, keys, mandates_moving, subjects
 from tongban.identity.actions.first_time import tell_hub
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
@@ -32,6 +32,7 @@ from tongban.kernel.node import Node
 WAIT = timedelta(hours=24)
 LEVEL = 3
 BELL = "identity.moves"
+GUARDIAN_FIRST = "identity.guardian_first"
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
 async def ask(node: Node, actor: Actor) -> Moving:
     """Ask the old home to let the account move here 申请搬来; level 3, oneself only. No transaction may be open.
 
-    Raises LevelNeeded, Failure `identity.move_here`, `identity.home_away`, `identity.move_refused`.
+    Raises LevelNeeded, Failure `identity.move_here`, `identity.home_away`, `identity.move_refused`, `identity.guardian_first`.
     """
     if actor.for_subject:
         raise SelfOnly("搬账号")
@@ -94,8 +95,10 @@ async def ask(node: Node, actor: Actor) -> Moving:
     body = {"v": 1, "id": move, "sid": session.home_sid, "subject": actor.subject}
     try:
         answer = await federation.call(node, actor.home, "account.move_request", body)
-    except federation.CallRefused:
+    except federation.CallRefused as no:
         await _forget(node, actor.subject, move)
+        if no.reasons[:1] == (GUARDIAN_FIRST,):
+            raise failure(GUARDIAN_FIRST) from None
         raise failure("identity.move_refused", place=place) from None
     except federation.CallFailed:
         raise failure("identity.home_away", place=place) from None
@@ -182,10 +185,11 @@ async def _open(tx: Tx, node: Node, parcel: Parcel, statement: str) -> None:
 # ---- the old home ---------------------------------------------------------------------------------------------
 
 
-async def requested(tx: Tx, node: Node, caller: str, move: str, sid: str, subject: str) -> Moving:
+async def requested(tx: Tx, node: Node, caller: str, move: str, sid: str, subject: str) -> Moving | None:
     """A node where the person is signed in asks to take the account over 收到搬家申请. Raises CallRefused.
 
     The person must be there now, at level 3 by this home's own session; a protected account stays (recovery, theft report).
+    None while a guardian of somebody of 14 to 17 has not said yes: nothing is raised, so that the question to the guardian stays.
     """
     session = await by_id(tx, sid)
     now = node.clock.now()
@@ -201,6 +205,10 @@ async def requested(tx: Tx, node: Node, caller: str, move: str, sid: str, subjec
         return _moving(known)
     if await tx.fetchval("SELECT true FROM account_move WHERE subject = $1 AND side = 'from' AND state = 'waiting'", subject):
         raise federation.CallRefused(422, "refused", ("identity.move_refused",))
+    place = await _name(tx, caller)
+    me = Actor(kind="citizen", subject=subject, home=node.id)
+    if not await confirming.confirmed(tx, node, me, level=LEVEL, about=f"move:{caller}", what=f"把账号搬到{place}"):
+        return None
     in_person = "inperson" in session.amr and _level(node, session) == 4
     due = now if in_person else now + WAIT
     row = await tx.fetchrow(
@@ -208,7 +216,7 @@ async def requested(tx: Tx, node: Node, caller: str, move: str, sid: str, subjec
         " RETURNING *",
         subject, move, caller, now, due, in_person,
     )  # fmt: skip
-    await _warn(tx, node, subject, move, await _name(tx, caller))
+    await _warn(tx, node, subject, move, place)
     await ring(tx, BELL)
     log("identity.move_requested", peer=caller)
     return _moving(row)

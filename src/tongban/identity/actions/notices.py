@@ -45,7 +45,7 @@ async def alert(node: Node, actor: Actor, kind: str, words: str) -> None:
 async def put_alert(tx: Tx, node: Node, actor: Actor, kind: str, words: str) -> None:
     """As `alert`, in the caller's transaction."""
     member = await staff.staff_member(tx, node, actor.subject)
-    division = member.division if member else (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")
+    division = member.division if member else _whole(node)
     await tx.execute(
         "INSERT INTO staff_alert (id, staff, unit, division, kind, at) VALUES ($1, $2, $3, $4, $5, $6)",
         uuid7(), actor.subject, actor.unit, division, kind, node.clock.now(),
@@ -58,3 +58,12 @@ async def put_alert(tx: Tx, node: Node, actor: Actor, kind: str, words: str) -> 
     await tell_holders(
         tx, node, action="identity.alerts", division=division, kind="alert." + kind, words=said, link="/staff/proposals", besides=(actor.subject,)
     )
+
+
+async def tell_alert(tx: Tx, node: Node, kind: str, words: str, link: str) -> None:
+    """Tell the security officers of the whole node of something no member of staff did 提醒安全员."""
+    await tell_holders(tx, node, action="identity.alerts", division=_whole(node), kind="alert." + kind, words=words, link=link)
+
+
+def _whole(node: Node) -> str:
+    return (node.settings.divisions[0] if node.settings.divisions else "").ljust(6, "0")

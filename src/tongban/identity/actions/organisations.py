@@ -21,7 +21,7 @@ from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
 BELL = "identity.representatives"
-ASK_AGAIN = timedelta(minutes=1)
+ASK_AGAIN, ASK_AT_LEAST = timedelta(minutes=1), timedelta(days=1)
 
 
 class NewOrganisation(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,10 @@ async def tell(tx: Tx, node: Node, subject: str, name: str, status: str, version
 
 
 async def find_representatives(node: Node) -> None:
-    """Ask the population register whose subject each new 法定代表人 is 认出法定代表人. Clock and bell, at the register's node."""
+    """Ask the population register whose subject each new 法定代表人 is 认出法定代表人. Clock and bell, at the register's node.
+
+    One it does not know (a passport, a wrong number) is asked about again ever more rarely, at least once a day.
+    """
     if node.id != REGISTER:
         return
     while True:
@@ -95,9 +98,9 @@ async def find_representatives(node: Node) -> None:
         async with node.db.transaction() as tx:
             row = await tx.fetchrow(
                 "UPDATE org_entry SET asked_at = $1 WHERE subject = (SELECT subject FROM org_entry WHERE legal_subject IS NULL"
-                " AND (asked_at IS NULL OR asked_at < $2) ORDER BY changed_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
-                " RETURNING subject, legal_name, legal_number, version",
-                now, now - ASK_AGAIN,
+                " AND (asked_at IS NULL OR asked_at + greatest($2::interval, least(asked_at - changed_at, $3::interval)) < $1)"
+                " ORDER BY changed_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING subject, legal_name, legal_number, version",
+                now, ASK_AGAIN, ASK_AT_LEAST,
             )  # fmt: skip
         if row is None:
             return

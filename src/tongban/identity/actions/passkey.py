@@ -12,20 +12,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from tongban import notifications
 from tongban.identity.actions import sessions, sign_in
@@ -62,6 +48,14 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
     rows = await tx.fetch("SELECT credential_id FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if len(rows) >= MOST:
         raise failure("identity.passkey_limit")
+    from webauthn import generate_registration_options, options_to_json
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        PublicKeyCredentialDescriptor,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     return options_to_json(generate_registration_options(
         rp_id=node.settings.host, rp_name=node.settings.name, user_name=shown_name, user_id=session.id.encode(),
         challenge=challenge(node, f"bind:{session.id}"),
@@ -74,6 +68,9 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
 
 async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, agent: str) -> Refusals:
     """Keep a new passkey 绑定通行密钥; its ceiling is the level of this session, at most 3."""
+    from webauthn import verify_registration_response
+    from webauthn.helpers.exceptions import WebAuthnException
+
     challenge = await taken(tx, node, answer, f"bind:{session.id}")
     if challenge is None:
         return (refusal("identity.passkey_failed"),)
@@ -110,6 +107,9 @@ async def tell_everywhere(tx: Tx, node: Node, subject: str, kind: str, about: st
 
 def asking_options(node: Node) -> str:
     """The JSON for `navigator.credentials.get()`: any discoverable passkey of this host, user verified."""
+    from webauthn import generate_authentication_options, options_to_json
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     return options_to_json(generate_authentication_options(
         rp_id=node.settings.host, challenge=challenge(node, "get"), user_verification=UserVerificationRequirement.REQUIRED
     ))  # fmt: skip
@@ -117,6 +117,9 @@ def asking_options(node: Node) -> str:
 
 async def answered(tx: Tx, node: Node, answer: str) -> Found | None:
     """Whose passkey answered 认出通行密钥; None when it does not hold. A copied counter warns and does not block."""
+    from webauthn import verify_authentication_response
+    from webauthn.helpers.exceptions import WebAuthnException
+
     challenge = await taken(tx, node, answer, "get")
     if challenge is None:
         return None
@@ -214,14 +217,17 @@ async def lift_theft(tx: Tx, node: Node, subject: str, by: str) -> bool:
     return bool(lifted)
 
 
-async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent: str) -> None:
-    """Take a passkey away 删除通行密钥; it signs in nowhere any more."""
-    await tx.execute(
-        "UPDATE authenticator SET ended_at = $3 WHERE subject = $1 AND id = $2 AND ended_at IS NULL",
+async def remove(tx: Tx, node: Node, session: Session, authenticator: str, agent: str) -> bool:
+    """Take a passkey away 删除通行密钥; it signs in nowhere any more. False, and nobody is told anything, when there is none."""
+    gone = await tx.fetchval(
+        "UPDATE authenticator SET ended_at = $3 WHERE subject = $1 AND id = $2 AND ended_at IS NULL RETURNING true",
         session.subject, authenticator, node.clock.now(),
     )  # fmt: skip
+    if not gone:
+        return False
     await sessions.record(tx, node, session.subject, "passkey_removed", session.acr, agent)
     await tell_everywhere(tx, node, session.subject, "passkey_removed", authenticator, "你的账号删了一个通行密钥", "不是你删的，就退出所有设备。")
+    return True
 
 
 def challenge(node: Node, whom: str) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 from tongban import notifications
 from tongban.identity.actions import ending, first_time, sessions, throttle
 from tongban.identity.actions.subjects import local_subject
-from tongban.identity.errors import failure, refusal, waiting
+from tongban.identity.errors import failure, refusal
 from tongban.identity.model import Session
 from tongban.identity.providers import sms
 from tongban.identity.queries.persons import person_by_number, phone_index, phone_of
@@ -59,7 +59,7 @@ async def begin_signed_in(tx: Tx, node: Node, session: Session, phone: str, *, h
     if await phone_of(tx, node, session.subject) == value:
         return (refusal("identity.recover_same", "phone"),)
     if wait := await throttle.take(tx, node, f"change:{session.subject}", ((limits.DAY, 10),)):
-        return (refusal("identity.too_many", "phone", t=waiting(wait)),)
+        return (refusal("identity.too_many", "phone", wait=wait),)
     return await _begin(tx, node, session.subject, value, session=session.id, shown=["hall"] if hall else [])
 
 
@@ -74,7 +74,7 @@ async def begin_waiting(tx: Tx, node: Node, *, name: str, number: str, phone: st
         return tuple(wrong)
     purse = ((limits.DAY, FACTORS.recovery.begins_address_day * (FACTORS.codes.demo_factor if node.settings.demo else 1)),)
     if wait := await throttle.take(tx, node, f"recover:{limits.address_block(address)}", purse):
-        return (refusal("identity.too_many", "phone", t=waiting(wait)),)
+        return (refusal("identity.too_many", "phone", wait=wait),)
     found = await person_by_number(tx, node, typed.normal(number))
     known = found is not None and found.name is not None and found.name.reveal() == typed.normal_name(name) and found.home == node.id
     subject = found.subject if known and found is not None else local_subject()
@@ -82,8 +82,7 @@ async def begin_waiting(tx: Tx, node: Node, *, name: str, number: str, phone: st
 
 
 async def _begin(tx: Tx, node: Node, subject: str, phone: str, *, session: str | None, shown: list[str]) -> str:
-    row, cookie, now = uuid7(), secrets.token_urlsafe(32), node.clock.now()
-    code = f"{secrets.randbelow(10**6):06d}"
+    row, cookie, now, code = uuid7(), secrets.token_urlsafe(32), node.clock.now(), _code()
     await tx.execute(
         "INSERT INTO phone_change (subject, id, cookie_hash, session, phone, code_hash, code_until, shown, state, made_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)",
@@ -92,6 +91,10 @@ async def _begin(tx: Tx, node: Node, subject: str, phone: str, *, session: str |
     )  # fmt: skip
     await sms(node).send(tx, node, phone, _text(node, code))
     return cookie
+
+
+def _code() -> str:
+    return f"{secrets.randbelow(10**6):06d}"
 
 
 def _text(node: Node, code: str) -> str:
@@ -121,18 +124,29 @@ async def running(tx: Tx, node: Node, subject: str) -> Change | None:
     return None if row is None else _change(node, row)
 
 
-async def ask_old(tx: Tx, node: Node, cookie: str) -> None:
-    """Send a code to the number that is registered now, as one of the proofs 给旧号发验证码."""
+async def send_again(tx: Tx, node: Node, cookie: str, which: str) -> Refusals:
+    """Send a code to the `new` number again, or to the `old` one, which is registered now 重新发验证码; the one before is void.
+
+    The old number is one of the proofs: its code goes out once the new number has answered, in the person's own session.
+    """
     row = await _open(tx, node, cookie)
-    if row["session"] is None or not (phone := await phone_of(tx, node, row["subject"])):
-        return
-    if await throttle.take(tx, node, f"old:{row['subject']}", limits.codes(known_device=True, demo=node.settings.demo)):
-        return
-    code = f"{secrets.randbelow(10**6):06d}"
+    if which == "new":
+        phone: str | None = None if "new" in row["shown"] else node.cipher.open("contact", "phone_change.phone", row["id"], row["phone"]).reveal()
+        purse = f"change-code:{row['id']}"
+    else:
+        phone = await phone_of(tx, node, row["subject"]) if row["session"] is not None and "new" in row["shown"] else None
+        purse = f"old:{row['subject']}"
+    if phone is None:
+        return ()
+    if wait := await throttle.take(tx, node, purse, limits.codes(known_device=True, demo=node.settings.demo)):
+        return (refusal("identity.code_limit", "way", wait=wait),)
+    code, column = _code(), "code_hash" if which == "new" else "old_code_hash"
     await tx.execute(
-        "UPDATE phone_change SET old_code_hash = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], _hash(node, row["id"], "old", code)
-    )
+        f"UPDATE phone_change SET {column} = $3, code_until = $4 WHERE subject = $1 AND id = $2",
+        row["subject"], row["id"], _hash(node, row["id"], which, code), node.clock.now() + timedelta(seconds=limits.CODE_SECONDS),
+    )  # fmt: skip
     await sms(node).send(tx, node, phone, _text(node, code))
+    return ()
 
 
 async def enter(tx: Tx, node: Node, cookie: str, *, which: str, code: str) -> Refusals:
@@ -153,9 +167,9 @@ async def enter(tx: Tx, node: Node, cookie: str, *, which: str, code: str) -> Re
     return ()
 
 
-async def show(tx: Tx, node: Node, cookie: str, way: str) -> None:
-    """One more proof was given: `passkey` or `face`, judged by the caller."""
-    await _show(tx, await _open(tx, node, cookie), way)
+async def show(tx: Tx, node: Node, cookie: str, subject: str, way: str) -> None:
+    """One more proof of `subject`, the person signed in, was given: `passkey` or `face`, judged by the caller."""
+    await _show(tx, await _own(tx, node, cookie, subject), way)
 
 
 async def _show(tx: Tx, row: Any, way: str) -> None:
@@ -174,9 +188,17 @@ async def _open(tx: Tx, node: Node, cookie: str) -> Any:
     return row
 
 
-async def finish_now(tx: Tx, node: Node, cookie: str, agent: str) -> Refusals:
-    """Change the number at once 马上换, when the new number answered and two proofs were given."""
+async def _own(tx: Tx, node: Node, cookie: str, subject: str) -> Any:
+    """As `_open`, of this very person: whoever signs in after another at the same browser proves nothing for the account before."""
     row = await _open(tx, node, cookie)
+    if row["subject"] != subject:
+        raise failure("identity.recover_gone")
+    return row
+
+
+async def finish_now(tx: Tx, node: Node, cookie: str, subject: str, agent: str) -> Refusals:
+    """Change the number at once 马上换, when the new number answered and the person signed in gave two proofs."""
+    row = await _own(tx, node, cookie, subject)
     if row["session"] is None or not complete(row["shown"]):
         return (refusal("identity.recover_ways", "way"),)
     await tx.execute("UPDATE phone_change SET state = 'done', ended_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], node.clock.now())
@@ -265,5 +287,5 @@ async def _change_number(tx: Tx, node: Node, row: Any, agent: str, *, recovered:
         await sms(node).send(tx, node, one, f"【{node.settings.name}】{text}")
     if recovered and row["session"] is None:
         await ending.leave_everywhere(tx, node, subject, "recovered")
-    await first_time.tell_hub(tx, node, subject)
+    await first_time.tell_hub(tx, node, subject, old_phone=old or "")
     log("identity.phone_changed", kind="recovered" if recovered else "at_once", node=node.id)

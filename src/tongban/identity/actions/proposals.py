@@ -54,6 +54,7 @@ def carries_out(kind: str, handler: Handler, describer: Describer | None = None)
     """Call `handler(tx, node, approver, proposal, body)` when a proposal of this kind is approved; its words are shown once.
 
     `describer(body)` gives label and value of what would be carried out, for whoever approves; without one they see `words`.
+    A value that is an address of the back office is drawn as a link.
     """
     if kind not in kinds():
         raise ValueError(f"no kind {kind} in proposals.toml")

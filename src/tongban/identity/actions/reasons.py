@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Literal
 
-from tongban import consent, notifications
+from tongban import consent, notifications, transparency
 from tongban.identity.actions import notices, register, throttle
-from tongban.identity.errors import failure, refusal
+from tongban.identity.errors import failure, not_matched, refusal
 from tongban.identity.model import MatchAsked, Visit
 from tongban.identity.queries import persons, staff
+from tongban.identity.queries.readings import READ, reading_fact
 from tongban.identity.rules import typed
 from tongban.identity.rules.emergency import LIMITS
 from tongban.identity.rules.roles import holds
@@ -24,12 +25,15 @@ from tongban.kernel.errors import NotAllowed, Refusals
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-ReasonKind = Literal["case", "queue", "visit", "dispute", "emergency", "none"]
+ReasonKind = Literal["case", "queue", "visit", "dispute", "emergency", "right", "hold", "licence", "archive", "audit", "none"]
 Finder = Callable[[Tx, Node, Actor, str], Awaitable[str | None]]
 VISIT_LIFE = timedelta(minutes=30)
 _WORDS = {
     "case": "办理这个办件", "queue": "分派本单位的办件", "visit": "窗口现场办理", "dispute": "处理纠错申请", "emergency": "紧急访问",
+    "right": "办理个人信息的请求", "hold": "依法保留信息", "licence": "管理证照", "archive": "归档移交", "audit": "审计查看记录",
 }  # fmt: skip
+_BY_ITSELF = {"case", "queue", "visit", "dispute", "emergency"}
+"""What `reading_reason` takes for a reason (identity.md 9); a desk with another one judges it and calls `note_reading`."""
 _HOUR = 3600
 _finders: dict[ReasonKind, Finder] = {}
 
@@ -62,7 +66,7 @@ async def reading_reason(
     officers are told. Nothing may be shown before this returned.
     """
     clerk.require_staff()
-    sound = kind != "none" and bool(ref) and not clerk.own_or_family(subject)
+    sound = kind in _BY_ITSELF and bool(ref) and not clerk.own_or_family(subject)
     if sound and kind == "visit":
         sound = await visit_now(tx, node, clerk, subject) == ref
     if sound and kind == "emergency":
@@ -70,14 +74,24 @@ async def reading_reason(
     if not sound:
         await notices.alert(node, clerk, "read_without_reason", "没有理由要查看一个人，已经拦下")
         raise failure("identity.reason_needed")
-    await tx.execute(
-        "INSERT INTO access_reason (subject, id, staff, kind, ref, at) VALUES ($1, $2, $3, $4, $5, $6)",
-        subject, uuid7(), clerk.subject, kind, ref, node.clock.now(),
-    )  # fmt: skip
-    await consent.record_access(tx, node, consent.Access(
+    await note_reading(tx, node, clerk, kind, ref, consent.Access(
         subject=subject, kind="view", who=clerk.unit or node.settings.name, fields=fields, purpose=purpose or _WORDS[kind], source=node.id,
         receiver=node.id, basis=basis, about=about or (f"case:{ref}" if kind in ("case", "queue") else f"{kind}:{ref}"),
     ))  # fmt: skip
+
+
+async def note_reading(tx: Tx, node: Node, clerk: Actor, kind: ReasonKind, ref: str, access: consent.Access) -> None:
+    """Write down a reading whose reason the caller has judged 记一次查看: the line of the person's ledger, and the row of the auditors' register.
+
+    Who of the staff, why and when is a leaf too, by whose id the row goes, so that nobody changes the register unseen (R-802).
+    """
+    await consent.record_access(tx, node, access)
+    now = node.clock.now()
+    leaf = await transparency.append(tx, READ, reading_fact(clerk.subject, kind, ref, now))
+    await tx.execute(
+        "INSERT INTO access_reason (subject, id, staff, kind, ref, at) VALUES ($1, $2, $3, $4, $5, $6)",
+        access.subject, leaf.id, clerk.subject, kind, ref, now,
+    )  # fmt: skip
     await _many(tx, node, clerk)
 
 
@@ -90,9 +104,9 @@ async def open_visit(tx: Tx, node: Node, clerk: Actor, number: str, name: str) -
     clerk.require_staff()
     if not holds(clerk, "identity.counter_visit"):
         raise NotAllowed
-    if await throttle.take(tx, node, f"visit:{clerk.subject}", ((_HOUR, LIMITS.visits_an_hour),)):
+    if wait := await throttle.take(tx, node, f"visit:{clerk.subject}", ((_HOUR, LIMITS.visits_an_hour),)):
         await notices.put_alert(tx, node, clerk, "many_visits", "一小时内在窗口核对的人太多")
-        return (refusal("identity.too_many", "number", t="一小时"),)
+        return (refusal("identity.too_many", "number", wait=wait),)
     person = await persons.person_by_number(tx, node, number) if number else None
     if person is None or person.name is None:
         return (refusal("identity.visit_unknown", "number"),)
@@ -134,10 +148,7 @@ async def find_at_counter(node: Node, name: str, number: str) -> str | Refusals:
     if answer is None:
         return (refusal("identity.register_away", "number"),)
     if not answer.matched or answer.subject is None:
-        code, field = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}.get(
-            answer.why, ("identity.match_quota", "number")
-        )
-        return (refusal(code, field),)
+        return (not_matched(answer.why),)
     return answer.subject
 
 

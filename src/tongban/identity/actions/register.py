@@ -131,7 +131,7 @@ async def ask(node: Node, asked: MatchAsked) -> Match | None:
     body = {"v": 1, **msgspec.to_builtins(asked)}
     try:
         answer = await federation.call(node, home_rules.REGISTER_NODE, "population.match", body)
-    except federation.CallFailed:
+    except (federation.CallFailed, federation.NotMember):  # a node that has not joined yet reaches nobody
         return None
     except federation.CallRefused as error:
         return Match(matched=False, why="quota") if error.problem == "quota" else None

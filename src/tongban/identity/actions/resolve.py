@@ -214,17 +214,11 @@ async def _letters_came(node: Node, home: str) -> bool:
 async def _known(node: Node, session: Session, row: Any, generation: int) -> _Known:
     note = ""
     if session.away:
-        note = SENTENCES["identity.away_level"][1].format(place=await _place(node, str(session.home)))
+        note = SENTENCES["identity.away_level"][1].format(place=federation.name_of(node, str(session.home)))
     return _Known(
         await _member(node, session) if session.kind == "staff" else _citizen(node, session, row), time.monotonic(), generation,
         until=min(session.idle_until, session.ends_at), warn=levels.warn_seconds(session.kind), note=note,
     )  # fmt: skip
-
-
-async def _place(node: Node, home: str) -> str:
-    async with node.db.reading() as tx:
-        listed = (await federation.directory(tx)).node(home)
-    return listed.name if listed else home
 
 
 def _citizen(node: Node, session: Session, row: Any) -> Actor:

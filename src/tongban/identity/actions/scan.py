@@ -14,7 +14,7 @@ import msgspec
 
 from tongban import notifications
 from tongban.identity.actions import sessions, sign_in
-from tongban.identity.errors import failure, refusal, waiting
+from tongban.identity.errors import failure, refusal
 from tongban.identity.model import OpenedSession, Session
 from tongban.identity.providers import sms
 from tongban.identity.queries.persons import person
@@ -57,8 +57,8 @@ class Finished(msgspec.Struct, frozen=True):
 
 async def begin(tx: Tx, node: Node, *, next_path: str, browser: sign_in.Browser, city: str) -> str | Refusals:
     """Draw a new code 出二维码: the cookie value of this computer; its second half stands in the code's address."""
-    if wait := await sign_in.address_wait(tx, node, browser, known_device=browser.device_cookie is not None):
-        return (refusal("identity.too_many", t=waiting(wait)),)
+    if wait := await sign_in.address_wait(tx, node, browser):
+        return (refusal("identity.too_many", wait=wait),)
     ident = secrets.token_urlsafe(16)
     cookie = f"{secrets.token_urlsafe(32)}.{ident}"
     offered = _RANDOM.sample(range(10, 100), FACTORS.scan.numbers)

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from tongban.identity.actions import plans, sessions, throttle
-from tongban.identity.errors import failure, refusal, waiting
+from tongban.identity.errors import failure, refusal
 from tongban.identity.model import LoginStep, OpenedSession
 from tongban.identity.providers import sms
 from tongban.identity.providers.phone_status import Status
 from tongban.identity.providers.sms import NEWEST, shown
 from tongban.identity.queries.persons import number_marks, phone_index, phone_marks
-from tongban.identity.queries.sessions import hashed
+from tongban.identity.queries.sessions import hashed, seen_before
 from tongban.identity.rules import levels, typed
 from tongban.identity.rules import throttle as limits
 from tongban.identity.rules.factors import FACTORS
@@ -97,15 +97,19 @@ async def begin(tx: Tx, node: Node, who: str, *, next_path: str, level: int, bro
         sms(node).sending(parts, node, phone, code_text(node, code), source="begun")
     done = await parts.run(tx, "SELECT (SELECT wait FROM asked_wait) AS too_many, (SELECT wait FROM sent_wait) AS too_soon")
     if done["too_many"]:
-        return (refusal("identity.too_many", "who", t=waiting(done["too_many"])),)
+        return (refusal("identity.too_many", "who", wait=done["too_many"]),)
     if done["too_soon"]:
-        return (refusal("identity.code_limit", "who", t=waiting(done["too_soon"])),)
+        return (refusal("identity.code_limit", "who", wait=done["too_soon"]),)
     return Begun(row, cookie)
 
 
-async def address_wait(tx: Tx, node: Node, browser: Browser, *, known_device: bool) -> int:
-    """Take one from the purse of this address block; 0, or the seconds to wait. Known devices have a larger one of their own."""
-    return await throttle.take(tx, node, *_address_purse(node, browser, known_device=known_device))
+async def address_wait(tx: Tx, node: Node, browser: Browser) -> int:
+    """Take one from the purse of this address block; 0, or the seconds to wait. Known devices have a larger one of their own.
+
+    A cookie this node never gave makes no known device, so nobody empties the purse of those who live behind the same address.
+    """
+    known = browser.device_cookie is not None and await seen_before(tx, browser.device_cookie)
+    return await throttle.take(tx, node, *_address_purse(node, browser, known_device=known))
 
 
 def _address_purse(node: Node, browser: Browser, *, known_device: bool) -> tuple[str, limits.Purse]:
@@ -133,7 +137,7 @@ async def send_code(tx: Tx, node: Node, cookie: str) -> Refusals:
     phone, now = None if row["phone"] is None else phone_in(node, row), node.clock.now()
     device = row["device"] if row["device_known"] else None
     if wait := await throttle.take(tx, node, *_code_purse(node, row["id"], subject=row["subject"], device=device, phone=phone)):
-        return (refusal("identity.code_limit", "who", t=waiting(wait)),)
+        return (refusal("identity.code_limit", "who", wait=wait),)
     code, digits = await _new_code(tx, node)
     await tx.execute(
         "UPDATE login_tx SET code_hash = $2, code_until = $3, sent = sent + 1, tries = 0, digits = $4, bi_phone = $5 WHERE id = $1",
@@ -300,7 +304,7 @@ def _too_late(node: Node, row: Any) -> Refusals:
     if row["device_known"] or row["subject"] is None:
         return ()
     if row["paused_until"] is not None and (pause := int((row["paused_until"] - node.clock.now()).total_seconds())) > 0:
-        return (refusal("identity.code_limit", "code", t=waiting(pause)),)
+        return (refusal("identity.code_limit", "code", wait=pause),)
     return ()
 
 

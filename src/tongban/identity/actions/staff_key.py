@@ -11,15 +11,6 @@ import tomllib
 from pathlib import Path
 
 import msgspec
-from webauthn import generate_registration_options, options_to_json, verify_registration_response
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AttestationFormat,
-    AuthenticatorSelectionCriteria,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from tongban.identity.actions import passkey, sessions
 from tongban.identity.errors import failure, refusal
@@ -70,6 +61,14 @@ async def options(tx: Tx, node: Node, session: Session, staff_no: str) -> str:
     count = await tx.fetchval("SELECT count(*) FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if count >= passkey.MOST:
         raise failure("identity.passkey_limit")
+    from webauthn import generate_registration_options, options_to_json
+    from webauthn.helpers.structs import (
+        AttestationConveyancePreference,
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     return options_to_json(generate_registration_options(
         rp_id=node.settings.host, rp_name=node.settings.name, user_name=staff_no, user_id=session.subject.encode(),
         challenge=passkey.challenge(node, f"staff:{session.id}"), attestation=AttestationConveyancePreference.DIRECT,
@@ -109,6 +108,10 @@ async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, ag
 
 
 def _verified(node: Node, answer: str, challenge: bytes, model: Model) -> tuple[bytes, bytes, int] | None:
+    from webauthn import verify_registration_response
+    from webauthn.helpers.exceptions import WebAuthnException
+    from webauthn.helpers.structs import AttestationFormat
+
     roots = {one: [root.encode() for root in model.roots] for one in AttestationFormat} if model.roots else None
     try:
         made = verify_registration_response(
@@ -134,6 +137,7 @@ def _has_chain(attestation: bytes) -> bool:
 def _shown(answer: str) -> str:
     """The AAGUID an answer claims: a model, never a person."""
     from webauthn.helpers import base64url_to_bytes, parse_attestation_object
+    from webauthn.helpers.exceptions import WebAuthnException
 
     try:
         data = parse_attestation_object(base64url_to_bytes(json.loads(answer)["response"]["attestationObject"])).auth_data

@@ -16,9 +16,10 @@ import msgspec
 from tongban import consent, federation
 from tongban.identity.actions import passkey, sessions, subjects
 from tongban.identity.actions.reasons import open_visit
-from tongban.identity.errors import failure, refusal
+from tongban.identity.errors import failure, not_matched, refusal
 from tongban.identity.model import Match, OpenedSession, Person, Session
 from tongban.identity.providers.face import FaceResult
+from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
@@ -27,8 +28,9 @@ from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-WORD_LIFE = timedelta(minutes=15)
-WORD_TRIES = 5
+WORD_LIFE = timedelta(minutes=FACTORS.recovery.word_minutes)
+WORD_TRIES = FACTORS.recovery.word_tries
+FACE_AGREED = timedelta(minutes=1)
 Way = Literal["register", "face", "passkey", "certificate", "counter", "hall"]
 
 
@@ -58,27 +60,39 @@ async def by_face(tx: Tx, node: Node, session: Session, result: FaceResult, agen
     """The session after a face check 刷脸之后: level 3 and proof 3, with the consent given kept; or why not."""
     if result.verdict == "away":
         return (refusal("identity.face_away", "way"),)
+    agreed = await _face_agreed(tx, node, session)
     if result.verdict == "other":
         await sessions.record(tx, node, session.subject, "face_refused", session.acr, agent)
         return (refusal("identity.face_failed", "way"),)
     await _prove(tx, node, session.subject, 3, "face")
     await consent.record_access(tx, node, consent.Access(
         subject=session.subject, kind="check", who=f"{node.settings.name}人脸核验", fields=("人脸照片比对结果",), purpose="提升核验级别",
-        source=node.id, receiver=node.id, basis="本人单独同意（个人信息保护法第二十九条）",
+        source=node.id, receiver=node.id, basis="本人单独同意（个人信息保护法第二十九条）", consent_id=agreed.id,
     ))  # fmt: skip
     await passkey.rise(tx, session)
     return await sessions.raise_level(tx, node, session, acr=max(3, session.acr), way="face", agent=agent, proof=3)
 
 
+async def _face_agreed(tx: Tx, node: Node, session: Session) -> consent.Consent:
+    """The separate consent that was ticked before the picture was taken (privacy.md 5), kept as any other: for this check alone."""
+    own = Actor(kind="citizen", subject=session.subject, acr=session.acr, sid=session.id)
+    return await consent.give(tx, node, own, consent.Ask(
+        purpose="identity.face", why="这一次核验是不是本人", giver=node.id, giver_name=node.settings.name, receiver=node.id,
+        receiver_name=f"{node.settings.name}人脸核验", fields=("人脸照片",), until=node.clock.now() + FACE_AGREED,
+    ), channel="h5")  # fmt: skip
+
+
 async def by_register(tx: Tx, node: Node, session: Session, answer: Match, name: str, number: str, agent: str) -> OpenedSession | Refusals:
-    """A level-1 account matched after all 补核对: the subject becomes the nation's, proof 2."""
+    """A level-1 account matched after all 补核对: the subject becomes the nation's, proof 2.
+
+    Raises Failure `identity.account_exists` when the person has an account already, there or here under another phone.
+    """
     if not answer.matched or answer.subject is None:
-        codes = {"name_differs": ("identity.name_mismatch", "name"), "not_found": ("identity.not_in_register", "number")}
-        code, field = codes.get(answer.why, ("identity.match_quota", "number"))
-        return (refusal(code, field),)
+        return (not_matched(answer.why),)
     if answer.home not in (None, node.id):
-        listed = (await federation.directory(tx)).node(str(answer.home))
-        raise failure("identity.account_exists", place=listed.name if listed else str(answer.home))
+        raise failure("identity.account_exists", place=federation.name_of(node, str(answer.home)))
+    if await tx.fetchval("SELECT true FROM account WHERE subject = $1 AND subject <> $2", answer.subject, session.subject):
+        raise failure("identity.account_exists", place=node.settings.name)
     await matched(tx, node, session.subject, answer, name, number)
     moved = msgspec.structs.replace(session, subject=answer.subject)
     return await sessions.raise_level(tx, node, moved, acr=2, way="otp", agent=agent, proof=2)
@@ -116,7 +130,7 @@ async def see_in_person(tx: Tx, node: Node, clerk: Actor, number: str, name: str
 
 
 async def by_word(tx: Tx, node: Node, session: Session, word: str, agent: str) -> OpenedSession | Refusals:
-    """The word from the counter typed on the person's own phone 现场核验码: level 4 and proof 4, once."""
+    """The word from the counter typed on the person's own phone 现场核验码: level 4 and proof 4, once; it lifts a report of theft."""
     row = await tx.fetchrow(
         "SELECT id, word_hash FROM counter_check WHERE subject = $1 AND used_at IS NULL AND expires_at > $2 AND tries < $3"
         " ORDER BY at DESC LIMIT 1 FOR UPDATE",
@@ -129,6 +143,7 @@ async def by_word(tx: Tx, node: Node, session: Session, word: str, agent: str) -
         return (refusal("identity.counter_word", "word"),)
     await tx.execute("UPDATE counter_check SET used_at = $3 WHERE subject = $1 AND id = $2", session.subject, row["id"], node.clock.now())
     await _prove(tx, node, session.subject, 4, "inperson")
+    await passkey.lift_theft(tx, node, session.subject, "hall")
     await passkey.rise(tx, session)
     return await sessions.raise_level(tx, node, session, acr=4, way="inperson", agent=agent, proof=4)
 

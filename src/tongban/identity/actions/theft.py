@@ -1,45 +1,89 @@
 """Report of theft 手机丢了 (identity.md 8): the account can only look for 24 hours; any passkey lifts it, a hall too.
 
 Anybody who knows name and number can report, so a report costs the owner one tap at most: it ends sessions and lowers the
-level, it deletes nothing, and only a few a week are taken from the web.
+level, it deletes nothing, and only a few a week are taken from the web. Who used those up for the owner gains nothing: 12345
+and a hall take more.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from tongban import notifications
-from tongban.identity.actions import ending, throttle
-from tongban.identity.errors import refusal
+from tongban import consent, notifications
+from tongban.identity.actions import ending, notices, throttle
+from tongban.identity.errors import failure, refusal
+from tongban.identity.model import Person
 from tongban.identity.providers import sms
 from tongban.identity.queries.persons import person_by_number, phone_of
 from tongban.identity.rules import throttle as limits
 from tongban.identity.rules import typed
+from tongban.identity.rules.emergency import LIMITS
 from tongban.identity.rules.factors import FACTORS
+from tongban.identity.rules.roles import holds
+from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
-from tongban.kernel.errors import Refusals
+from tongban.kernel.errors import NotAllowed, Refusals
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+REPORT = "identity.theft_report"
+
 
 async def report(tx: Tx, node: Node, *, name: str, number: str, address: str) -> Refusals:
-    """A report from any browser or by 12345 报丢失. The answer is the same whether such an account exists or not (T-18)."""
-    wrong = [refusal("identity.theft_form", "name")] if not typed.normal_name(name) else []
-    if bad := typed.check_number(number):
-        wrong.append(bad)
-    if wrong:
-        return tuple(wrong)
-    if await throttle.take(tx, node, f"theft:{limits.address_block(address)}", ((limits.DAY, FACTORS.theft.address_day),)):
-        return (refusal("identity.theft_limit", "number"),)
-    found = await person_by_number(tx, node, typed.normal(number))
-    if found is None or found.home != node.id or found.name is None or found.name.reveal() != typed.normal_name(name):
+    """A report from any browser 报丢失. The answer is the same whether such an account exists or not (T-18)."""
+    if wrong := _form_wrong(name, number):
+        return wrong
+    if wait := await throttle.take(tx, node, f"theft:{limits.address_block(address)}", ((limits.DAY, FACTORS.theft.address_day),)):
+        return (refusal("identity.theft_limit", "number", wait=wait),)
+    found = await _named(tx, node, name, number)
+    if found is None:
         return ()
     if await throttle.take(tx, node, f"theft-of:{found.subject}", ((limits.WEEK, FACTORS.theft.web_reports_week),)):
         log("identity.theft_reports_many", node=node.id)
         return ()
     await restrict(tx, node, found.subject, "page")
     return ()
+
+
+async def by_staff(tx: Tx, node: Node, clerk: Actor, *, name: str, number: str) -> Refusals:
+    """12345 or a counter reports for whoever asks 代报丢失: not bound by what was reported on the web, and tells the clerk nothing.
+
+    The person reads in the ledger which unit it was. Raises NotAllowed, Failure `identity.own_case` (T-62).
+    """
+    clerk.require_staff()
+    if not holds(clerk, REPORT):
+        raise NotAllowed
+    if wrong := _form_wrong(name, number):
+        return wrong
+    if wait := await throttle.take(tx, node, f"theft-by:{clerk.subject}", ((limits.HOUR, LIMITS.visits_an_hour),)):
+        await notices.put_alert(tx, node, clerk, "many_thefts", "一小时内代报丢失的太多")
+        return (refusal("identity.too_many", "number", wait=wait),)
+    found = await _named(tx, node, name, number)
+    if found is None:
+        return ()
+    if clerk.own_or_family(found.subject):
+        raise failure("identity.own_case")
+    await consent.record_access(tx, node, consent.Access(
+        subject=found.subject, kind="check", who=clerk.unit or node.settings.name, fields=("姓名", "证件号"), purpose="代你报手机丢失",
+        source=node.id, receiver=node.id, basis="本人或来电人要求",
+    ))  # fmt: skip
+    await restrict(tx, node, found.subject, "hotline")
+    return ()
+
+
+def _form_wrong(name: str, number: str) -> Refusals:
+    wrong = [refusal("identity.theft_form", "name")] if not typed.normal_name(name) else []
+    if bad := typed.check_number(number):
+        wrong.append(bad)
+    return tuple(wrong)
+
+
+async def _named(tx: Tx, node: Node, name: str, number: str) -> Person | None:
+    """The person of this home with exactly this name and number."""
+    found = await person_by_number(tx, node, typed.normal(number))
+    agrees = found is not None and found.home == node.id and found.name is not None and found.name.reveal() == typed.normal_name(name)
+    return found if agrees else None
 
 
 async def restrict(tx: Tx, node: Node, subject: str, way: str) -> None:

@@ -145,7 +145,7 @@ async def _keep(tx: Tx, node: Node, actor: Actor, told: Answer) -> None:
             " ON CONFLICT (id) DO UPDATE SET until_at = least(mandate.until_at, excluded.until_at),"
             " state = CASE WHEN mandate.over_why = 'not_proven' THEN 'arriving' ELSE mandate.state END,"
             " over_why = CASE WHEN mandate.over_why = 'not_proven' THEN '' ELSE mandate.over_why END, told_by = excluded.told_by,"
-            " agent_node = excluded.agent_node"  # only the person's home of now is asked, which may be another than the last time
+            " grantor_name = excluded.grantor_name, agent_name = excluded.agent_name, agent_node = excluded.agent_node"  # only the person's home of now is asked, which may be another than the last time
             " WHERE mandate.told_by <> '' AND mandate.agent = excluded.agent",
             one.grantor, one.id, actor.subject, one.basis, list(one.items), one.set_name[:40], one.set_version, list(one.acts), _at(one.from_at),
             min(_at(one.until_at), rules.longest(one.basis, now, 10**5)), _at(one.wait_until) if one.wait_until else None, one.granted_acr,

@@ -42,4 +42,6 @@ def query_of(request: AnyRequest) -> dict[str, str]:
 def problem(error: ProtocolError) -> Response[Any]:
     """An error as OAuth wants it; the description is ASCII and repeats nothing that was sent."""
     headers = {**NO_STORE, **({"DPoP-Nonce": error.nonce} if error.nonce else {})}
+    if error.error == "temporarily_unavailable":  # the purses of clients are by the second
+        headers["Retry-After"] = "1"
     return Response({"error": error.error, "error_description": error.why}, status_code=error.status, headers=headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongban import federation
-from tongban.identity.rules.levels import PROOFS
+from tongban.identity.rules.levels import ACCOUNTS, PROOFS
 from tongban.kernel.copying import Field, copier, sealed, time, words
 from tongban.kernel.holdings import Holding, Term, rows_of
 
@@ -42,7 +42,7 @@ HOLDINGS = (
         table="account", title="账号",
         copy=copier(
             "account", sealed("手机号", "contact", "account.phone", "subject"), words("身份核对", "proof", PROOFS), time("开通时间", "opened_at"),
-            words("状态", "status", {"open": "正常", "restricted": "挂失中", "closed": "已注销", "moved": "搬走了", "stopped": "停用了"}), federation.place("搬到", "moved_to"),
+            words("状态", "status", ACCOUNTS), federation.place("搬到", "moved_to"),
             order="subject",
         ),
         erase=rows_of("account"),

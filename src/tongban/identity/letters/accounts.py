@@ -12,7 +12,7 @@ from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.model import MatchAsked
 from tongban.identity.queries.persons import current_subject, person
 from tongban.identity.queries.register import population_attributes
-from tongban.identity.queries.sessions import by_id
+from tongban.identity.queries.sessions import alive, by_id
 from tongban.identity.rules.throttle import MATCH_NODE
 from tongban.kernel.db import Tx
 from tongban.kernel.log import log
@@ -20,9 +20,15 @@ from tongban.kernel.node import Node
 
 
 async def account_opened(tx: Tx, node: Node, letter: federation.Letter) -> None:
-    """An account was opened at the letter's origin 别处开了账号: the hub indexes number and phone, and drops them."""
+    """An account was opened at the letter's origin, or has another number or phone 别处开了账号: the hub indexes them and drops them.
+
+    What the account had before goes out of the index, where it names that home.
+    """
     if node.settings.role != "hub":
         return
+    await introduce.forget(
+        tx, node, letter.origin, number=str(letter.body.get("old_number") or ""), phone=str(letter.body.get("old_phone") or "")
+    )
     number, phone = letter.body.get("number"), letter.body.get("phone")
     await introduce.remember(
         tx, node, letter.origin, number=number if isinstance(number, str) else None, phone=phone if isinstance(phone, str) else None
@@ -57,6 +63,8 @@ async def move_request(node: Node, caller: str, body: dict[str, Any]) -> dict[st
     async with node.db.transaction() as tx:
         await _fresh(tx, node)
         known = await move.requested(tx, node, caller, text(body, "id"), text(body, "sid"), text(body, "subject"))
+    if known is None:
+        raise federation.CallRefused(422, "refused", (move.GUARDIAN_FIRST,))
     node.bell.ring(move.BELL)
     return {"v": 1, "id": known.id, "state": known.state, "due_at": int(known.due_at.timestamp() * 1000)}
 
@@ -93,7 +101,7 @@ async def full_person(node: Node, caller: str, body: dict[str, Any]) -> dict[str
     """
     async with node.db.transaction() as tx:
         found = await by_id(tx, text(body, "sid"))
-        if found is None or found.revoked_at is not None or caller not in found.visited:
+        if found is None or not alive(found, node.clock.now()) or caller not in found.visited:
             raise federation.CallRefused(403, "no_grant")
         known = await person(tx, node, found.subject)
         if known is None or known.name is None or known.number is None:

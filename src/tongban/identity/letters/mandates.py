@@ -6,18 +6,30 @@ register of organisations, the register of persons, and for a new company the au
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from tongban import federation
-from tongban.identity.actions import acting, guardians, mandate_word, mandates, mandates_moving, organisations, visiting
+from tongban.identity.actions import (
+    acting,
+    confirming,
+    guardians,
+    mandate_names,
+    mandate_word,
+    mandates,
+    mandates_moving,
+    organisations,
+    other_guardians,
+    visiting,
+)
 from tongban.identity.letters.words import Calls, Letters, register_only, text
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import OPEN, REGISTER
 from tongban.identity.queries.persons import current_subject
 from tongban.identity.rules import mandates as rules
-from tongban.identity.rules.home import REGISTER_NODE
+from tongban.identity.rules.home import REGISTER_NODE, moment
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import BadIdentifier, is_uuid
@@ -87,6 +99,7 @@ async def acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
         await acting.tell_act(tx, node, found, to, act, what[:200], act_id)
     elif found.basis == "guardian" and found.agent_node == node.id:
         await guardians.tell_ward(tx, node, found, act, what[:200], act_id)
+        await other_guardians.tell_soon(tx, node, found, act, what[:200], act_id)
 
 
 async def _told(tx: Tx, node: Node, letter: federation.Letter) -> rules.Mandate | None:
@@ -123,7 +136,10 @@ async def guardian_acted(tx: Tx, node: Node, letter: federation.Letter) -> None:
 
 
 async def register_changed(tx: Tx, node: Node, letter: federation.Letter) -> None:
-    """`register.changed`: an organisation changed. A new representative, or an end, ends every mandate of before (T-87)."""
+    """`register.changed`: an organisation changed. An end ends every mandate, a new representative those of before (T-87).
+
+    A letter may come late: what the new representative has given since, and the power the register named since, stays.
+    """
     subject, what = str(letter.body.get("organisation", "")), str(letter.body.get("what", ""))
     if letter.origin != REGISTER or not subject.startswith("o1"):
         log("identity.letter_not_theirs", peer=letter.origin, kind=letter.kind)
@@ -132,8 +148,16 @@ async def register_changed(tx: Tx, node: Node, letter: federation.Letter) -> Non
         "UPDATE organisation SET name = $2, status = $3, version = $4 WHERE subject = $1 AND version < $4",
         subject, str(letter.body["name"]), str(letter.body["status"]), int(letter.body["version"]),
     )  # fmt: skip
-    if what == "representative" or letter.body["status"] != OPEN:
-        rows = await tx.fetch("SELECT id FROM mandate WHERE grantor = $1 AND state IN ('arriving','offered','active')", subject)
+    if not await tx.fetchval("SELECT true FROM organisation WHERE subject = $1 AND version > $2", subject, int(letter.body["version"])):
+        await mandate_names.rename(tx, node, subject, str(letter.body["name"]))
+    ended = letter.body["status"] != OPEN
+    if what == "representative" or ended:
+        now = node.clock.now()
+        # the former one could give so long without the register being asked
+        until = now if ended else moment(letter.body.get("at"), now) + timedelta(seconds=rules.book().limits.law_news_seconds)
+        rows = await tx.fetch(
+            "SELECT id FROM mandate WHERE grantor = $1 AND state = ANY($2::text[]) AND made_at <= $3", subject, list(rules.RUNNING), min(until, now)
+        )
         for row in rows:
             found = await queries.by_id(tx, node, row["id"], lock=True)
             if found is not None and await acting.end(tx, node, found.id, "ended", "register") and found.agent_node == node.id:
@@ -168,8 +192,8 @@ async def guardian_changed(tx: Tx, node: Node, letter: federation.Letter) -> Non
 
 
 async def guardian_asked(tx: Tx, node: Node, letter: federation.Letter) -> None:
-    """`guardian.asked`: the home of a minor asks a guardian of this home."""
-    await guardians.put_ask(tx, node, letter.body, letter.origin)
+    """`guardian.asked`: the home of a minor asks a guardian of this home; believed once the register says so too."""
+    await confirming.heard(tx, node, letter)
 
 
 async def guardian_answered(tx: Tx, node: Node, letter: federation.Letter) -> None:
@@ -177,7 +201,7 @@ async def guardian_answered(tx: Tx, node: Node, letter: federation.Letter) -> No
     said = letter.body.get("answer")
     ask_id = str(letter.body.get("id", ""))
     if said in ("yes", "no") and is_uuid(ask_id):
-        await guardians.answered(tx, node, ask_id, str(letter.body.get("guardian", "")), said, by=letter.origin)
+        await confirming.answered(tx, node, ask_id, str(letter.body.get("guardian", "")), said, by=letter.origin)
 
 
 async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +209,10 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
 
     For a company at level 3 the register is asked whether the giver still represents it.
     """
+    key, level = text(body, "id"), body.get("level", 0)
+    if not isinstance(level, int):
+        raise federation.CallRefused(400, "malformed")
     async with node.db.reading() as tx:
-        key = text(body, "id")
         found = await queries.by_id(tx, node, key) if is_uuid(key) else None
     # the agent's home, or a node where the agent is now: one that knows all of it already
     visited = found is not None and (body.get("agent"), body.get("grantor")) == (found.agent, found.grantor)
@@ -197,7 +223,7 @@ async def mandate(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
     if found is None or found.granted_node != node.id or not (found.agent_node == caller or visited):
         raise federation.CallRefused(404, "not_found")
     alive = rules.alive(found, node.clock.now())
-    if alive and found.granted_by_subject and int(body.get("level", 0)) >= 3:
+    if alive and found.granted_by_subject and level >= 3:
         companies = await organisations.ask(node, found.granted_by_subject)
         if companies is None:
             raise federation.CallRefused(503, "overloaded")
@@ -234,7 +260,7 @@ async def wards(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]
 
 
 async def guardians_asked(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Call `register.guardians` at the population register 监护人是谁: to the minor's home only, recorded like any share."""
+    """Call `register.guardians` at the population register 监护人是谁: to the home of the minor or of a guardian, recorded like any share."""
     register_only(node)
     async with node.db.transaction() as tx:
         minor = await current_subject(tx, node, text(body, "subject"))
@@ -251,7 +277,7 @@ async def guardian(node: Node, caller: str, body: dict[str, Any]) -> dict[str, A
 
 async def guardians_for_visit(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
     """Call `identity.ask_guardians` at a minor's home: by a node where the minor is now."""
-    return await guardians.ask_for_visited(node, caller, text(body, "subject"), text(body, "about"), text(body, "what"))
+    return await confirming.ask_for_visited(node, caller, text(body, "subject"), text(body, "about"), text(body, "what"))
 
 
 LETTERS: Letters = {
@@ -261,6 +287,7 @@ LETTERS: Letters = {
     ("mandate.acted", 1): acted,
     ("mandate.gone", 1): gone,
     ("guardian.acted", 1): guardian_acted,
+    (other_guardians.KIND, 1): other_guardians.heard,
     ("register.changed", 1): register_changed,
     ("organisation.registered", 1): organisation_registered,
     ("guardian.changed", 1): guardian_changed,

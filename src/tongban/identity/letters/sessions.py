@@ -7,7 +7,7 @@ from typing import Any
 from tongban import federation
 from tongban.identity.actions import ending, keys, sessions
 from tongban.identity.letters.words import Calls, Letters, text
-from tongban.identity.queries.sessions import by_id
+from tongban.identity.queries.sessions import alive, by_id
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 
@@ -48,8 +48,7 @@ async def session(node: Node, caller: str, body: dict[str, Any]) -> dict[str, An
         found = await by_id(tx, text(body, "sid"))
     if found is None or caller not in found.visited:
         raise federation.CallRefused(404, "not_found")
-    now = node.clock.now()
-    return {"alive": found.revoked_at is None and found.idle_until > now and found.ends_at > now}
+    return {"alive": alive(found, node.clock.now())}
 
 
 LETTERS: Letters = {("session.ended", 1): session_ended, ("session.left", 1): session_left}

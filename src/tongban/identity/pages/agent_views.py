@@ -67,13 +67,6 @@ class StopPage(msgspec.Struct, frozen=True, kw_only=True):
     over: bool = False
 
 
-class ActChoice(msgspec.Struct, frozen=True):
-    """An act to tick 能做什么."""
-
-    value: str
-    label: str
-
-
 class NewPage(msgspec.Struct, frozen=True, kw_only=True):
     """A new mandate, one step a page 新授权: `who`, `what`, `term`, `check`; `carried` goes along as hidden fields."""
 
@@ -156,6 +149,8 @@ class HallPage(msgspec.Struct, frozen=True, kw_only=True):
     chosen: tuple[str, ...] = ()
     chosen_acts: tuple[str, ...] = ("view", "draft", "submit", "receive")
     made: str = ""
+    given: tuple[MandateRow, ...] = ()
+    looked: bool = False
     errors: tuple[Refusal, ...] = ()
 
 

@@ -10,7 +10,7 @@ from litestar import get, post
 from litestar.params import FromPath
 
 from tongban import ui
-from tongban.identity.actions import acting, guardians, mandates, sessions
+from tongban.identity.actions import acting, confirming, mandates, sessions
 from tongban.identity.errors import failure, refusal
 from tongban.identity.pages.agent_views import AgentsPage, ConfirmPage, MandatePage, MandateRow, NewPage, StopPage
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
@@ -56,7 +56,8 @@ async def items_words(tx: Tx, node: Node, one: Mandate) -> str:
     return "、".join(next((name for code, name in names.items() if code.endswith(item)), "一项服务") for item in one.items)
 
 
-async def _row(tx: Tx, node: Node, one: Mandate, *, mine: bool) -> MandateRow:
+async def mandate_row(tx: Tx, node: Node, one: Mandate, *, mine: bool) -> MandateRow:
+    """One mandate as a line of a list, as its grantor (`mine`) or its agent reads it."""
     now = node.clock.now()
     other = one.agent_name if mine else one.grantor_name
     what = await items_words(tx, node, one)
@@ -77,8 +78,8 @@ async def agents(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     async with node.db.reading() as tx:
         given = [] if actor.for_subject and actor.basis != "legal_rep" else list(await queries.given(tx, node, actor.person))
         received = [] if actor.for_subject else list(await queries.received(tx, node, actor.subject))
-        mine = [await _row(tx, node, one, mine=True) for one in given]
-        others = [await _row(tx, node, one, mine=False) for one in received]
+        mine = [await mandate_row(tx, node, one, mine=True) for one in given]
+        others = [await mandate_row(tx, node, one, mine=False) for one in received]
     page = AgentsPage(
         waiting=tuple(one for one in others if one.waiting), given=tuple(one for one in mine if one.alive or one.state == STATES["offered"]),
         received=tuple(one for one in others if one.alive),
@@ -310,7 +311,7 @@ async def confirm_form(request: AnyRequest, node: HereNode, actor: Asking, ask_i
     """What the child wants to do, and both answers of the same size."""
     actor.require(1)
     async with node.db.reading() as tx:
-        found = await guardians.ask_of(tx, node, actor.subject, str(ask_id))
+        found = await confirming.ask_of(tx, node, actor.subject, str(ask_id))
     if found is None:
         raise failure("identity.mandate_gone")
     page = ConfirmPage(id=found.id, name=found.name, what=found.what, until=day(found.until_at), answer=found.answer or "")
@@ -323,7 +324,7 @@ async def confirm(request: AnyRequest, node: HereNode, actor: Asking, ask_id: Fr
     form = await ui.form(request)
     actor.require(2)
     async with node.db.transaction() as tx:
-        await guardians.answer(tx, node, actor, str(ask_id), agrees=form["answer"] == "yes")
+        await confirming.answer(tx, node, actor, str(ask_id), agrees=form["answer"] == "yes")
     return ui.see_other(f"/me/agents/confirm/{ask_id}")
 
 

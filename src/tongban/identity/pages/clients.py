@@ -219,9 +219,10 @@ def _jwk(text: str) -> dict[str, Any]:
 
 @get("/staff/clients/new")
 async def new(request: AnyRequest, actor: Asking) -> AnyResponse:
-    """The form of a new client."""
+    """The form of a new client, for the registrar's own area until another is typed."""
     _see(actor)
-    typed = {"kind": "outside", "profile": "plain", "consent_days": "180", "id_alg": "ES256", "keeps": "", "division": ""}
+    own = next((one.division for one in actor.assignments if verbs.PROPOSE in one.actions), "")
+    typed = {"kind": "outside", "profile": "plain", "consent_days": "180", "id_alg": "ES256", "keeps": "", "division": own}
     return _form(request, typed, ("openid",), "")
 
 

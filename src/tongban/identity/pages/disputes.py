@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 from urllib.parse import quote
 from uuid import UUID
@@ -76,10 +77,11 @@ class DisputePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeskPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The desk's list 纠错受理."""
+    """The desk's list 纠错受理, and what this clerk had a hand in."""
 
     title: str = "登记纠错"
     rows: tuple[DisputeRow, ...]
+    handled: tuple[DisputeRow, ...]
 
 
 class DeskOnePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +179,7 @@ async def one(request: AnyRequest, node: HereNode, actor: Asking, dispute: FromP
     known = rules.attribute(found.attribute)
     page = DisputePage(
         title=f"{_words(found.attribute)}纠错", one=found, words=_words(found.attribute), state=STATES[found.state],
-        remedy=known.remedy if known else "", evidence=files, register=await _place(node, found.register),
+        remedy=known.remedy if known else "", evidence=files, register=federation.name_of(node, found.register),
     )  # fmt: skip
     return ui.page(request, "identity/dispute.html", page)
 
@@ -199,12 +201,15 @@ async def desk(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
     _clerk(actor)
     async with node.db.reading() as tx:
         waiting = await queries.waiting_disputes(tx, node)
+        handled = await queries.handled_disputes(tx, node, actor.subject)
     rows = tuple(
-        DisputeRow(f"/staff/disputes/{one.id}", f"{one.number}，{_words(one.attribute)}", f"{one.due_on.month} 月 {one.due_on.day} 日前答复", STATES[one.state])
-        for one in waiting
-        if actor.may(dispute_desk.DECIDE, division=one.division) or actor.may(dispute_desk.CONFIRM, division=one.division)
+        _row(one) for one in waiting if actor.may(dispute_desk.DECIDE, division=one.division) or actor.may(dispute_desk.CONFIRM, division=one.division)
     )
-    return ui.page(request, "identity/dispute_desk.html", DeskPage(rows=rows))
+    return ui.page(request, "identity/dispute_desk.html", DeskPage(rows=rows, handled=tuple(_row(one) for one in handled)))
+
+
+def _row(one: DeskDispute) -> DisputeRow:
+    return DisputeRow(f"/staff/disputes/{one.id}", f"{one.number}，{_words(one.attribute)}", f"{one.due_on.month} 月 {one.due_on.day} 日前答复", STATES[one.state])
 
 
 @get("/staff/disputes/{dispute:uuid}")
@@ -221,7 +226,7 @@ async def _desk_one(request: AnyRequest, node: Node, actor: Actor, dispute: str,
         files = await room.listed(tx, node, found.subject, found.evidence) if room else ()
     page = DeskOnePage(
         title=f"{found.number}，{_words(found.attribute)}", one=found, words=_words(found.attribute), state=STATES[found.state],
-        origin=await _place(node, found.origin), home=await _place(node, found.home) if found.home else "", evidence=files,
+        origin=federation.name_of(node, found.origin), home=federation.name_of(node, found.home), evidence=files,
         may_decide=found.state == "open" and actor.may(dispute_desk.DECIDE, division=found.division),
         may_confirm=found.state == "proposed" and found.proposed_by != actor.subject
         and actor.may(dispute_desk.CONFIRM, division=found.division),
@@ -249,32 +254,26 @@ async def file(node: HereNode, actor: Asking, dispute: FromPath[UUID], material:
 @post("/staff/disputes/{dispute:uuid}/decide", status_code=200)
 async def decide(request: AnyRequest, node: HereNode, actor: Asking, dispute: FromPath[UUID]) -> AnyResponse:
     """The first clerk decides."""
-    form = await ui.form(request)
-    _clerk(actor)
-    wrong: Refusals = ()
-    if form["uphold"] not in ("yes", "no"):
-        wrong = (refusal("identity.dispute_attribute", "uphold"),)
-    else:
-        async with node.db.transaction() as tx:
-            wrong = await dispute_desk.propose(tx, node, actor, str(dispute), uphold=form["uphold"] == "yes", reason=form["reason"])
-    if wrong:
-        return await _desk_one(request, node, actor, str(dispute), errors=wrong, reason=form["reason"], uphold=form["uphold"])
-    return ui.see_other("/staff/disputes")
+    return await _judge(request, node, actor, str(dispute), "uphold", dispute_desk.propose)
 
 
 @post("/staff/disputes/{dispute:uuid}/confirm", status_code=200)
 async def confirm(request: AnyRequest, node: HereNode, actor: Asking, dispute: FromPath[UUID]) -> AnyResponse:
     """Another clerk confirms, or sends it back."""
+    return await _judge(request, node, actor, str(dispute), "agree", dispute_desk.confirm)
+
+
+async def _judge(
+    request: AnyRequest, node: Node, actor: Actor, dispute: str, field: str, verb: Callable[..., Awaitable[Refusals]]
+) -> AnyResponse:
     form = await ui.form(request)
     _clerk(actor)
-    wrong: Refusals = ()
-    if form["agree"] not in ("yes", "no"):
-        wrong = (refusal("identity.dispute_attribute", "agree"),)
-    else:
+    wrong: Refusals = (refusal("identity.dispute_decision", field),)
+    if form[field] in ("yes", "no"):
         async with node.db.transaction() as tx:
-            wrong = await dispute_desk.confirm(tx, node, actor, str(dispute), agree=form["agree"] == "yes", reason=form["reason"])
+            wrong = await verb(tx, node, actor, dispute, reason=form["reason"], **{field: form[field] == "yes"})
     if wrong:
-        return await _desk_one(request, node, actor, str(dispute), errors=wrong, reason=form["reason"], agree=form["agree"])
+        return await _desk_one(request, node, actor, dispute, errors=wrong, reason=form["reason"], **{field: form[field]})
     return ui.see_other("/staff/disputes")
 
 
@@ -287,17 +286,6 @@ def _clerk(actor: Actor) -> None:
 def _words(code: str) -> str:
     known = rules.attribute(code)
     return known.words if known else "登记信息"
-
-
-async def _place(node: Node, other: str) -> str:
-    if other == node.id:
-        return node.settings.name
-    async with node.db.reading() as tx:
-        try:
-            listed = (await federation.directory(tx)).node(other)
-        except federation.NotMember:
-            listed = None
-    return listed.name if listed else other
 
 
 ROUTES = [mine, new, send, one, withdraw, desk, desk_one, file, decide, confirm]

@@ -156,6 +156,7 @@ class TheftPage(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     number: str = ""
     hours: int
+    web: int
     errors: tuple[Refusal, ...] = ()
 
 
@@ -169,14 +170,19 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class HallDeskPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A clerk recovers an account 窗口找回."""
+    """A clerk recovers an account or reports a lost phone 窗口找回、代报丢失."""
 
-    title: str = "窗口找回账号"
+    title: str = "找回账号和报丢失"
     name: str = ""
     number: str = ""
     word: str = ""
     proposed: bool = False
     waiting: tuple[Waiting, ...] = ()
+    may_recover: bool
+    may_report: bool
+    lost_name: str = ""
+    lost_number: str = ""
+    reported: bool = False
     demo: bool = False
     errors: tuple[Refusal, ...] = ()
 

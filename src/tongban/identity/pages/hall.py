@@ -1,26 +1,28 @@
-"""Desk pages of mandates 当面办代办: a clerk with both persons present; alerts about agents for many."""
+"""Desk pages of mandates 当面办代办: made with both persons present, stopped for whoever gave one; alerts about agents for many."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 from litestar import get, post
 from litestar.params import FromPath
 
 from tongban import ui
-from tongban.identity.actions import acting, hall, mandates
+from tongban.identity.actions import acting, hall, mandates, sessions
 from tongban.identity.pages.agent_views import AlertRow, AlertsPage, HallPage
-from tongban.identity.pages.agents import TERMS
+from tongban.identity.pages.agents import TERMS, mandate_row
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.queries.offers import items_for
 from tongban.identity.queries.persons import person
-from tongban.identity.rules.mandates import book
+from tongban.identity.rules.mandates import Mandate, book
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed, Refusal, Refusals
 from tongban.kernel.node import Node
 
 ASKED = ("grantor_name", "grantor_number", "agent_name", "agent_number")
+LOOKED_UP = ("stop_name", "stop_number")
 KINDS = {"many": "同时替 {n} 个人代办", "fast": "7 天里新接了 {n} 个人的代办"}
 
 
@@ -39,16 +41,20 @@ async def form_page(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
 
 async def _page(
     request: AnyRequest, node: Node, typed: dict[str, str], *, chosen: tuple[str, ...] = (), acts: tuple[str, ...] = (), errors: Refusals = (),
-    made: str = "",
+    made: str = "", given: tuple[Mandate, ...] | None = None,
 ) -> AnyResponse:
     async with node.db.reading() as tx:
         names = await items_for(tx, node, "person")
+        rows = tuple([
+            msgspec.structs.replace(await mandate_row(tx, node, one, mine=True), title=f"{one.agent_name.reveal()}替{one.grantor_name.reveal()}办")
+            for one in given or ()
+        ])  # fmt: skip
     page = HallPage(
         sets=book().sets("person"), items=tuple(ui.Option(code, name) for code, name in names.items()),
         acts=tuple(ui.Option(one.code, one.words) for one in book().act),
         terms=tuple(ui.Option(value, words) for value, words in TERMS if int(value) <= book().days("hall")),
-        typed={name: typed.get(name, "") for name in (*ASKED, "set_name", "days")}, chosen=chosen,
-        chosen_acts=acts or ("view", "draft", "submit", "receive"), made=made, errors=errors,
+        typed={name: typed.get(name, "") for name in (*ASKED, *LOOKED_UP, "set_name", "days")}, chosen=chosen,
+        chosen_acts=acts or ("view", "draft", "submit", "receive"), made=made, errors=errors, given=rows, looked=given is not None,
     )  # fmt: skip
     return ui.page(request, "identity/hall.html", page, status=422 if errors else 200)
 
@@ -80,6 +86,30 @@ async def make(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
     return await _page(request, node, typed, chosen=wanted.items, acts=wanted.acts, errors=tuple(wrong))
 
 
+@post("/staff/mandates/stop", status_code=200)
+async def find_given(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
+    """Who gave a mandate stands at the counter: what is running, each with one button."""
+    form = await ui.form(request)
+    _may(actor, "identity.hall_mandate")
+    async with node.db.transaction() as tx:
+        found = await hall.given_at_hall(tx, node, actor, form["stop_name"], form["stop_number"])
+    if isinstance(found, tuple):
+        wrong = tuple(Refusal(one.code, one.sentence, f"stop_{one.field}") for one in found)
+        return await _page(request, node, {name: form[name] for name in LOOKED_UP}, errors=wrong)
+    return await _page(request, node, {}, given=found.mandates)
+
+
+@post("/staff/mandates/stop/{mandate_id:uuid}", status_code=200)
+async def stop(request: AnyRequest, node: HereNode, actor: Asking, mandate_id: FromPath[UUID]) -> AnyResponse:
+    """停止: at once, while the person is at this counter."""
+    await ui.form(request)
+    _may(actor, "identity.hall_mandate")
+    async with node.db.transaction() as tx:
+        await hall.stop_at_hall(tx, node, actor, str(mandate_id))
+    node.bell.ring(sessions.BELL)
+    return ui.see_other("/staff/mandates?made=stopped")
+
+
 @get("/staff/mandates/alerts")
 async def alerts(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Agents for unusually many people, to look at; nothing is blocked by it (T-86)."""
@@ -107,4 +137,4 @@ async def seen(request: AnyRequest, node: HereNode, actor: Asking, alert_id: Fro
     return ui.see_other("/staff/mandates/alerts")
 
 
-ROUTES = [form_page, make, alerts, seen]
+ROUTES = [form_page, make, find_given, stop, alerts, seen]

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from urllib.parse import quote
 
+import msgspec
 from litestar import get, post
 from litestar.response import Response
 
@@ -34,7 +35,7 @@ from tongban.identity.queries.sessions import why_ended
 from tongban.identity.rules import throttle as limits
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.typed import came_from, own_path
-from tongban.kernel.errors import Failure, Refusal, Refusals
+from tongban.kernel.errors import Failure, Refusals
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
@@ -185,7 +186,7 @@ async def resend(request: AnyRequest, node: HereNode) -> AnyResponse:
         refused = await sign_in.send_code(tx, node, cookie)
         now = await sign_in.where_shown(tx, node, cookie)
     if refused and now is not None:
-        return _code(request, *now, errors=tuple(Refusal(one.code, one.sentence, "code") for one in refused))
+        return _code(request, *now, errors=tuple(msgspec.structs.replace(one, field="code") for one in refused))
     return ui.see_other("/login/code")
 
 
@@ -295,7 +296,7 @@ async def left(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
             places = []
     also = f"从{node.settings.name}跳过去的{'、'.join(places)}也退出了。" if places else ""
     kiosk = request.cookies.get("tb_channel") == "kiosk"
-    gone = "登录、填写的内容和打印的文件都清掉了，这台机器上没有留下你的信息。" if kiosk else ""
+    gone = "登录和填写的内容都清掉了，这台机器上没有留下你的信息。" if kiosk else ""
     page = LeftPage(text=f"{gone}{also}填到一半的都存着，再登录接着办。", home="/?channel=kiosk" if kiosk else "/")
     response = ui.page(request, "identity/left.html", page)
     if kiosk:  # the next person starts afresh: nothing of this one stays in the browser (identity.md 7)

@@ -34,14 +34,6 @@ def words(at: datetime) -> str:
     return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
-async def _place_name(node: Node, place: str) -> str:
-    if place == node.id:
-        return node.settings.name
-    async with node.db.reading() as tx:
-        listed = (await federation.directory(tx)).node(place)
-    return listed.name if listed else place
-
-
 @get("/me/devices")
 async def devices(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Browsers I signed in with, my passkeys, and 退出所有设备."""
@@ -69,7 +61,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
             )
             for row in rows
         ),
-        here=session.home is None, home_name=await _place_name(node, session.home or node.id), gesture=gesture, voice=has_voice,
+        here=session.home is None, home_name=federation.name_of(node, session.home or node.id), gesture=gesture, voice=has_voice,
         phone=masked_phone(phone) if phone else "", waiting_until=words(running.due_at) if running and running.due_at else "", errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/devices.html", page, status=422 if errors else 200)
@@ -99,9 +91,9 @@ async def leave_device(request: AnyRequest, node: HereNode, actor: Asking, devic
 
 @post("/me/devices/{device:uuid}/remove", status_code=200)
 async def remove_device(request: AnyRequest, node: HereNode, actor: Asking, device: FromPath[UUID]) -> AnyResponse:
-    """Forget that device: signed out, its gesture gone, unknown again."""
+    """Forget that device: signed out, its gesture gone, unknown again. Not from a device let in on this very day (identity.md 3)."""
     await ui.form(request)
-    session = await own(request, node, actor)
+    session = await changing(request, node, actor, level=1)
     async with node.db.transaction() as tx:
         if not await devices_verbs.remove(tx, node, session, str(device), browser.agent_of(request)):
             raise failure("identity.device_gone")
@@ -136,7 +128,8 @@ async def remove(request: AnyRequest, node: HereNode, actor: Asking, authenticat
     await ui.form(request)
     session = await changing(request, node, actor)
     async with node.db.transaction() as tx:
-        await passkey.remove(tx, node, session, str(authenticator), browser.agent_of(request))
+        if not await passkey.remove(tx, node, session, str(authenticator), browser.agent_of(request)):
+            raise failure("identity.passkey_gone")
     return ui.see_other("/me/devices")
 
 
@@ -159,13 +152,13 @@ async def access(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     session = await own(request, node, actor)
     async with node.db.reading() as tx:
         rows = await queries.sign_ins(tx, node, session.subject)
-    names = {place: await _place_name(node, place) for place in {row.place for row in rows}}
+    names = {place: federation.name_of(node, place) for place in {row.place for row in rows}}
     page = AccessPage(
         rows=tuple(
             DeviceRow(str(number), RECORD_WORDS.get(row.what, row.what), f"{words(row.at)}，{names[row.place]}，{row.device}")
             for number, row in enumerate(rows)
         ),
-        level=actor.acr, level_words=PROOFS.get(actor.acr, ""), home_name=await _place_name(node, session.home or node.id),
+        level=actor.acr, level_words=PROOFS.get(actor.acr, ""), home_name=federation.name_of(node, session.home or node.id),
     )  # fmt: skip
     return ui.page(request, "identity/access.html", page)
 

@@ -19,11 +19,11 @@ from tongban.identity.queries.readings import Filter, Reading, StaffAlert
 from tongban.identity.rules.roles import holds, scopes
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
-from tongban.kernel.errors import NotAllowed, Refusal, Refusals
+from tongban.kernel.errors import NotAllowed, NotFound, Refusal, Refusals
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
-WORDS = {"case": "办件", "queue": "分派", "visit": "窗口接待", "dispute": "纠错", "emergency": "紧急访问"}
+WORDS = {"case": "办件", "queue": "分派", "visit": "窗口接待", "dispute": "纠错", "emergency": "紧急访问", "right": "个人信息请求", "hold": "依法保留", "licence": "管理证照", "archive": "归档移交", "audit": "审计"}
 ALERTS = {
     "read_without_reason": "没有理由要看一个人，拦下了", "many_read": "一小时内看的人太多", "many_visits": "一小时内窗口核对太多",
     "visit_name_wrong": "窗口核对时号对名不对", "many_audit_pages": "一小时内翻查看记录太多页", "big_export": "导出到了上限",
@@ -42,6 +42,7 @@ class ReadingsPage(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     next: str
     may_export: bool
+    may_ask: bool
     exports: tuple[tuple[str, int], ...]
     proposed: str = ""
     errors: Refusals = ()
@@ -71,10 +72,50 @@ async def _page(request: AnyRequest, node: Node, actor: Actor, typed: dict[str, 
     page = ReadingsPage(
         rows=tuple((one, WORDS.get(one.kind, one.kind)) for one in shown), alerts=tuple((one, ALERTS.get(one.kind, one.kind)) for one in alerts),
         most=most, kinds=tuple({"value": code, "label": words} for code, words in WORDS.items()), typed=kept, query=urlencode(kept),
-        next="/staff/readings?" + urlencode(after) if after else "", may_export=holds(actor, audit.EXPORT), exports=exports,
+        next="/staff/readings?" + urlencode(after) if after else "", may_export=holds(actor, audit.EXPORT), may_ask=holds(actor, audit.WHO), exports=exports,
         proposed=typed.get("proposed", ""), errors=errors or wrong,
     )  # fmt: skip
     return ui.page(request, "identity/readings.html", page, status=422 if page.errors else 200)
+
+
+class WhomPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom one reading was of: first the question for a reason, then the answer."""
+
+    title: str = "看的是谁"
+    back: str = "/staff/readings"
+    row: Reading
+    words: str
+    whys: tuple[dict[str, str], ...]
+    found: audit.Whom | None = None
+    errors: Refusals = ()
+
+
+@get("/staff/readings/{reading_id:uuid}/whom")
+async def ask_whom(request: AnyRequest, node: HereNode, actor: Asking, reading_id: FromPath[UUID]) -> AnyResponse:
+    """The row, and the question for what it is asked; no person yet."""
+    async with node.db.reading() as tx:
+        row = await audit.reading(tx, node, actor, str(reading_id))
+    if row is None:
+        raise NotFound
+    return _whom(request, row)
+
+
+@post("/staff/readings/{reading_id:uuid}/whom", status_code=200)
+async def whom(request: AnyRequest, node: HereNode, actor: Asking, reading_id: FromPath[UUID]) -> AnyResponse:
+    """Name the person of this row, and write that down."""
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        row = await audit.reading(tx, node, actor, str(reading_id))
+        if row is None:
+            raise NotFound
+        found = await audit.whom(tx, node, actor, row.id, form["why"])
+    return _whom(request, row, errors=found) if isinstance(found, tuple) else _whom(request, row, found)
+
+
+def _whom(request: AnyRequest, row: Reading, found: audit.Whom | None = None, *, errors: Refusals = ()) -> AnyResponse:
+    whys = tuple({"value": code, "label": words} for code, words in audit.WHYS.items())
+    page = WhomPage(row=row, words=WORDS.get(row.kind, row.kind), whys=whys, found=found, errors=errors)
+    return ui.page(request, "identity/reading_whom.html", page, status=422 if errors else 200)
 
 
 @post("/staff/readings/export", status_code=200)
@@ -132,4 +173,4 @@ def _before(typed: dict[str, str]) -> tuple[datetime, str] | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC), typed.get("before", "")) if is_uuid(typed.get("before", "")) else None
 
 
-ROUTES = [register, propose, take]
+ROUTES = [register, propose, take, ask_whom, whom]

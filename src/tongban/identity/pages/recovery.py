@@ -133,15 +133,15 @@ async def confirm(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResp
     if act in ("new", "old"):
         async with node.db.transaction() as tx:
             refused = await phone_change.enter(tx, node, cookie, which=act, code=normal(form["code"]))
-    elif act == "ask_old":
+    elif act in ("ask_new", "ask_old"):
         async with node.db.transaction() as tx:
-            await phone_change.ask_old(tx, node, cookie)
+            refused = await phone_change.send_again(tx, node, cookie, act.removeprefix("ask_"))
     elif act in ("passkey", "face"):
         refused = await _proof(request, node, actor, form, cookie)
     elif act == "now":
-        await changing(request, node, actor)
+        session = await changing(request, node, actor)
         async with node.db.transaction() as tx:
-            refused = await phone_change.finish_now(tx, node, cookie, browser.agent_of(request))
+            refused = await phone_change.finish_now(tx, node, cookie, session.subject, browser.agent_of(request))
         if not refused:
             said = SaidPage(title="手机号换好了", back="/me/devices", text="以后验证码发到新号码，旧号码也收到了通知。", link="/me/devices", link_words="看我的设备")
             return _done(request, said)
@@ -170,17 +170,17 @@ async def _proof(request: AnyRequest, node: Node, actor: Actor, form: ui.Form, c
             found = await passkey.answered(tx, node, form["credential"])
             if found is None or found.subject != session.subject:
                 return (refusal("identity.passkey_failed", "way"),)
-            await phone_change.show(tx, node, cookie, "passkey")
+            await phone_change.show(tx, node, cookie, session.subject, "passkey")
         return ()
     if form["agree"] != "yes":
         return (refusal("identity.face_consent", "agree"),)
     picture = form.file("picture")
-    way = form["demo"] or await providers.demo_way(node, "face")
+    way = await providers.demo_way(node, "face", form["demo"])
     result = await check(providers.face(node, way), session.subject, picture.data if picture else b"", seconds=FACTORS.providers.face_seconds)
     if result.verdict != "same":
         return (refusal("identity.face_away" if result.verdict == "away" else "identity.face_failed", "way"),)
     async with node.db.transaction() as tx:
-        await phone_change.show(tx, node, cookie, "face")
+        await phone_change.show(tx, node, cookie, session.subject, "face")
     return ()
 
 

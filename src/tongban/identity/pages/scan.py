@@ -131,7 +131,7 @@ async def _ask(request: AnyRequest, node: Node, ident: str, errors: Refusals = (
         raise failure("identity.scan_expired")
     here = await _city(node, browser.browser_of(request).address)
     page = ScanAskPage(
-        ident=ident, site=node.settings.name, host=node.settings.host, city=found.city, same_city=bool(found.city) and here == found.city,
+        ident=ident, site=node.settings.name, host=node.settings.host, city=found.city, same_city=here == found.city,
         browser=found.browser, at=f"{found.made_at.astimezone(CHINA):%H:%M:%S}", offered=found.offered,
         over=found.state != "waiting", errors=errors,
     )  # fmt: skip

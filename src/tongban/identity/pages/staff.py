@@ -103,8 +103,8 @@ async def join(request: AnyRequest, node: HereNode) -> AnyResponse:
     form = await ui.form(request)
     block = throttle_rules.address_block(browser.browser_of(request).address)
     async with node.db.transaction() as tx:
-        if await throttle.take(tx, node, f"join:{block}", JOIN_PURSE):
-            opened: OpenedSession | Refusals = (refusal("identity.too_many", "code", t="一小时"),)
+        if wait := await throttle.take(tx, node, f"join:{block}", JOIN_PURSE):
+            opened: OpenedSession | Refusals = (refusal("identity.too_many", "code", wait=wait),)
         else:
             opened = await joining.join(tx, node, form["staff_no"].strip(), form["code"], browser.agent_of(request))
     if isinstance(opened, tuple):

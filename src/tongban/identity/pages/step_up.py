@@ -19,6 +19,7 @@ from tongban.identity.providers import face
 from tongban.identity.providers.face import check
 from tongban.identity.queries.persons import person
 from tongban.identity.rules import typed
+from tongban.identity.rules.ages import too_young
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.levels import decayed
 from tongban.kernel.clock import CHINA
@@ -111,7 +112,7 @@ async def _by(request: AnyRequest, node: Node, session: Session, form: ui.Form) 
             return (refusal("identity.face_consent", "agree"),)
         picture = form.file("picture")
         result = await check(
-            face(node, form["demo"] or await providers.demo_way(node, "face")), session.subject, picture.data if picture else b"",
+            face(node, await providers.demo_way(node, "face", form["demo"])), session.subject, picture.data if picture else b"",
             seconds=FACTORS.providers.face_seconds,
         )  # fmt: skip
         async with node.db.transaction() as tx:
@@ -131,7 +132,7 @@ async def _by_certificate(node: Node, session: Session, form: ui.Form, agent: st
         known = await person(tx, node, session.subject)
     if known is None or known.number is None:
         return (refusal("identity.certificate_failed", "way"),)
-    twin = form["demo"] if node.settings.demo and form["demo"] else await providers.demo_way(node, "cosigner")
+    twin = await providers.demo_way(node, "cosigner", form["demo"])
     if refused := await certificates.asked(node, known.number.reveal(), way=twin):
         return refused
     async with node.db.transaction() as tx:
@@ -150,6 +151,8 @@ async def _by_register(node: Node, session: Session, form: ui.Form, agent: str) 
     wrong = [] if form["name"] else [refusal("identity.name_needed", "name")]
     if bad := typed.check_number(form["number"]):
         wrong.append(bad)
+    elif too_young(typed.normal(form["number"]), node.clock.today()):
+        wrong.append(refusal("identity.under_14", "number"))
     if wrong:
         return tuple(wrong)
     name, number = typed.normal_name(form["name"]), typed.normal(form["number"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar import get, post
 
 from tongban import ui
@@ -51,7 +52,7 @@ async def explained(request: AnyRequest, actor: Asking) -> AnyResponse:
 @get("/theft")
 async def theft_page(request: AnyRequest) -> AnyResponse:
     """Report a lost phone from any browser."""
-    return ui.page(request, "identity/theft.html", TheftPage(hours=FACTORS.theft.hours))
+    return ui.page(request, "identity/theft.html", TheftPage(hours=FACTORS.theft.hours, web=FACTORS.theft.web_reports_week))
 
 
 @post("/theft", status_code=200)
@@ -62,10 +63,11 @@ async def theft_report(request: AnyRequest, node: HereNode) -> AnyResponse:
         refused = await theft.report(tx, node, name=form["name"], number=form["number"], address=browser.browser_of(request).address)
     node.bell.ring(sessions.BELL)
     if refused:
-        page = TheftPage(name=form["name"], number=form["number"], hours=FACTORS.theft.hours, errors=refused)
+        page = TheftPage(name=form["name"], number=form["number"], hours=FACTORS.theft.hours, web=FACTORS.theft.web_reports_week, errors=refused)
         return ui.page(request, "identity/theft.html", page, status=SENTENCES[refused[0].code][0])
     return ui.page(request, "identity/said.html", SaidPage(
-        title="记下了", text="如果有这个账号，24 小时内只能看，办不了事，也亮不了证。用通行密钥登录一次就恢复。", link="/recover", link_words="找回账号"
+        title="记下了", text=f"如果这里有这个账号，24 小时内只能看，办不了事，也亮不了证。用通行密钥登录一次就恢复。一周里网上已经报过 "
+        f"{FACTORS.theft.web_reports_week} 次的，这次不算，要打 12345，或者带身份证到大厅报。", link="/recover", link_words="找回账号"
     ))  # fmt: skip
 
 
@@ -89,16 +91,19 @@ async def desk(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
 
 
 async def _desk(
-    request: AnyRequest, node: Node, actor: Actor, *, name: str = "", number: str = "", word: str = "", proposed: bool = False, errors: Refusals = ()
-) -> AnyResponse:
+    request: AnyRequest, node: Node, actor: Actor, *, name: str = "", number: str = "", word: str = "", proposed: bool = False,
+    lost: tuple[str, str] = ("", ""), reported: bool = False, errors: Refusals = (),
+) -> AnyResponse:  # fmt: skip
     actor.require_staff()
-    if not holds(actor, "identity.counter_check"):
+    may_recover, may_report = holds(actor, "identity.counter_check"), holds(actor, theft.REPORT)
+    if not may_recover and not may_report:
         raise NotAllowed
     async with node.db.reading() as tx:
-        rows = await hall_recovery.waiting(tx, node)
+        rows = await hall_recovery.waiting(tx, node, actor.unit) if may_recover else []
     page = HallDeskPage(
         name=name, number=number, word=f"{word[:4]} {word[4:]}" if word else "", proposed=proposed, demo=node.settings.demo, errors=errors,
         waiting=tuple(Waiting(one.id, one.name, one.by, one.at) for one in rows if one.by != actor.staff_id),
+        may_recover=may_recover, may_report=may_report, lost_name=lost[0], lost_number=lost[1], reported=reported,
     )  # fmt: skip
     return ui.page(request, "identity/hall_recovery.html", page, status=SENTENCES[errors[0].code][0] if errors else 200)
 
@@ -118,7 +123,7 @@ async def propose(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResp
     if form["how"] != "face":
         return await _desk(request, node, actor, proposed=True)
     picture = form.file("picture")
-    way = form["demo"] or await providers.demo_way(node, "face")
+    way = await providers.demo_way(node, "face", form["demo"])
     result = await check(providers.face(node, way), subject, picture.data if picture else b"", seconds=FACTORS.providers.face_seconds)
     async with node.db.transaction() as tx:
         word = await hall_recovery.by_face(tx, node, actor, subject, row, result)
@@ -138,6 +143,19 @@ async def second(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     if isinstance(word, tuple):
         return await _desk(request, node, actor, errors=word)
     return await _desk(request, node, actor, word=word)
+
+
+@post("/staff/recovery/theft", status_code=200)
+async def report_for(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
+    """A caller of 12345, or somebody at the counter, says the phone is gone; the clerk sees the same answer for everybody."""
+    form = await ui.form(request)
+    async with node.db.transaction() as tx:
+        refused = await theft.by_staff(tx, node, actor, name=form["lost_name"], number=form["lost_number"])
+    node.bell.ring(sessions.BELL)
+    if refused:
+        beside = tuple(msgspec.structs.replace(one, field=f"lost_{one.field}") for one in refused)
+        return await _desk(request, node, actor, lost=(form["lost_name"], form["lost_number"]), errors=beside)
+    return await _desk(request, node, actor, reported=True)
 
 
 @get("/staff/login-plan")
@@ -199,5 +217,5 @@ async def choose_twins(request: AnyRequest, node: HereNode) -> AnyResponse:
 
 
 ROUTES = [
-    explained, theft_page, theft_report, theft_own, desk, propose, second, plan_page, plan_switch, twins, choose_twins,
+    explained, theft_page, theft_report, theft_own, desk, propose, second, report_for, plan_page, plan_switch, twins, choose_twins,
 ]  # fmt: skip

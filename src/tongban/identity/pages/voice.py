@@ -9,7 +9,7 @@ from litestar import get, post
 from tongban import ui
 from tongban.identity import providers
 from tongban.identity.actions import certificates, sign_in, voice
-from tongban.identity.errors import SENTENCES, refusal, waiting
+from tongban.identity.errors import SENTENCES, refusal
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
@@ -24,11 +24,6 @@ from tongban.kernel.node import Node
 
 AFTER = "/me"
 SECONDS = FACTORS.providers.voice_seconds
-
-
-async def _way(node: Node, name: str, chosen: str) -> str:
-    """How a demo twin behaves this time: as chosen on the page, else as set at /demo/providers."""
-    return chosen if node.settings.demo and chosen in ("works", "fails", "slow") else await providers.demo_way(node, name)
 
 
 @get("/me/voice")
@@ -52,7 +47,7 @@ async def begin(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     if form["agree"] != "yes":
         return await _mine(request, node, session, (refusal("identity.voice_consent", "agree"),))
     recording = form.file("recording")
-    result = await enrol(providers.voice(node, await _way(node, "voice", form["demo"])), recording.data if recording else b"", seconds=SECONDS)
+    result = await enrol(providers.voice(node, await providers.demo_way(node, "voice", form["demo"])), recording.data if recording else b"", seconds=SECONDS)
     async with node.db.transaction() as tx:
         refused = await voice.keep(tx, node, actor, session, result, browser.agent_of(request))
     return await _mine(request, node, session, refused) if refused else ui.see_other("/me/voice")
@@ -96,14 +91,14 @@ async def by_voice(request: AnyRequest, node: HereNode) -> AnyResponse:
     form = await ui.form(request)
     next_path, here = own_path(form["next"], AFTER), browser.browser_of(request)
     async with node.db.transaction() as tx:
-        wait = await sign_in.address_wait(tx, node, here, known_device=here.device_cookie is not None)
+        wait = await sign_in.address_wait(tx, node, here)
         known = None if wait else await voice.on_known_device(tx, node, form["who"], here)
     if wait:
-        return _way_page(request, node, "voice", next_path, form["who"], (refusal("identity.too_many", "who", t=waiting(wait)),))
+        return _way_page(request, node, "voice", next_path, form["who"], (refusal("identity.too_many", "who", wait=wait),))
     if known is None:
         return _way_page(request, node, "voice", next_path, form["who"], (refusal("identity.voice_new_device", "who"),))
     recording = form.file("recording")
-    provider = providers.voice(node, await _way(node, "voice", form["demo"]))
+    provider = providers.voice(node, await providers.demo_way(node, "voice", form["demo"]))
     result = await check(provider, known[1], recording.data if recording else b"", seconds=SECONDS)
     async with node.db.transaction() as tx:
         opened = await voice.sign_in_by(tx, node, known[0], result, here)
@@ -122,9 +117,9 @@ async def by_certificate(request: AnyRequest, node: HereNode) -> AnyResponse:
         refused = (wrong,)
     else:
         async with node.db.transaction() as tx:
-            if wait := await sign_in.address_wait(tx, node, here, known_device=here.device_cookie is not None):
-                refused = (refusal("identity.too_many", "who", t=waiting(wait)),)
-    refused = refused or await certificates.asked(node, form["who"], way=await _way(node, "cosigner", form["demo"]))
+            if wait := await sign_in.address_wait(tx, node, here):
+                refused = (refusal("identity.too_many", "who", wait=wait),)
+    refused = refused or await certificates.asked(node, form["who"], way=await providers.demo_way(node, "cosigner", form["demo"]))
     if refused:
         return _way_page(request, node, "certificate", next_path, form["who"], refused)
     async with node.db.transaction() as tx:

@@ -1,15 +1,16 @@
 """Outside systems of identity 外部系统: text messages, face check, certificates, the population register.
 
-Each stands behind a small Protocol with demo twins that work, fail and are slow. `chosen(node)` says which one is used.
+Each stands behind a small Protocol with demo twins that work, fail and are slow. A function for each gives what a node uses; in earnest
+there is none yet: what proves somebody is refused, and what is a hint only (city, phone status) is not known.
 """
 
 from __future__ import annotations
 
 from tongban.identity.providers.certificate import Certificates, DemoCertificates
-from tongban.identity.providers.city import City, DemoCity
+from tongban.identity.providers.city import City, DemoCity, NoCity
 from tongban.identity.providers.cosigner import CoSigner, DemoCoSigner
 from tongban.identity.providers.face import DemoFace, Face
-from tongban.identity.providers.phone_status import DemoPhoneStatus, PhoneStatus
+from tongban.identity.providers.phone_status import DemoPhoneStatus, NoPhoneStatus, PhoneStatus
 from tongban.identity.providers.register import DemoRegister, Register
 from tongban.identity.providers.sms import DemoSms, Sms
 from tongban.identity.providers.voice import DemoVoice, Voice
@@ -22,8 +23,10 @@ TWINS = {"face": "人脸核验", "voice": "声纹", "cosigner": "个人数字证
 """The demo twins whose behaviour can be chosen at /demo/providers."""
 
 
-async def demo_way(node: Node, name: str) -> str:
-    """How a demo twin behaves now 演示: works, fails or slow, as chosen at /demo/providers."""
+async def demo_way(node: Node, name: str, chosen: str = "") -> str:
+    """How a demo twin behaves now 演示: as `chosen` on the very page, else as set at /demo/providers; works, fails or slow."""
+    if node.settings.demo and chosen in ("works", "fails", "slow"):
+        return chosen
     async with node.db.reading() as tx:
         way: str | None = await tx.fetchval("SELECT way FROM demo_provider WHERE name = $1", name)
     return way or "works"
@@ -42,15 +45,13 @@ def cosigner(node: Node, way: str = "works") -> CoSigner:
 
 
 def phone_status(node: Node, way: str = "works") -> PhoneStatus:
-    """Who knows whether a phone number was given to somebody else 二次放号."""
-    _demo_only(node)
-    return DemoPhoneStatus(way)
+    """Who knows whether a phone number was given to somebody else 二次放号; in earnest nobody yet."""
+    return DemoPhoneStatus(way) if node.settings.demo else NoPhoneStatus()
 
 
 def city(node: Node, way: str = "works") -> City:
-    """Who knows the city of an address 地址所在城市."""
-    _demo_only(node)
-    return DemoCity(node.settings.name, way)
+    """Who knows the city of an address 地址所在城市; in earnest nobody yet."""
+    return DemoCity(node.settings.name, way) if node.settings.demo else NoCity()
 
 
 def sms(node: Node) -> Sms:

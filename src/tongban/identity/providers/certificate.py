@@ -24,10 +24,3 @@ class DemoCertificates:
     async def holder(self, tx: Tx, node: Node, presented: str) -> StaffMember | None:
         member = await staff.staff_by_number(tx, node, presented)
         return member if member is not None and member.demo else None
-
-
-class RevokedCertificates:
-    """A provider that knows only revoked certificates 证书都已吊销."""
-
-    async def holder(self, tx: Tx, node: Node, presented: str) -> StaffMember | None:  # noqa: ARG002  nothing is known
-        return None

@@ -34,6 +34,13 @@ class DemoPhoneStatus:
         return "same"
 
 
+class NoPhoneStatus:
+    """No service asked 没有号码状态服务: unknown, which counts as given away after so many silent days (factors.toml)."""
+
+    async def since(self, phone: str, used_at: datetime) -> Status:  # noqa: ARG002  nothing is looked up
+        return "unknown"
+
+
 async def ask(provider: PhoneStatus, phone: str, used_at: datetime, *, seconds: float) -> Status:
     """Ask with a deadline; `unknown` when no answer comes in time."""
     try:

@@ -42,16 +42,6 @@ class DemoSms:
         )  # fmt: skip
 
 
-class LostSms:
-    """A channel that takes the message and loses it 发不出去: the person presses 重新发送 or chooses another way."""
-
-    async def send(self, tx: Tx, node: Node, phone: str, text: str) -> None:  # noqa: ARG002  it is lost
-        return
-
-    def sending(self, parts: Parts, node: Node, phone: str, text: str, *, source: str = ALWAYS) -> None:  # noqa: ARG002
-        return
-
-
 NEWEST = (
     "LEFT JOIN LATERAL (SELECT d.id AS sms_id, d.text AS sms_text FROM demo_sms d WHERE d.bi_phone = t.bi_phone"
     " ORDER BY d.at DESC, d.id DESC LIMIT 1) AS sms ON true"

@@ -79,12 +79,6 @@ async def keys_of(tx: Tx, client_id: str) -> list[ClientKey]:
     return [msgspec.convert(dict(row), ClientKey) for row in rows]
 
 
-async def pinned_keys(tx: Tx, client_id: str) -> list[dict[str, Any]]:
-    """The keys in force as JWKs with `kid` and the one `alg` of each: what a client's signature is judged by."""
-    rows = await tx.fetch("SELECT kid, alg, jwk FROM client_key WHERE client = $1 AND ended_at IS NULL", client_id)
-    return [{**row["jwk"], "kid": row["kid"], "alg": row["alg"]} for row in rows]
-
-
 async def change(tx: Tx, change_id: str) -> Change | None:
     """One proposed change, decided or not."""
     row = await tx.fetchrow(

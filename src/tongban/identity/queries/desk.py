@@ -65,6 +65,14 @@ async def waiting_disputes(tx: Tx, node: Node) -> list[DeskDispute]:
     return [_desk(node, row, None) for row in rows]
 
 
+async def handled_disputes(tx: Tx, node: Node, staff: str) -> list[DeskDispute]:
+    """What this member of staff decided or confirmed and is ended now, the newest first 经手过的纠错."""
+    rows = await tx.fetch(
+        f"{_DESK} WHERE d.state IN ('upheld', 'refused') AND $1 IN (d.proposed_by, d.decided_by) ORDER BY d.decided_at DESC LIMIT 20", staff
+    )
+    return [_desk(node, row, None) for row in rows]
+
+
 async def desk_dispute(tx: Tx, node: Node, dispute_id: str) -> DeskDispute | None:
     """One dispute with the value the register has now; None when there is none."""
     row = await tx.fetchrow(f"{_DESK} WHERE d.id = $1", dispute_id)

@@ -1,30 +1,33 @@
-"""The register of readings 查看记录 for auditors (R-802, T-65): who read, why and when; never whom.
+"""The register of readings 查看记录 for auditors (R-802, T-65): who read, why and when, and a mark for whom.
 
 A person stands here as a mark that holds for one month at this node: enough to see one clerk read one person forty times,
-not enough to know who it was or to follow anybody through the years.
+not enough to know who it was or to follow anybody through the years. Whom a row was of is asked of `actions.audit.whom`, for a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from tongban import transparency
 from tongban.kernel.clock import CHINA
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import hmac_sm3
+from tongban.kernel.gm import hmac_sm3, jcs
 from tongban.kernel.node import Node
 
 PAGE = 50
 MOST = 5000
 """Rows of one export."""
+READ = "staff.read"
+"""Kind of the leaf over one reading."""
 SECRET = "audit-mark"  # noqa: S105  the name of a secret
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """What the auditor wants to see 筛选. `same`: a row's id, for all readings of the same person; empty fields bind nothing."""
+    """What the auditor wants to see 筛选. `same`: a row's id, for all readings of the same person; `row`: that row alone; empty fields bind nothing."""
 
     unit: str = ""
     staff_no: str = ""
@@ -32,6 +35,7 @@ class Filter(msgspec.Struct, frozen=True):
     since: datetime | None = None
     until: datetime | None = None
     same: str = ""
+    row: str = ""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -67,9 +71,10 @@ async def readings(
         " AND ($3 = '' OR s.unit ILIKE '%' || $3 || '%') AND ($4 = '' OR s.staff_no = $4) AND ($5 = '' OR r.kind = $5)"
         " AND ($6::timestamptz IS NULL OR r.at >= $6) AND ($7::timestamptz IS NULL OR r.at < $7)"
         " AND ($8::uuid IS NULL OR r.subject = (SELECT subject FROM access_reason WHERE id = $8))"
-        " AND ($9::timestamptz IS NULL OR (r.at, r.id) < ($9, $10::uuid)) ORDER BY r.at DESC, r.id DESC LIMIT $11",
+        " AND ($9::timestamptz IS NULL OR (r.at, r.id) < ($9, $10::uuid)) AND ($12::uuid IS NULL OR r.id = $12)"
+        " ORDER BY r.at DESC, r.id DESC LIMIT $11",
         [division for division, _ in areas], [org for _, org in areas], _like(wanted.unit), wanted.staff_no, wanted.kind, wanted.since,
-        wanted.until, wanted.same or None, before[0] if before else None, before[1] if before else None, most,
+        wanted.until, wanted.same or None, before[0] if before else None, before[1] if before else None, most, wanted.row or None,
     )  # fmt: skip
     return tuple(
         Reading(row["id"], row["at"], row["unit"], row["staff_no"], row["kind"], row["ref"], mark(node, row["subject"], row["at"]))
@@ -98,6 +103,28 @@ async def staff_alerts(tx: Tx, areas: Sequence[tuple[str, str]]) -> tuple[StaffA
         [division for division, _ in areas], [org for _, org in areas],
     )  # fmt: skip
     return tuple(StaffAlert(row["id"], row["at"], row["unit"], row["staff_no"], row["kind"]) for row in rows)
+
+
+def reading_fact(staff: str, kind: str, ref: str, at: datetime) -> bytes:
+    """What the log keeps of a reading, as a salted hash (查看的存证): who of the staff, why, when. Whom, the ledger's own leaf says."""
+    return jcs({"staff": staff, "kind": kind, "ref": ref, "at": int(at.timestamp() * 1000), "v": 1})
+
+
+async def in_log(tx: Tx) -> AsyncIterator[transparency.Row]:
+    """Every row of the register as the log should know it (逐行核对); rows from before each had a leaf are left out."""
+    first: int | None = await tx.fetchval("SELECT min(at_ms) FROM log_leaf WHERE kind = $1", READ)
+    after = ("", "00000000-0000-0000-0000-000000000000")
+    while first is not None:
+        rows = await tx.fetch(
+            "SELECT subject, id, staff, kind, ref, at, EXISTS (SELECT FROM log_leaf l WHERE l.id = access_reason.id) AS has_leaf"
+            " FROM access_reason WHERE (subject, id) > ($1, $2::uuid) ORDER BY subject, id LIMIT 1000", *after
+        )
+        for row in rows:
+            if row["has_leaf"] or row["at"].timestamp() * 1000 >= first:
+                yield transparency.Row(f"access_reason {row['id']}", row["id"], reading_fact(row["staff"], row["kind"], row["ref"], row["at"]))
+        if len(rows) < 1000:
+            return
+        after = (rows[-1]["subject"], rows[-1]["id"])
 
 
 def mark(node: Node, subject: str, at: datetime) -> str:

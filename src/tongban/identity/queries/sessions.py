@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -93,6 +94,11 @@ async def by_id(tx: Tx, sid: str) -> Session | None:
     return None if row is None else session_of(row)
 
 
+def alive(session: Session, now: datetime) -> bool:
+    """Whether it was not ended and its time is not over 还在登录 (pure)."""
+    return session.revoked_at is None and session.idle_until > now and session.ends_at > now
+
+
 async def visits(tx: Tx, node: Node, subject: str, caller: str, *, level: int = 1) -> bool:
     """Whether a session of this person, signed in here at home, is alive, went to `caller` and is worth `level` now (在那边登录着)."""
     now = node.clock.now()
@@ -127,6 +133,12 @@ async def devices(tx: Tx, node: Node, subject: str, current: str | None) -> list
         )
         for row in rows
     ]
+
+
+async def seen_before(tx: Tx, device_cookie: str) -> bool:
+    """Whether somebody signed in with the browser of this device cookie, and has not removed it 这台设备登录过吗."""
+    found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM device WHERE secret_hash = $1 AND ended_at IS NULL)", hashed(device_cookie))
+    return found
 
 
 async def open_on_devices(tx: Tx, node: Node, subject: str) -> dict[str, int]:

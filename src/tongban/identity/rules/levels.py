@@ -16,6 +16,8 @@ CEILINGS = {"otp": 2, "passkey": 3, "scan": 2, "face": 3, "certificate": 4, "inp
 """What each way of signing in reaches at most (identity.md 3)."""
 
 PROOFS = {1: "自己填的", 2: "姓名和证件号核对过", 3: "本人刷脸核对过", 4: "窗口见过本人"}
+ACCOUNTS = {"open": "正常", "restricted": "挂失中", "closed": "已注销", "moved": "搬走了", "stopped": "停用了"}
+"""The states of an account in words 账号状态."""
 
 
 def reached(proof: int, way: str, *, bound_acr: int = 3) -> int:

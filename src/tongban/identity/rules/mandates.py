@@ -22,6 +22,8 @@ Basis = Literal["legal_rep", "org_agent", "family", "guardian", "hall"]
 Act = Literal["view", "draft", "submit", "pay", "receive"]
 BINDING = frozenset({"submit", "pay"})
 """Acts that bind the person represented: they wait, and they want fresh news of the node whose word the mandate is."""
+RUNNING = frozenset({"arriving", "offered", "active"})
+"""States of a mandate that is not over."""
 ACT_WORDS = {
     "draft": "开始填表", "submit": "提交了申请", "correct": "补了材料", "withdraw": "申请了撤回", "discard": "删了草稿", "print": "预约了领证",
     "begin": "进来办事", "show": "出示了证照", "copy": "要了一份信息副本", "close": "申请了注销", "keep": "停掉了注销",

@@ -71,7 +71,12 @@ class Page(msgspec.Struct):
 
 
 class Browser:
-    """A browser as strict as needed: cookies by host and name, `Secure` taken on .localhost, redirects by top-level GET."""
+    """A browser as strict as needed: cookies by host and name, `Secure` taken on .localhost, redirects by top-level GET.
+
+    With `accept` left as it is a failure comes as problem+json; with "text/html" it comes as people see it.
+    """
+
+    accept = "*/*"
 
     def __init__(self, agent: str = PHONE_AGENT) -> None:
         self.agent = agent
@@ -92,7 +97,7 @@ class Browser:
         for _ in range(12):
             parts = urlsplit(url)
             cookies = self.jar.setdefault(parts.hostname or "", {})
-            headers = {"User-Agent": self.agent, "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())}
+            headers = {"User-Agent": self.agent, "Accept": self.accept, "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())}
             if body is not None:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
                 headers["Origin"] = f"{parts.scheme}://{parts.netloc}"

@@ -12,14 +12,19 @@ import pytest
 from tongban import federation, identity, notifications
 from tongban.federation.tests.make import deliver
 from tongban.identity import letters as letter_doors
+from tongban.identity.actions import guardians, hall, organisations, other_guardians
 from tongban.identity.actions import mandates as verbs
-from tongban.identity.actions import organisations
 from tongban.identity.actions.mandates import Wanted
+from tongban.identity.letters import accounts
 from tongban.identity.queries import mandates as queries
 from tongban.identity.queries.organisations import subject_of
 from tongban.identity.rules.mandates import ACT_WORDS
-from tongban.identity.tests.make import Browser, citizen, household, sign_in, step_up
+from tongban.identity.rules.roles import assignment
+from tongban.identity.tests.make import PC_AGENT, Browser, citizen, household, sign_in, step_up
+from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Failure
+from tongban.kernel.gm import Personal
+from tongban.kernel.ids import uuid7
 
 ITEM = "11510100DEM000014N3000199901000"
 COMPANY = "91500103MADEM2002L"
@@ -233,15 +238,16 @@ async def _ended(node, mandate_id):
     return found if found.state == "ended" and found.over_why == "register" else None
 
 
-async def test_a_node_cannot_offer_for_a_person_of_another_home(nodes):
-    """T-22, T-32: a forged offer is kept aside and ended, because the register's statement names another home."""
-    there = nodes["510000"]
+@pytest.mark.parametrize("basis", ["family", "hall"])
+async def test_a_node_cannot_offer_for_a_person_of_another_home(nodes, basis):
+    """T-22, T-32: a forged offer is kept aside and ended, because the register's statement names another home; a hall's no less."""
+    there, forged = nodes["510000"], uuid7()
     async with nodes["mps"].db.reading() as tx:
         victim = await tx.fetchval("SELECT subject FROM register_entry WHERE home = '500000' LIMIT 1")
         target = await tx.fetchval("SELECT subject FROM register_entry WHERE home = '510000' LIMIT 1")
     async with nodes["samr"].db.transaction() as tx:
         await federation.send(tx, nodes["samr"], to="510000", kind="mandate.offered", about="mandate:x", body={
-            "id": "01920000-0000-7000-8000-000000000001", "grantor": victim, "agent": target, "basis": "family", "items": [ITEM],
+            "id": forged, "grantor": victim, "agent": target, "basis": basis, "items": [ITEM],
             "set_name": "", "set_version": 0, "acts": ["view", "submit"], "from_at": 0, "until_at": 4102444800000, "wait_until": 0,
             "granted_acr": 4, "granted_by_subject": "", "granted_staff": "", "state": "active", "offered_until": 4102444800000,
             "grantor_name": "演示", "agent_name": "演示", "proof": "",
@@ -249,9 +255,34 @@ async def test_a_node_cannot_offer_for_a_person_of_another_home(nodes):
 
     async def judged():
         async with there.db.reading() as tx:
-            return await tx.fetchval("SELECT over_why FROM mandate WHERE grantor = $1 AND state = 'ended'", victim)
+            found = await queries.by_id(tx, there, forged)
+        return found.over_why if found is not None and found.state != "arriving" else None
 
     assert await until(judged) == "not_proven"
+
+
+async def test_a_hall_gives_for_people_of_its_own_node_only(nodes, boss, agent):
+    """T-22, T-85: the word of a mandate is the grantor's home's, and there the grantor hears of each act; the agent may live anywhere."""
+    home, there = nodes["500000"], nodes["510000"]
+    near, far = await actor_of(home, boss), await actor_of(there, agent)
+    clerk = Actor(kind="staff", subject="s1", staff_id="YZ-DT-01", unit="大厅", assignments=(assignment("hall_clerk", "500103"),))
+    mine = verbs.Agent(subject=near.subject, home="500000", name=Personal(BOSS.name), number=Personal(BOSS.number))
+    theirs = verbs.Agent(subject=far.subject, home="510000", name=Personal(AGENT.name), number=Personal(AGENT.number))
+    wanted, names = Wanted(items=(ITEM,), acts=("view", "submit"), days=30), {ITEM: "开公司、办营业执照"}
+    async with home.db.transaction() as tx:
+        refused = await hall.grant_at_hall(tx, home, clerk, theirs, mine, wanted, names=names)
+    assert [(one.code, one.field) for one in refused] == [("identity.hall_elsewhere", "grantor_number")]
+    assert "四川" in refused[0].sentence
+    async with home.db.transaction() as tx:
+        made = await hall.grant_at_hall(tx, home, clerk, mine, theirs, wanted, names=names)
+    assert (await until(lambda: mandate(there, near.subject, "active"))).id == made.id, "proven by the register's statement"
+    desk = Browser(PC_AGENT)
+    page = await desk.submit(home, await desk.get(home, "/staff/login?next=/staff/mandates"), "/staff/login", key="YZ-DT-01")
+    page = await desk.submit(home, page, "/staff/mandates/stop", stop_name=BOSS.name, stop_number=BOSS.number)
+    assert f"{AGENT.name}替{BOSS.name}办" in page.body, page.body
+    page = await desk.submit(home, page, f"/staff/mandates/stop/{made.id}")
+    assert "停掉了" in page.body
+    assert (await until(lambda: mandate(there, near.subject, "stopped"))).id == made.id, "stopped at the agent's home too"
 
 
 async def test_a_company_founded_in_a_province_is_known_to_the_register_by_letter(nodes, agent):
@@ -278,6 +309,30 @@ async def test_a_company_founded_in_a_province_is_known_to_the_register_by_lette
     assert "成都武侯演示新公司（演示）" in {one.name for one in companies}
 
 
+async def test_name_and_number_are_told_only_while_the_session_lives(nodes, agent):
+    """T-28: a node where somebody was signed in once does not learn the number ever after (identity.md 10)."""
+    there = nodes["510000"]
+    asked = {"v": 1, "sid": (await actor_of(there, agent)).sid}
+
+    async def told(caller):
+        return await accounts.full_person(there, caller, asked)
+
+    async with there.db.transaction() as tx:
+        await tx.execute("UPDATE session SET visited = '{500000}' WHERE id = $1", asked["sid"])
+    assert (await told("500000"))["number"] == AGENT.number
+    with pytest.raises(federation.CallRefused):
+        await told("samr")
+    for column in ("idle_until", "ends_at"):
+        async with there.db.transaction() as tx:
+            before = await tx.fetchval(f"SELECT {column} FROM session WHERE id = $1", asked["sid"])
+            await tx.execute(f"UPDATE session SET {column} = $2 WHERE id = $1", asked["sid"], there.clock.now())
+        with pytest.raises(federation.CallRefused) as why:
+            await told("500000")
+        assert why.value.problem == "no_grant", column
+        async with there.db.transaction() as tx:
+            await tx.execute(f"UPDATE session SET {column} = $2 WHERE id = $1", asked["sid"], before)
+
+
 async def test_news_that_are_too_old_wait_and_nothing_is_lost(nodes, agent):
     """The register away: a level-3 act for a company waits with a sentence; looking goes on (identity.md 6.4)."""
     there = nodes["510000"]
@@ -294,6 +349,38 @@ async def test_news_that_are_too_old_wait_and_nothing_is_lost(nodes, agent):
     await identity.freshen(there, as_company, level=3)
     async with there.db.transaction() as tx:
         await identity.require_act(tx, there, as_company, identity.Deed(act="submit", audience=frozenset({"organisation"}), level=3))
+
+
+async def test_what_one_guardian_did_the_others_hear_of(nodes, boss, agent):
+    """T-88: at home here and elsewhere, on the register's word; a node that is not that guardian's home tells nobody anything."""
+    mps, home, there, child, browser = nodes["mps"], nodes["500000"], nodes["510000"], citizen("周子涵"), Browser()
+    await sign_in(browser, home, citizen("周雨桐"))
+    async with mps.db.transaction() as tx:
+        for one in (BOSS, AGENT):
+            await guardians.enter(tx, mps, child.number, one.number, "监护人", mps.clock.today())
+    await browser.submit(home, await browser.get(home, "/me/switch"), "/me/switch/ask")
+    mother, near, far = await actor_of(home, browser), await actor_of(home, boss), await actor_of(there, agent)
+    async with home.db.reading() as tx:
+        held = next(one for one in await queries.usable(tx, home, mother.subject) if one.grantor_name.reveal() == child.name)
+    who = msgspec.structs.replace(mother, for_subject=held.grantor, mandate=held.id, basis="guardian")
+    async with home.db.transaction() as tx:
+        await identity.record_act(tx, home, who, "submit", what="社会保障卡申领", about="case:z")
+
+    async def told(node, subject):
+        async with node.db.reading() as tx:
+            threads = await notifications.messages(tx, node, subject)
+        return [one for thread in threads for one in thread.messages if one.kind == "guardian.told"]
+
+    for node, subject in ((home, near.subject), (there, far.subject)):
+        assert (await until(lambda node=node, subject=subject: told(node, subject)))[0].title.reveal() == "周雨桐替孩子提交了申请"
+    assert not await told(home, mother.subject), "whoever did it knows"
+    forged = {"minor": held.grantor, "by": mother.subject, "guardian": far.subject, "act_id": uuid7(), "origin": "samr"}
+    words = other_guardians._sealed(there, forged["act_id"], ("演示", "submit", "演示", ""))
+    for lie in ({}, {"origin": "500000", "by": near.subject, "minor": far.subject}):
+        await other_guardians.check(there, {**forged, **lie, "words": words})
+    assert len(await told(there, far.subject)) == 1, "told on a stranger's word"
+    async with mps.db.transaction() as tx:
+        await tx.execute("DELETE FROM guardian_entry WHERE guardian_subject = ANY($1::text[])", [near.subject, far.subject])
 
 
 def test_every_letter_of_mandates_has_a_reader():

@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from tongban import identity, ui
+from tongban import consent, identity, ui
 from tongban.identity.actions import audit, notices, proposals
 from tongban.identity.pages import readings
 from tongban.identity.pages.readings import _filter
@@ -195,3 +196,37 @@ def client(node: Node, actor: Actor) -> httpx.AsyncClient:
     )  # fmt: skip
     ui.wire(app, ui.Wiring(secret=bytes(32), site="重庆市", base_url=node.settings.base_url, demo=True))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=node.settings.base_url)
+
+
+async def test_whom_a_reading_was_of_is_learnt_for_a_reason_and_the_person_sees_it(node: Node) -> None:
+    """R-802 "who read whom and why": row by row, by an auditor, written into ledger, register and log; not by a security officer or a clerk."""
+    async with node.db.transaction() as tx:
+        await tx.execute("DELETE FROM access_reason")
+        clerk = await read_by(tx, node, "CQ-YB-01")
+        auditor, guard = await officer(tx, node, "CQ-GX-01"), await officer(tx, node, "CQ-AQ-01")
+        (row,) = await looking.readings(tx, node, scopes(auditor, audit.SEE), Filter())
+    page = f"/staff/readings/{row.id}/whom"
+    async with client(node, auditor) as browser:
+        assert f'href="{page}"' in (await browser.get("/staff/readings")).text
+        asked = await browser.get(page)
+        assert (asked.status_code, HER_NAME in asked.text) == (200, False), "named before a reason was given"
+        token = re.search(r'name="tb_token" value="([^"]+)"', asked.text)
+        assert token is not None
+        headers = {"origin": node.settings.base_url, "cookie": asked.headers["set-cookie"].partition(";")[0]}
+        without = await browser.post(page, data={"tb_token": token[1]}, headers=headers)
+        assert (without.status_code, HER_NAME in without.text) == (422, False), "named without a reason"
+        told = await browser.post(page, data={"tb_token": token[1], "why": "complaint"}, headers=headers)
+        assert (told.status_code, HER_NAME in told.text, HER_NUMBER in told.text) == (200, True, False), told.text
+        assert (await browser.get(f"/staff/readings/{uuid7()}/whom")).status_code == 404
+    async with node.db.transaction() as tx:
+        mine = [one for one in await consent.lines(tx, node.id, HER, limit=50, now=node.clock.now()) if one.about == f"audit:{row.id}"]
+        assert [(one.kind, one.purpose) for one in mine] == [("view", "审计工作人员看过谁：有人投诉")], "the person is not told"
+        newest = (await looking.readings(tx, node, scopes(auditor, audit.SEE), Filter(kind="audit")))[0]
+        assert (newest.staff_no, newest.ref) == ("CQ-GX-01", f"complaint:{row.id}")
+    for other in (clerk, guard):
+        async with client(node, other) as browser:
+            assert (await browser.get(page)).status_code == 403
+    async with node.db.transaction() as tx:
+        with pytest.raises(Failure) as own:
+            await audit.whom(tx, node, msgspec.structs.replace(auditor, linked_subject=HER), row.id, "sample")
+    assert own.value.failure_code == "identity.own_case"

@@ -8,14 +8,17 @@ from datetime import timedelta
 
 import pytest
 
+from tongban.identity import providers
 from tongban.identity.actions import certificates, scan
 from tongban.identity.providers.city import DemoCity
 from tongban.identity.providers.city import ask as ask_city
 from tongban.identity.providers.cosigner import DemoCoSigner
+from tongban.identity.providers.phone_status import ask as ask_status
 from tongban.identity.queries.sessions import hashed
 from tongban.identity.rules.certificates import judge
 from tongban.identity.rules.patterns import points
 from tongban.identity.tests.make import PC_AGENT, Browser, MakeNode, Page, citizen, household, sign_in
+from tongban.kernel.errors import Failure
 from tongban.kernel.gm import Sm2PrivateKey
 from tongban.kernel.node import Node
 
@@ -157,6 +160,12 @@ async def test_a_scanned_computer_cannot_change_authenticators_for_a_day(nodes: 
         page = await pc.get(home, path)
         assert page.status == 403, path
         assert "新设备登录的头一天" in page.body
+    page = await pc.get(home, "/me/devices")
+    phones = re.findall(r'action="(/me/devices/[0-9a-f-]{36}/remove)"', page.body)
+    assert len(phones) >= 2
+    for path in phones:
+        page = await pc.submit(home, await pc.get(home, "/me/devices"), path)
+        assert page.status == 403, "the owner's devices are thrown out by the one let in"
     async with home.db.transaction() as tx:
         await tx.execute("UPDATE session SET started_at = started_at - interval '25 hours'")
     assert (await pc.get(home, "/me/phone")).status == 200
@@ -178,6 +187,29 @@ async def test_cities_are_a_hint_that_may_be_missing() -> None:
     twin = DemoCity("重庆市")
     assert await twin.of("203.0.113.9") == "北京市（演示）"
     assert await ask_city(DemoCity("重庆市", "slow"), "203.0.113.9", seconds=0.05) == ""
+
+
+async def test_a_node_in_service_without_hints_goes_on_and_without_proofs_does_not(make_node: MakeNode) -> None:
+    """A city and a phone's status are hints: not known, nothing stops. A face, a voice or a certificate nobody checked is no proof."""
+    node = await make_node("500000", demo=False)
+    assert await ask_city(providers.city(node), "203.0.113.9", seconds=1) == ""
+    assert await ask_status(providers.phone_status(node), "13900000001", node.clock.now(), seconds=1) == "unknown"
+    for one in (providers.face, providers.voice, providers.cosigner, providers.certificates, providers.register, providers.sms):
+        with pytest.raises(Failure, match=r"identity\.provider_missing"):
+            one(node)
+
+
+async def test_a_phone_that_learns_no_city_is_told_so(nodes: dict[str, Node]) -> None:
+    home, phone, pc = nodes["500000"], Browser(), Browser(PC_AGENT)
+    await sign_in(phone, home, citizen("刘建国"))
+    page = await pc.get(home, "/demo/providers")
+    ways = dict.fromkeys(("face", "voice", "cosigner", "phone_status"), "works")
+    await pc.submit(home, page, "/demo/providers", **ways, city="fails")
+    await pc.get(home, "/scan?new=1")
+    asked, _ = await offered(phone, home, code_path(pc))
+    assert "查不到这台电脑在哪里" in asked.body
+    assert "不在一个地方" not in asked.body, "nobody knows that"
+    await pc.submit(home, await pc.get(home, "/demo/providers"), "/demo/providers", **ways, city="works")
 
 
 # ---- certificate --------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ async def test_brute_force_is_locked_out_and_the_owner_gets_in(nodes: dict[str, 
     right = await code_for(thief, home, who.phone)
     page = await thief.submit(home, page, "/login/code", code=right, number=who.number)
     assert page.status == 429, "even the right code waits on an unknown device"
+    assert 0 < int(page.headers["retry-after"]) <= 1800
     assert re.search(r"\d+ 分钟后再试", page.body)
     page = await begun(known, home, who.phone)
     page = await known.submit(home, page, "/login/code", code=await code_for(known, home, who.phone))
@@ -94,6 +95,7 @@ async def test_emptying_the_purse_of_unknown_devices_leaves_the_owners_own(nodes
             break
     assert refused is not None
     assert refused.status == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 86400, "identity.md 8: a sentence and Retry-After"
     assert "通行密钥或扫码" in refused.body
     page = await begun(known, home, who.phone)
     page = await known.submit(home, page, "/login/code", code=await code_for(known, home, who.phone))

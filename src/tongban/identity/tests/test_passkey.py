@@ -164,7 +164,10 @@ async def test_removed_passkey_signs_in_nowhere(home: Node) -> None:
     phone, session = await bound(home, "罗桂兰")
     async with home.db.transaction() as tx:
         row = await tx.fetchval("SELECT id FROM authenticator WHERE subject = $1", session.subject)
-        await passkey.remove(tx, home, session, row, PHONE_AGENT)
+        assert await passkey.remove(tx, home, session, row, PHONE_AGENT)
+        told = await tx.fetchval("SELECT count(*) FROM message WHERE kind = 'identity.passkey_removed'")
+        assert not await passkey.remove(tx, home, session, row, PHONE_AGENT), "gone already"
+        assert await tx.fetchval("SELECT count(*) FROM message WHERE kind = 'identity.passkey_removed'") == told == 1, "told of what did not happen"
         refused = await passkey.sign_in_by(tx, home, phone.get(passkey.asking_options(home), home.settings.base_url, home.settings.host), BROWSER)
     assert not isinstance(refused, OpenedSession)
 

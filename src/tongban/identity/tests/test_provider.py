@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tongban.identity.actions import provider_client
+from tongban.identity.actions.provider_client import ASSERTION_TYPE
+from tongban.identity.rules import clients
 from tongban.identity.tests.make import Browser, MakeNode, citizen, household, sign_in
 from tongban.identity.tests.make_clients import Driver, back_of, claims_of, register_client, suspend_client
 from tongban.kernel.node import Node
@@ -69,3 +72,18 @@ async def test_an_outside_party_talks_the_plain_profile_and_asks_for_each_thing(
     page = await her.get(node, await driver.start())
     assert page.status == 403
     assert "停用" in page.body
+
+
+async def test_one_client_cannot_take_all_the_time(nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """identity.md 8: so many a second a client, counted after it proved who it is."""
+    node = nodes["500000"]
+    driver, other = Driver(node, await register_client(node)), Driver(node, await register_client(node))
+    monkeypatch.setattr(clients, "per_second", lambda: 3)
+    monkeypatch.setattr(provider_client, "monotonic", lambda: 100.0)
+    wrong = {**driver.asked(), "client_assertion_type": ASSERTION_TYPE}
+    forged = [await driver.post("/oidc/par", {**wrong, "client_assertion": driver.assertion(aud="x")}, auth=False) for _ in range(9)]
+    assert {one[0] for one in forged} == {401}
+    answers = [await driver.par() for _ in range(4)]
+    assert [one[0] for one in answers] == [201, 201, 201, 429]
+    assert answers[-1][1]["retry-after"] == "1", "docs/connect.md 8: wait for Retry-After"
+    assert (await other.par())[0] == 201

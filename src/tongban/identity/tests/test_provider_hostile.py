@@ -385,16 +385,3 @@ async def test_nothing_a_client_names_is_fetched(node: Node, app: Driver) -> Non
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     twice = (urlencode(app.asked()) + "&scope=openid").encode()
     assert (await node.http.request("POST", node.settings.base_url + "/oidc/par", headers=headers, body=twice))[0] == 400
-
-
-async def test_one_client_cannot_take_all_the_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """identity.md 8: so many a second a client, counted after it proved who it is."""
-    from tongban.identity.rules import clients as rules
-
-    driver, other = Driver(node, await register_client(node)), Driver(node, await register_client(node))
-    monkeypatch.setattr(rules, "per_second", lambda: 3)
-    monkeypatch.setattr(provider_client, "monotonic", lambda: 100.0)
-    forged = [await par_with(driver, **forms(driver, aud="x")) for _ in range(9)]
-    assert {one[0] for one in forged} == {401}
-    assert [(await driver.par())[0] for _ in range(4)] == [201, 201, 201, 429]
-    assert (await other.par())[0] == 201

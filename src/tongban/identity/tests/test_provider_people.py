@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from tongban import consent
+from tongban.identity.actions import client_logout
 from tongban.identity.actions import clients as verbs
 from tongban.identity.actions.resolve import resolve
 from tongban.identity.rules.clients import Client
@@ -209,6 +211,31 @@ async def test_clients_hear_of_the_end(node: Node, her: Browser) -> None:
     assert "http://schemas.openid.net/event/backchannel-logout" in claims["events"]
     assert "nonce" not in claims
     assert len(set(heard["deaf"])) == 3
+
+
+async def test_a_client_is_told_again_when_the_node_died_while_telling(node: Node, her: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """identity.md 6.5: what is written down as told was told; a kill on the way loses no logout token."""
+    heard, there = [], asyncio.Event()
+
+    async def dies(*_: Any) -> None:
+        raise ConnectionAbortedError
+
+    async def hears(_node: Node, client: Client, _key: Any, sid: str, _sub: str) -> None:
+        heard.append((client.id, sid))
+        there.set()
+
+    monkeypatch.setattr(client_logout, "_push", dies)
+    driver = Driver(node, await register_client(node, backchannel_uri="http://127.0.0.1:9/out", name="演示再通知"))
+    sid = claims_of((await driver.tokens(her))["id_token"])["sid"]
+    await her.submit(node, await her.get(node, "/me/devices"), "/me/devices/leave-all")
+    with contextlib.suppress(ConnectionAbortedError):
+        await client_logout.tell_clients(node)
+    async with node.db.reading() as tx:
+        assert await tx.fetchval("SELECT told_at FROM session_client WHERE sid = $1", sid) is None
+    monkeypatch.setattr(client_logout, "_push", hears)
+    await client_logout.tell_clients(node)
+    await asyncio.wait_for(there.wait(), 10)
+    assert heard == [(driver.app.id, sid)]
 
 
 async def test_a_staff_tool_is_signed_in_with_the_staff_session_only(node: Node, her: Browser) -> None:

@@ -170,7 +170,7 @@ async def test_a_kiosk_session_is_short_and_known_as_one(nodes: dict[str, Node])
     assert (row["kind"], row["life"], row["device"]) == ("kiosk", timedelta(minutes=15), None)
     page = await kiosk.submit(home, await kiosk.get(home, "/me/devices"), "/logout")
     assert page.headers["clear-site-data"] == '"cookies", "storage"'
-    assert "这台机器上没有留下你的信息" in page.body
+    assert "这台机器上没有留下您的信息" in page.body
 
 
 async def test_login_csrf_a_foreign_page_cannot_sign_a_browser_in(nodes: dict[str, Node]) -> None:

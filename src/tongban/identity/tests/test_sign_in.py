@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tongban import identity
+from tongban import identity, notifications
 from tongban.identity import tasks
 from tongban.identity.actions import first_time, register, subjects
 from tongban.identity.actions import sign_in as verbs
-from tongban.identity.model import MatchAsked
+from tongban.identity.model import Match, MatchAsked
 from tongban.identity.providers.register import subject_of
 from tongban.identity.queries.persons import number_index
 from tongban.identity.rules import typed
@@ -206,6 +206,11 @@ async def test_level_three_by_face_and_nothing_without_consent(nodes: dict[str, 
     assert page.path == "/me/access"
     assert "3 级" in page.body
     assert browser.jar["500000.localhost"]["__Host-tb_s"] != before
+    async with home.db.reading() as tx:
+        kept = await tx.fetch("SELECT c.id, c.fields, t.text FROM consent c JOIN consent_text t ON t.digest = c.text_digest WHERE c.purpose = 'identity.face'")
+        used = await tx.fetch("SELECT consent_id FROM access_record WHERE fields = '{人脸照片比对结果}'")
+    assert [(row["fields"], "这一次核验是不是本人" in row["text"]) for row in kept] == [(["人脸照片"], True)] * 2, "each check rests on a consent of its own"
+    assert {row["consent_id"] for row in used} <= {row["id"] for row in kept}
     assert (await browser.get(home, "/step-up?level=3&next=/me/access")).path == "/me/access", "only the difference is asked"
 
 
@@ -290,6 +295,29 @@ async def test_account_elsewhere_is_named_and_not_opened_twice(nodes: dict[str, 
         assert await identity.person_by_number(tx, home, who.number) is None
 
 
+async def test_a_second_account_here_is_named_and_never_doubled(nodes: dict[str, Node]) -> None:
+    """The register was away at the first sign-in; the person has an account here under another phone by now: said, not broken."""
+    home, browser, who = nodes["500000"], Browser(), citizen("马志明")
+    page = await browser.submit(home, await browser.get(home, "/login?next=/me/access"), "/login", who="13700000019")
+    await browser.submit(home, page, "/login/code", code=await code_for(browser, home, "13700000019"), number=who.number)
+    async with home.db.transaction() as tx:
+        asked = await first_time.asks(tx, home, browser.jar["500000.localhost"]["__Host-tb_tx"], who.name, who.number)
+        opened = await first_time.complete(tx, home, browser.jar["500000.localhost"]["__Host-tb_tx"], asked, None, verbs.Browser(PHONE_AGENT, "127.0.0.1"))
+    browser.jar["500000.localhost"]["__Host-tb_s"] = opened.cookie
+    await sign_in(Browser(), home, who)
+    page = await browser.get(home, "/step-up?level=2&next=/me/access")
+    page = await browser.submit(home, page, "/step-up", way="register", name=who.name, number=who.number)
+    assert page.status == 409, page.body
+    assert "已有账号" in page.body
+    async with home.db.transaction() as tx:
+        await tx.execute("UPDATE match_pending SET next_at = now() - interval '1 minute'")
+    await tasks.match_again(home)
+    async with home.db.reading() as tx:
+        (told,) = [one for thread in await notifications.messages(tx, home, opened.session.subject) for one in thread.messages]
+        assert await tx.fetchval("SELECT count(*) FROM person WHERE bi_number = $1", number_index(home, who.number)) == 1
+    assert "已有账号" in told.title.reveal()
+
+
 async def test_wrong_names_are_rationed_at_the_register(nodes: dict[str, Node]) -> None:
     mps, who = nodes["mps"], citizen("马志明")
     answers = []
@@ -320,3 +348,27 @@ async def test_demo_people_can_be_added_at_the_register_only(nodes: dict[str, No
     assert typed.check_number(made["number"]) is None
     async with nodes["500000"].http.session.post(nodes["500000"].settings.base_url + "/demo/people", data=b"{}") as answer:
         assert answer.status == 404
+
+
+async def test_one_the_register_does_not_renew_holds_up_nobody(nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statements are renewed behind people whose name the register writes otherwise by now, so roaming never stops for the others."""
+    home, asked = nodes["500000"], []
+    for who in (citizen("罗桂兰"), citizen("刘建国")):
+        await sign_in(Browser(), home, who)
+    first, second = (subject_of(nodes["mps"], "111", citizen(name).number) for name in ("罗桂兰", "刘建国"))
+
+    async def ask(_node: Node, one: MatchAsked) -> Match:
+        asked.append(one.name)
+        return Match(matched=False, why="name_differs") if one.name == "罗桂兰" else Match(matched=True, home=home.id, statement="new")
+
+    monkeypatch.setattr(tasks.register, "ask", ask)
+    monkeypatch.setattr(tasks, "_RENEW_AT_ONCE", 1)
+    async with home.db.transaction() as tx:
+        await tx.execute("UPDATE account SET statement_until = NULL")
+        await tx.execute("UPDATE account SET statement_until = now() - interval '2 days' WHERE subject = $1", first)
+        await tx.execute("UPDATE account SET statement_until = now() - interval '1 day' WHERE subject = $1", second)
+    for _ in range(3):
+        await tasks.renew_statements(home)
+    assert asked == ["罗桂兰", "刘建国"]
+    async with home.db.reading() as tx:
+        assert await subjects.statement_of(tx, home, second) == "new"

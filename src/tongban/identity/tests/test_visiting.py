@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from tongban import federation, identity, notifications
 from tongban.federation.tests.make import deliver
-from tongban.identity.actions import acting, guardians, mandates, organisations, visiting
+from tongban.identity.actions import acting, confirming, guardians, mandates, organisations, visiting
 from tongban.identity.actions.mandates import Agent, Wanted
 from tongban.identity.actions.sessions import BELL
 from tongban.identity.queries import mandates as queries
@@ -276,6 +277,34 @@ async def test_a_home_cannot_invent_whom_its_person_acts_for(nodes, boss, agent,
     assert (await row(away, shown.id)).over_why == "not_proven"
 
 
+@pytest.mark.parametrize("lie", ["", "no_wait", "longer"])
+async def test_a_home_cannot_shorten_the_wait_or_lengthen_the_term(nodes, boss, agent, lie):
+    """T-94: the 24 hours before submitting, and the end, are the word of who gave the mandate, also at a third node."""
+    home, away, now = nodes[GRANTOR], nodes[AWAY], nodes[AWAY].clock.now()
+    await visit(agent, away, HOME)
+    who, elder = await actor_of(away, agent), await actor_of(home, boss)
+    async with home.db.transaction() as tx:
+        made = await mandates.put(tx, home, {
+            "id": uuid7(), "grantor": elder.subject, "agent": who.subject, "basis": "family", "items": (ITEM,), "acts": ("view", "submit"), "set_name": "",
+            "set_version": 0, "from_at": now, "until_at": now + timedelta(days=30), "wait_until": now + timedelta(days=1), "granted_acr": 3,
+            "granted_by_subject": "", "granted_node": GRANTOR, "agent_node": HOME, "state": "active", "offered_until": now,
+            "grantor_name": Personal("演示"), "agent_name": Personal("演示"),
+        })  # fmt: skip
+    shown = visiting.Shown(
+        id=made.id, grantor=made.grantor, basis="family", items=made.items, acts=made.acts, from_at=visiting._ms(made.from_at),
+        until_at=visiting._ms(made.until_at) + (864 * 10**5 if lie == "longer" else 0), granted_acr=3, granted_node=GRANTOR,
+        wait_until=0 if lie == "no_wait" else visiting._ms(made.wait_until), granted_by_subject="", grantor_name="演示",
+    )  # fmt: skip
+    async with away.db.transaction() as tx:
+        await visiting._keep(tx, away, who, visiting.Answer(agent_name="演示", mandates=(shown,)))
+    if not lie:
+        assert (await visiting.admit(away, await row(away, made.id))).state == "active", "the truth is believed"
+        return
+    with pytest.raises(Failure) as why:
+        await visiting.admit(away, await row(away, made.id))
+    assert why.value.failure_code == "identity.mandate_ended"
+
+
 async def session_of(node, sid):
     from tongban.identity.queries.sessions import by_id
 
@@ -355,7 +384,7 @@ async def test_a_visiting_minor_is_confirmed_by_the_guardian_through_the_home(no
     ask_id = await until(nodes, asked)
     assert not await confirmed()
     async with mothers.db.transaction() as tx:
-        await guardians.answer(tx, mothers, guardian, str(ask_id), agrees=True)
+        await confirming.answer(tx, mothers, guardian, str(ask_id), agrees=True)
     await until(nodes, confirmed)
     async with away.db.reading() as tx:
         threads = await notifications.messages(tx, away, who.subject)

@@ -19,7 +19,7 @@ from tongban.kernel.gm.keystore import Decrypter, FileKeyStore, KeyStore, Signer
 from tongban.kernel.gm.libcrypto import SIGNER_ID
 from tongban.kernel.gm.outside import OutsideSigner
 from tongban.kernel.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
-from tongban.kernel.gm.sm4 import sm4_gcm_decrypt, sm4_gcm_encrypt
+from tongban.kernel.gm.sm4 import Sm4GcmOpening, sm4_gcm_decrypt, sm4_gcm_encrypt
 
 __all__ = [
     "GROUPS",
@@ -39,6 +39,7 @@ __all__ = [
     "Signer",
     "Sm2PrivateKey",
     "Sm2PublicKey",
+    "Sm4GcmOpening",
     "b64",
     "crl",
     "der_to_raw",

@@ -20,7 +20,6 @@ from tongban.kernel.gm.sm2 import Sm2PublicKey
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 _SEAL: Final = "tongban-seal"
-_POINT: Final = b"\x04"
 _ED25519: Final = b"\x13\x0cedwards25519"
 _ED25519_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
 

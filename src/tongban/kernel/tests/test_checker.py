@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tongban.kernel import checker
+from tongban.kernel import checker, next_door
 from tongban.kernel.gm import Sm2PrivateKey
 
 
@@ -57,6 +57,17 @@ async def test_what_a_killed_process_owed_is_checked_here(door):
         assert await asyncio.gather(*asked) == [True] * 20
         assert await wrong is False
         assert await many == [True, False]
+    assert not checker.next_door()
+
+
+async def test_what_a_process_that_stands_still_owed_is_checked_here(door, monkeypatch):
+    """Stopped, and nobody ends it: every check of the node waited for it for ever."""
+    key = Sm2PrivateKey.generate()
+    monkeypatch.setattr(next_door, "ANSWER_SECONDS", 0.5)
+    assert await checker.true_signature(key.public, b"text", key.sign(b"text"))  # from the next answer on it is watched so closely
+    os.kill(door.process.pid, signal.SIGSTOP)
+    async with asyncio.timeout(8):
+        assert await checker.true_signature(key.public, b"text", key.sign(b"text"))
     assert not checker.next_door()
 
 

@@ -314,3 +314,36 @@ def test_a_personal_value_does_not_show_itself():
         with pytest.raises((TypeError, BadEncoding)) as caught:
             write(secret)
         assert "张" not in str(caught.value)
+
+
+def test_what_is_opened_piece_by_piece_is_what_is_opened_whole() -> None:
+    """Any pieces; a changed byte, another tag, key or associated data is said at the end."""
+    key, nonce, plain = bytes(range(16)), bytes(12), bytes(1000)
+    body, tag = gm.sm4_gcm_encrypt(key, nonce, plain, b"a")
+    for size in (1, 7, 16, 999, 1000):
+        work = gm.Sm4GcmOpening(key, nonce, b"a")
+        assert b"".join(work.update(body[start : start + size]) for start in range(0, 1000, size)) == plain
+        work.close(tag)
+    wrong = [(body[:-1] + b"?", tag, b"a"), (body, bytes(16), b"a"), (body, tag, b"b"), (body, tag[:-1], b"a"), (body[:-1], tag, b"a")]
+    for changed, other, aad in wrong:
+        work = gm.Sm4GcmOpening(key, nonce, aad)
+        work.update(changed)
+        with pytest.raises(gm.CannotOpen):
+            work.close(other)
+
+
+def test_a_wrong_tag_is_one_whatever_failed_before_in_the_library():
+    """The library tells a wrong tag by its list of errors, which another failure of that thread may have left something in."""
+    from cryptography.hazmat.bindings.openssl.binding import Binding
+
+    key, nonce, lib = bytes(16), bytes(12), Binding().lib
+    body, tag = gm.sm4_gcm_encrypt(key, nonce, b"text", b"a")
+    lib.ERR_put_error(lib.ERR_LIB_EVP, 0, 1, b"somewhere else", 1)
+    with pytest.raises(gm.CannotOpen):
+        gm.sm4_gcm_decrypt(key, nonce, body, tag, b"b")
+    opening = gm.Sm4GcmOpening(key, nonce, b"b")
+    opening.update(body)
+    lib.ERR_put_error(lib.ERR_LIB_EVP, 0, 1, b"somewhere else", 1)
+    with pytest.raises(gm.CannotOpen):
+        opening.close(tag)
+    lib.ERR_clear_error()

@@ -59,6 +59,48 @@ async def test_a_job_runs_once_its_transaction_has_committed(node):
     await asyncio.wait_for(worker, 10)
 
 
+async def test_a_job_whose_process_was_killed_is_begun_anew_at_the_next_start(node):
+    """Not half a minute later, when its heartbeat would be old: the one process of this node is the one that starts now."""
+    async with node.db.transaction() as tx:
+        await jobs.enqueue(tx, "kernel.killed", {"n": 1})
+        await tx.execute(
+            "UPDATE pgqueuer SET status = 'picked', heartbeat = now(), updated = now(), queue_manager_id = gen_random_uuid()"
+            " WHERE entrypoint = 'kernel.killed'"
+        )
+    ran, stop = asyncio.Queue(), asyncio.Event()
+
+    async def handler(_node, payload):
+        ran.put_nowait(payload)
+
+    worker = asyncio.create_task(jobs.work(node, {"kernel.killed": handler}, stop))
+    assert await asyncio.wait_for(ran.get(), 10) == {"n": 1}
+    stop.set()
+    await asyncio.wait_for(worker, 10)
+
+
+async def test_a_job_that_was_stopped_with_its_node_is_cut_and_begun_anew_at_the_next_start(node):
+    """A clean stop deleted the job in hand, where a kill would have left it; cut at once, it waited for the job's end for ever."""
+    begun, stop = [asyncio.Event(), asyncio.Event()], asyncio.Event()
+
+    async def handler(_node, _payload):
+        if not begun[0].is_set():
+            begun[0].set()
+            await asyncio.Event().wait()
+        begun[1].set()
+
+    async with node.db.transaction() as tx:
+        await jobs.enqueue(tx, "kernel.stopped", {"n": 1})
+    worker = asyncio.create_task(jobs.work(node, {"kernel.stopped": handler}, stop))
+    await asyncio.wait_for(begun[0].wait(), 10)
+    worker.cancel()
+    await asyncio.wait({worker}, timeout=5)
+    assert worker.cancelled(), "it waits for a job that never ends"
+    worker = asyncio.create_task(jobs.work(node, {"kernel.stopped": handler}, stop))
+    await asyncio.wait_for(begun[1].wait(), 10)
+    stop.set()
+    await asyncio.wait_for(worker, 10)
+
+
 async def test_a_bell_rung_at_commit_wakes_a_waiter(node):
     stop = asyncio.Event()
     listener = asyncio.create_task(node.db.listen("tongban_bell", node.bell.ring, stop))

@@ -13,15 +13,17 @@ from tongban.kernel import signing
 from tongban.kernel.gm import FileKeyStore, Sm2PrivateKey
 
 
-@pytest.fixture
-async def busy(make_node, monkeypatch):
+@pytest.fixture(params=[False, True], ids=["", "checks next door too"])
+async def busy(make_node, monkeypatch, request):
     """A node with much to do, its process next door ready; gone again afterwards."""
     node = await make_node("510000")
     monkeypatch.setattr(signing, "BUSY", 0)
+    monkeypatch.setattr(signing, "next_door", lambda: request.param)
     signer = node.keys.signer("s1")
     async with asyncio.timeout(20):
         while not (door := signing._door(node)).ready:
             assert signer.public.verify(b"first", await signing.signed(node, signer, b"first"))  # meanwhile it is made here
+            await asyncio.sleep(0)  # it may be made at once, and then nothing else has had its turn
     yield node, signer, door
     door.process.stdin.close()
     async with asyncio.timeout(10):

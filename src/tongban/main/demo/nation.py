@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import os
 import select
@@ -22,6 +21,7 @@ from tongban.kernel.settings import CODE_ROOT, Settings
 from tongban.main import migrate
 from tongban.main.demo import control, shelves
 from tongban.main.demo.admission import admit, prepare_hub
+from tongban.main.leash import leashed
 from tongban.main.postgres import Postgres
 
 ORDER = ("cn", "mps", "samr", "500000", "510000")
@@ -154,9 +154,8 @@ class Nation:
         log_file = (folder / "node.log").open("ab")
         try:
             member.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tongban.main.cli", "node", "--settings-json", str(config),
-                stdout=asyncio.subprocess.PIPE, stderr=log_file, stdin=asyncio.subprocess.DEVNULL,
-                preexec_fn=_end_with_parent, start_new_session=True,
+                *leashed([sys.executable, "-m", "tongban.main.cli", "node", "--settings-json", str(config)], end=signal.SIGTERM),
+                stdout=asyncio.subprocess.PIPE, stderr=log_file, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         finally:
             log_file.close()
@@ -282,10 +281,6 @@ def _last_words(log_file: Path) -> str:
     """The last line of a node's log, which says why it ended."""
     lines = log_file.read_text("utf-8", "replace").strip().splitlines()
     return lines[-1][:300] if lines else "it wrote nothing"
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _end_leftover(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Channels 渠道: ways a message leaves the node. One small Protocol; only in-app is switched on today."""
+"""Channels 渠道: ways a message leaves the node. One small Protocol; on the pages of the node a message is its own row, and no channel is switched on today."""
 
 from __future__ import annotations
 

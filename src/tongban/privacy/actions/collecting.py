@@ -91,12 +91,12 @@ async def _content(node: Node, subject: str, holding: Holding, file: KeptFile) -
 
 async def _ledger(tx: Tx, node: Node, subject: str) -> tuple[tuple[Proof, ...], int]:
     """The lines a person sees under 谁用过我的数据 (not those held back by law), each with its receipt; how many older ones there are."""
-    lines = await consent.lines(tx, node.id, subject, limit=COPIES.lines + 1, now=node.clock.now())
-    made = []
-    for number, line in enumerate(lines[: COPIES.lines]):
+    now, made = node.clock.now(), []
+    lines = await consent.lines(tx, node.id, subject, limit=COPIES.lines, now=now)
+    for number, line in enumerate(lines):
         receipt = await _receipt(tx, subject, line) if number < COPIES.receipts else ""
         made.append(Proof(_in_words(node, line), receipt))
-    return tuple(made), max(0, len(lines) - COPIES.lines)
+    return tuple(made), max(0, await consent.line_count(tx, subject, now=now) - len(lines))
 
 
 async def _receipt(tx: Tx, subject: str, line: consent.Line) -> str:

@@ -144,6 +144,7 @@ async def _own(tx: Tx, node: Node, person: Actor, asked: Asked) -> tuple[str, Pa
     if asked.kind == "alive":
         await identity.revive_account(tx, person.subject)
         await closing.stop(tx, node, person.subject)
+        await papers.take_back(tx, person.subject)
         return "", None
     waiting = await closing.ask(tx, node, person)
     if waiting is None:
@@ -182,7 +183,7 @@ def _words(body: bytes) -> tuple[tuple[str, str], ...]:
     asked = msgspec.json.decode(body, type=Asked)
     if asked.way == "self":
         return (("谁的信息", asked.who), ("请你做", "看过本人和证件原件，和受理的同事一起确认"))
-    return (("谁的信息", f"{asked.who}（去世）"), *relatives.in_words(asked), ("请你做", "看过来人、证件和证明原件，对得上再同意"))
+    return (("谁的信息", f"{asked.who}（去世）"), *relatives.in_words(asked), ("证明的照片", f"/staff/rights/{asked.id}"), ("请你做", "看过来人、证件和证明原件，对得上再同意"))
 
 
 identity.carries_out(DESK, _approved, _words)

@@ -75,7 +75,7 @@ async def propose(tx: Tx, node: Node, actor: Actor, wanted: Wanted) -> identity.
 async def _record(tx: Tx, node: Node, actor: Actor, subject: str, made: str, wanted: Wanted, until: date) -> None:
     """The ledger line of the reading, before any answer; held back to the end of a hold that may not be said (privacy.md 6)."""
     about = f"hold:{made}"
-    await consent.record_access(tx, node, consent.Access(
+    await identity.note_reading(tx, node, actor, "hold", made, consent.Access(
         subject=subject, kind="view", who=actor.unit or node.settings.name, fields=("姓名", "证件号"), purpose="依法保留信息时核对是谁",
         source=node.id, receiver=node.id, basis=wanted.basis[:100], about=about,
     ))  # fmt: skip

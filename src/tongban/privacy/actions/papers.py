@@ -15,6 +15,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.node import Node
 from tongban.privacy.actions import asking
+from tongban.privacy.actions.pieces import drop_pieces
 from tongban.privacy.model.closing import Paper
 from tongban.privacy.queries import closing as queries
 from tongban.privacy.rules.limits import COPIES
@@ -61,6 +62,15 @@ async def copy_for(tx: Tx, node: Node, whose: Actor) -> tuple[str, Paper] | str:
     await tx.execute("DELETE FROM copy_page WHERE id = $1", made.id)
     until = node.clock.now() + timedelta(hours=COPIES.longest_hours + COPIES.link_hours)
     return made.id, await make(tx, node, "copy_page", made.id, until=until)
+
+
+async def take_back(tx: Tx, subject: str) -> None:
+    """Whoever was taken for dead is alive: no copy that was asked for meanwhile is fetched any more, papers or not (收回凭条)."""
+    for row in await tx.fetch(
+        "UPDATE copy_request SET state = 'stopped', word = NULL WHERE subject = $1 AND state IN ('gathering', 'ready') RETURNING id", subject
+    ):
+        await tx.execute("DELETE FROM copy_page WHERE id = $1", row["id"])
+        await drop_pieces(tx, subject, str(row["id"]))
 
 
 async def bearer(tx: Tx, node: Node, copy: str) -> Actor | None:

@@ -14,11 +14,12 @@ from tongban import consent, evidence, identity, notifications
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import NotAllowed, Refusal, Refusals
+from tongban.kernel.ids import BadIdentifier, IdNumber
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 from tongban.privacy.actions import closing, papers
 from tongban.privacy.model.closing import Paper
-from tongban.privacy.model.desk import Asked, Told
+from tongban.privacy.model.desk import KIND_WORDS, Asked, Told
 from tongban.privacy.queries import closing as closing_queries
 from tongban.privacy.queries import desk as queries
 from tongban.privacy.rules.relatives import relatives, word_of
@@ -59,6 +60,13 @@ def check(typed: Typed, today: date) -> Refusals:
             wrong.append(Refusal(f"privacy.desk_{field}", said, field))
 
     need(typed.kind in ("copy", "correct", "closing"), "kind", "选一样要办的")
+    need(bool(typed.name), "name", "填来的人的姓名")
+    need(bool(typed.dead_name), "dead_name", "填去世的人的姓名")
+    for field, number in (("number", typed.number), ("dead_number", typed.dead_number)):
+        try:
+            IdNumber.parse(number)
+        except BadIdentifier as bad:
+            wrong.append(bad.refusal(field))
     need(bool(word_of(known.relation, told.relation)), "relation", "选来人和去世的人是什么关系")
     need(_day(told.died_on) is not None and told.died_on <= today.isoformat(), "died_on", "照证明填去世的日子")
     need(bool(word_of(known.death_paper, told.death_paper)), "death_paper", "选去世的证明")
@@ -78,7 +86,7 @@ async def whose(tx: Tx, node: Node, clerk: Actor, asker: str, typed: Typed) -> s
     person = await identity.person_by_number(tx, node, typed.dead_number)
     if person is None or person.name is None:
         return (Refusal("privacy.desk_unknown", _UNKNOWN, "dead_number"),)
-    await consent.record_access(tx, node, consent.Access(
+    await identity.note_reading(tx, node, clerk, "right", typed.kind, consent.Access(
         subject=person.subject, kind="check", who=clerk.unit or node.settings.name, fields=("姓名", "证件号"), purpose="近亲属在窗口提出请求，核对是谁",
         source=node.id, receiver=node.id, basis=relatives().source,
     ))  # fmt: skip
@@ -121,7 +129,7 @@ async def carry_out(tx: Tx, node: Node, approver: Actor, asked: Asked) -> tuple[
     words = {"copy": "全部信息的副本", "closing": "全部信息（删除）", "correct": "登记信息（纠错）"}[asked.kind]
     await consent.record_access(tx, node, consent.Access(
         subject=asked.subject, kind="view", who=f"近亲属（{relation}），在{approver.unit or node.settings.name}", fields=(words,),
-        purpose=asked.told.reason[:100], source=node.id, receiver=node.id, basis=relatives().source, about=f"desk:{asked.id}",
+        purpose=f"近亲属在窗口{KIND_WORDS[asked.kind]}", source=node.id, receiver=node.id, basis=relatives().source, about=f"desk:{asked.id}",
     ))  # fmt: skip
     dead = Actor(kind="citizen", subject=asked.subject, acr=4, home=node.id)
     if asked.kind == "copy":

@@ -16,7 +16,7 @@ from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed, Refusals
 from tongban.kernel.node import Node
 from tongban.privacy.actions import desk as verbs
-from tongban.privacy.actions.relatives import Typed
+from tongban.privacy.actions.relatives import Typed, check
 from tongban.privacy.errors import RightUnknown
 from tongban.privacy.model.desk import KIND_WORDS, DeskRight, Told
 from tongban.privacy.queries import desk as queries
@@ -128,6 +128,8 @@ async def relative_receive(request: Req, node: Here, actor: Asking) -> Response[
         kind=form["kind"], number=form["number"].upper(), name=form["name"], dead_number=form["dead_number"].upper(), dead_name=form["dead_name"],
         told=told, death_file=form.file("death_file"), kinship_file=form.file("kinship_file"),
     )  # fmt: skip
+    if wrong := check(typed, node.clock.today()):  # everything at once, and before the register is asked
+        return _relative(request, typed, wrong)
     asker = await identity.find_at_counter(node, typed.name, typed.number)
     if isinstance(asker, tuple):
         return _relative(request, typed, asker)
@@ -142,12 +144,18 @@ async def one(request: Req, node: Here, actor: Asking, right_id: FromPath[UUID])
     async with node.db.reading() as tx:
         found = await _seen(tx, node, actor, str(right_id))
         proposal = await identity.proposal(tx, found.proposal)
+        whose = await identity.person(tx, node, found.subject)
     mine = found.proposed_by == actor.subject
     state = ("没有办", "bad") if found.state == "waiting" and (proposal is None or proposal.state in ("refused", "expired")) else STATES[found.state]
     told, known = found.told, relatives()
-    rows: tuple[tuple[str, str], ...] = (("谁来的", "本人"),)
+    named = whose.name_masked.reveal() if whose and whose.name_masked else "*"
+    rows: tuple[tuple[str, str], ...] = (("谁的信息", named), ("谁来的", "本人"))
     if found.way == "relative":
-        rows = (("谁来的", f"近亲属，{word_of(known.relation, told.relation)}"), ("去世的证明", f"{word_of(known.death_paper, told.death_paper)}，编号 {told.death_number}"), ("用来办什么", told.reason))
+        rows = (
+            ("谁的信息", f"{named}（去世）"), ("谁来的", f"近亲属，{word_of(known.relation, told.relation)}"), ("去世的日子", told.died_on),
+            ("去世的证明", f"{word_of(known.death_paper, told.death_paper)}，编号 {told.death_number}"),
+            ("亲属关系的证明", word_of(known.kinship_paper, told.kinship_paper)), ("用来办什么", told.reason),
+        )  # fmt: skip
     if found.state == "refused":
         rows = (*rows, ("为什么没办", found.result))
     address = ""
@@ -180,7 +188,7 @@ async def file(node: Here, actor: Asking, right_id: FromPath[UUID], number: From
         found = await _seen(tx, node, actor, str(right_id))
         if found.state != "waiting" or not 0 <= number < len(found.told.files):
             raise RightUnknown
-        await consent.record_access(tx, node, consent.Access(
+        await identity.note_reading(tx, node, actor, "right", found.id, consent.Access(
             subject=found.asker_subject, kind="view", who=actor.unit or node.settings.name, fields=("交来的证明",), purpose="窗口核对近亲属的证明",
             source=node.id, receiver=node.id, basis=relatives().source, about=f"desk:{found.id}",
         ))  # fmt: skip

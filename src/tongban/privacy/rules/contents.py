@@ -97,7 +97,7 @@ def files(about: About, gathered: list[Gathered], kinds: tuple[OneKind, ...]) ->
             if proof.receipt:
                 yield f"回执/{file_name(part.name)}-{file_name(str(proof.line['编号']))}.json", proof.receipt.encode()
     yield "目录.json", _json(_list(about, gathered, kinds))
-    yield "说明.txt", _words(about).encode("utf-8-sig")
+    yield "说明.txt", _words(about, gathered).encode("utf-8-sig")
 
 
 def _place(place: tuple[str, Kind, tuple[tuple[Enclosed, str], ...]]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _list(about: About, gathered: list[Gathered], kinds: tuple[OneKind, ...]) ->
     }  # fmt: skip
 
 
-def _words(about: About) -> str:
+def _words(about: About, gathered: list[Gathered]) -> str:
     lines = [
         "这是你的信息副本。里面是通办平台各处存着的、关于你的信息。",
         "",
@@ -149,6 +149,11 @@ def _words(about: About) -> str:
         "别人的名字、号码在这里是遮住的。",
         "解开以后，谁拿到这些文件谁就能看。看完不用的，请删掉。",
     ]
+    beyond, bare = sum(part.lines_beyond for part in gathered), sum(1 for part in gathered for one in part.ledger if not one.receipt)
+    if beyond:
+        lines += ["", f"谁用过我的信息：最早的 {beyond} 条没有放进来，到“我的 → 谁用过我的信息”往前翻着看。"]
+    if bare:
+        lines += ["", f"有 {bare} 条记录没有放回执，到“我的 → 谁用过我的信息”里逐条下载。"]
     if about.missing:
         lines += ["", "这次没有取到：" + "、".join(about.missing) + "。可以在原来的页面上再取一次。"]
     if not about.whole:
@@ -158,7 +163,7 @@ def _words(about: About) -> str:
 
 def reading(about: About, gathered: list[Gathered], kinds: tuple[OneKind, ...], author: str) -> Document:
     """The pages for reading (阅读版)."""
-    learn(msgspec.json.encode((about, gathered)).decode() + _words(about) + "".join(one.title for one in kinds))
+    learn(msgspec.json.encode((about, gathered)).decode() + _words(about, gathered) + "".join(one.title for one in kinds))
     sheets = Sheets("我的信息副本")
     sheets.put("我的信息副本", size=7.0)
     sheets.put(f"{about.name}    {_time(about.made_at)[:16].replace('T', ' ')}做成，{'全部的' if about.whole else '简单的'}一份", color=_GREY, before=2.0)

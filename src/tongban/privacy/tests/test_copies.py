@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tongban import consent, federation, privacy, transparency
@@ -16,7 +17,9 @@ from tongban.kernel.errors import LevelNeeded
 from tongban.kernel.ids import uuid7
 from tongban.privacy.actions import asking, collecting, gathering, making, sharing, tidying
 from tongban.privacy.errors import CopyElsewhere, CopyGone, CopyUnknown
+from tongban.privacy.model.copies import Gathered
 from tongban.privacy.queries.copies import copy_of
+from tongban.privacy.rules import contents
 from tongban.privacy.rules.limits import COPIES
 from tongban.privacy.tests import make
 
@@ -131,6 +134,26 @@ async def test_a_whole_copy_of_every_node(country, tmp_path):
     assert sorted(len(lines) for lines in told.values()) == [1, 2, 2], "a line at home, and one at both ends of each call"
     assert all(len({line.digest for line in lines}) == 1 for lines in told.values())
     assert {consent.headline(lines[0]) for lines in told.values()} >= {"你自己取了公安部（演示）存的信息的副本"}
+
+
+async def test_what_of_the_ledger_is_not_enclosed_is_counted_and_said(country, monkeypatch):
+    """Lines and receipts beyond the limits: how many there are, and where they can be seen (privacy.md 7)."""
+    nodes, subject = country
+    home = nodes[make.HOME]
+    async with home.db.transaction() as tx:
+        for days in range(2, 7):
+            at = home.clock.now() - timedelta(days=days)
+            await consent.record_access(tx, home, consent.Access(subject, "演示局", ("姓名",), "演示用途", make.HOME, make.HOME, "演示依据", at=at))
+    monkeypatch.setattr(collecting, "COPIES", msgspec.structs.replace(COPIES, lines=2, receipts=1))
+    async with home.db.reading() as tx:
+        told, beyond = await collecting._ledger(tx, home, subject)
+        assert beyond == await tx.fetchval("SELECT count(*) FROM access_record WHERE subject = $1", subject) - 2 >= 3
+    about = contents.About(
+        number="1", name=NAME, asked_at=home.clock.now(), made_at=home.clock.now(), whole=True, missing=(), not_copied=(), log_page="https://500000.test",
+    )  # fmt: skip
+    said = dict(contents.files(about, [Gathered(1, home.id, "重庆市", 0, (), told, beyond)], ()))["说明.txt"].decode()
+    assert f"最早的 {beyond} 条没有放进来" in said
+    assert f"有 {sum(not one.receipt for one in told)} 条记录没有放回执" in said
 
 
 async def test_it_is_fetched_once_and_leaves_nothing(country):

@@ -13,7 +13,7 @@ from tongban import consent, identity, privacy
 from tongban.consent.tests.doors import browser
 from tongban.evidence.tests.make import picture, sent
 from tongban.exchange.tests.make import at_home
-from tongban.identity.actions import sign_in, subjects
+from tongban.identity.actions import proposals, sign_in, subjects
 from tongban.identity.providers.register import subject_of
 from tongban.identity.tests.make import citizen
 from tongban.kernel.actor import Actor, Assignment
@@ -189,12 +189,20 @@ async def test_a_relative_gets_a_copy_and_the_account_of_the_dead_stops(country:
     home, subject = country
     right = await relative(home)
     assert right.state == "waiting", right
+    async with home.db.reading() as tx:
+        sealed = await tx.fetchval("SELECT body FROM proposal WHERE id = $1", right.proposal)
+    said = dict(proposals.described(desk.DESK, home.cipher.open_bytes(proposals.GROUP, "proposal.body", right.proposal, sealed)))
+    assert said["证明的照片"] == f"/staff/rights/{right.id}", "whoever confirms the papers has no way to them"
     async with browser(home, routes) as desks:
         desks.actor = SECOND
         await desks.see(f"/staff/rights/{right.id}")
         assert (await desks.see(f"/staff/rights/{right.id}/files/0")).headers["content-type"] == "image/jpeg"
         desks.actor = clerk("s1nobody", frozenset())
         assert (await desks.see(f"/staff/rights/{right.id}/files/0")).status_code == 403
+    async with home.db.reading() as tx:
+        read = await tx.fetch("SELECT staff, ref, subject FROM access_reason WHERE kind = 'right'")
+    assert (SECOND.subject, right.id) in {(one["staff"], one["ref"]) for one in read}, "a reading is missing in the auditors' register"
+    assert subject in {one["subject"] for one in read}, "who looked up the dead is missing in the auditors' register"
     done = await confirmed(home, right)
     assert (done.state, done.result != "") == ("done", True), done.result
     assert done.paper is not None
@@ -204,12 +212,15 @@ async def test_a_relative_gets_a_copy_and_the_account_of_the_dead_stops(country:
         assert account.status == "stopped", "the account of the dead goes on"
         with pytest.raises(Failure):
             await sign_in.signed_in(tx, home, subject, "otp", ("otp",), sign_in.Browser(agent="演示", address="127.0.0.1"))
-    assert any(one.who.startswith("近亲属（子女）") for one in await lines(home, subject))
+    line = next(one for one in await lines(home, subject) if one.who.startswith("近亲属（子女）"))
+    assert "继承" not in line.purpose, "what a clerk typed stands in a column that is not sealed"
     assert (await received(home, "copy"))[0].code == "privacy.desk_state"
     alive = await confirmed(home, await received(home, "alive"))
     assert alive.state == "done"
     async with home.db.reading() as tx:
         account = await identity.account(tx, subject)
+        assert await tx.fetchval("SELECT state FROM copy_request WHERE id = $1", done.result) == "stopped", "gathered after all"
+        assert await tx.fetchval("SELECT count(*) FROM copy_page WHERE id = $1", done.result) == 0, "a paper opens the copy of who is alive"
     assert account is not None
     assert account.status == "open"
 
@@ -276,3 +287,9 @@ async def test_what_is_missing_is_said_beside_its_field(country: Any) -> None:
         wrong = await relative(home, **more)
         assert isinstance(wrong, tuple), more
         assert wrong[0].field == field, (more, wrong)
+    async with browser(home, routes) as desks:
+        desks.actor = FIRST
+        await desks.see("/staff/rights/relative")
+        assert (await desks.send("/staff/rights/relative")).status_code == 422
+        for words in ("填来的人的姓名", "身份证号应该是 18 位", "选来人和去世的人是什么关系", "填去世的人的姓名", "拍下去世的证明原件"):
+            assert words in desks.text, "the form is filled in twice"

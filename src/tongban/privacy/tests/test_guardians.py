@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tongban import consent, identity, notifications, privacy
+from tongban import consent, exchange, identity, notifications, privacy
+from tongban.exchange import letters as exchange_letters
 from tongban.exchange.tests.make import at_home
 from tongban.federation.tests.make import deliver, nation
 from tongban.identity import letters as identity_letters
@@ -70,7 +71,7 @@ class Family:
 @pytest.fixture(scope="module")
 async def family(make_node: Any):
     privacy.use_holdings(rooms.holdings())
-    calls = {**identity_letters.CALLS, **letters.CALLS}
+    calls = {**identity_letters.CALLS, **exchange_letters.CALLS, **letters.CALLS}
     async with nation(make_node, "mps", HOME, AWAY, calls=calls, letters_too={**identity_letters.LETTERS, **letters.LETTERS}) as nodes:
         made = Family(nodes)
         await made.begin()
@@ -92,6 +93,21 @@ async def test_a_copy_for_a_child_without_an_account_comes_from_every_node(famil
             lines = await consent.lines(tx, node.id, family.small, limit=50, now=node.clock.now())
         assert any(one.who == "监护人" for one in lines), node.id
         assert sum(one.fields == ("监护关系",) for one in lines) <= 1 + (node is family.home), "the register is asked once a copy"
+
+
+async def test_a_guardian_sees_who_used_a_childs_data_at_every_node(family: Family) -> None:
+    """R-409, T-88: the ledger of a child without an account, from every node that asks the register itself; asked again, no new lines."""
+    access = consent.Access(subject=family.small, who="成都市演示小学", fields=("住址",), purpose="入学", source=AWAY, receiver=AWAY, basis="演示")
+    async with family.away.db.transaction() as tx:
+        line = await consent.record_access(tx, family.away, access)
+    seen = await exchange.data_use(family.home, family.small, guardian=family.mother)
+    assert seen.silent == (), "a node that was asked by a guardian is said to be away"
+    assert line.id in {use.line.id for use in seen.uses}
+    for guardian in ("", family.teen):
+        stranger = await exchange.data_use(family.home, family.small, guardian=guardian)
+        assert line.id not in {use.line.id for use in stranger.uses}, "told to who is no guardian"
+    count = len((await exchange.data_use(family.home, family.small, guardian=family.mother)).uses)
+    assert count == len((await exchange.data_use(family.home, family.small, guardian=family.mother)).uses), "each look makes lines of its own"
 
 
 async def test_t88_only_the_register_says_who_guards(family: Family) -> None:

@@ -177,8 +177,10 @@ async def test_a_hold_that_may_not_be_said_is_said_at_its_end(node, set_clock):
     assert await messages(node) == 0
     async with node.db.reading() as tx:
         delay = await tx.fetchrow("SELECT d.until, d.basis FROM access_record a JOIN access_delay d ON d.about = a.about WHERE a.subject = $1", SUBJECT)
+        readings = await tx.fetchval("SELECT count(*) FROM access_reason WHERE subject = $1 AND kind = 'hold'", SUBJECT)
     assert delay["basis"].startswith("演示法")
     assert delay["until"].date() == node.clock.today() + timedelta(days=1000)
+    assert readings == 1, "the reading is missing in the auditors' register"
 
 
 async def test_an_end_that_takes_held_rows_is_undone(node, set_clock):

@@ -30,7 +30,7 @@ async def suspend(tx: Tx, node: Node, actor: Actor, seal_id: str, reason: str) -
     )  # fmt: skip
     await tx.execute("INSERT INTO seal_status (node, es_id, begins, state) VALUES ($1,$2,$3,'suspended')", node.id, found.es_id, now)
     await noted(tx, node, actor, seal_id, "suspended", reason.strip(), es_id=found.es_id, at=_ms(now))
-    await tell(tx, node)
+    await tell(tx, node, found.es_id)
     return await _again(tx, seal_id)
 
 
@@ -49,7 +49,7 @@ async def resume(tx: Tx, node: Node, actor: Actor, seal_id: str, reason: str) ->
     )  # fmt: skip
     await _end_suspension(tx, node, found, now)
     await noted(tx, node, actor, seal_id, "resumed", reason.strip(), es_id=found.es_id, at=_ms(now))
-    await tell(tx, node)
+    await tell(tx, node, found.es_id)
     return await _again(tx, seal_id)
 
 
@@ -99,7 +99,7 @@ async def _end(tx: Tx, node: Node, actor: Actor, found: Seal, kind: str, at: dat
         "INSERT INTO seal_status (node, es_id, begins, state) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING", node.id, found.es_id, at, kind
     )
     leaf = await noted(tx, node, actor, found.id, kind, reason, es_id=found.es_id, at=_ms(at))
-    await tell(tx, node)
+    await tell(tx, node, found.es_id)
     log("seals.ended", leaf=leaf, kind=kind)
 
 

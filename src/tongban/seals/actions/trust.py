@@ -22,7 +22,8 @@ ROOT_KEY, MAKER_KEY = "seal-root", "seal-maker"
 PDF_ROOT_KEY, CLOCK_KEY = "seal-pdf-root", "seal-clock"
 _CLOCK_DAYS = 398
 _STATES = frozenset({"suspended", "revoked", "lost", "expired"})
-_MOST = 2000
+_MOST = 900
+"""Rows of each kind in a letter, which stays under the 256 KiB that a letter may have."""
 _clocks: WeakKeyDictionary[Node, tuple[Clock, datetime]] = WeakKeyDictionary()
 
 
@@ -85,18 +86,24 @@ async def clock_of(tx: Tx, node: Node, now: datetime) -> Clock:
     return clock
 
 
-async def tell(tx: Tx, node: Node) -> None:
-    """Tell all nodes our roots and the states of our seals: one open letter that replaces the one before (公布)."""
+async def tell(tx: Tx, node: Node, es_id: str = "") -> None:
+    """Tell all nodes our roots, and of a seal all states of its shelf (公布): one open letter, which says again what stood before.
+
+    A shelf holds the seals whose numbers end alike, a 256th of all: a letter stays small however many seals a node has ended, and
+    whoever joins later learns each shelf from its newest letter.
+    """
     roots = await tx.fetch("SELECT certificate FROM seal_anchor WHERE node = $1", node.id)
     pdf_roots = await tx.fetch("SELECT certificate FROM seal_pdf_anchor WHERE node = $1", node.id)
+    shelf = es_id[-2:]
     gone = await tx.fetch(
-        "SELECT es_id, revoked_at FROM seal_revoked WHERE node = $1 ORDER BY revoked_at DESC LIMIT $2", node.id, _MOST
+        "SELECT es_id, revoked_at FROM seal_revoked WHERE node = $1 AND right(es_id, 2) = $2 ORDER BY revoked_at DESC LIMIT $3", node.id, shelf, _MOST
     )
     states = await tx.fetch(
-        "SELECT es_id, state, begins, ends FROM seal_status WHERE node = $1 ORDER BY begins DESC LIMIT $2", node.id, _MOST
-    )
+        "SELECT es_id, state, begins, ends FROM seal_status WHERE node = $1 AND right(es_id, 2) = $2 ORDER BY begins DESC LIMIT $3",
+        node.id, shelf, _MOST,
+    )  # fmt: skip
     await federation.send(
-        tx, node, to="*", kind="seals.anchor", about=f"seals:{node.id}", open=True,
+        tx, node, to="*", kind="seals.anchor", about=f"seals:{node.id}" + (f":{shelf}" if shelf else ""), open=True,
         body={
             "v": 1,
             "roots": [b64(row["certificate"]) for row in roots],

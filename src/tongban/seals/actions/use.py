@@ -1,7 +1,7 @@
 """Using a seal (用印): the document gets the seal, and in the same transaction the use is a row and a leaf.
 
-What leaves this verb is signed only after row and leaf were written, and is given out only when the caller's transaction
-has committed: kill the node at any point and either nothing happened or everything did.
+What this verb gives back may leave the node only when the caller's transaction, which holds row and leaf, has committed: kill the
+node at any point and either nothing happened or everything did.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from datetime import datetime
 
 from tongban import transparency
 from tongban.kernel.db import Tx
-from tongban.kernel.gm import digest, jcs
+from tongban.kernel.gm import digest
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+from tongban.seals import queries
 from tongban.seals.actions.trust import clock_of, pdf_root
 from tongban.seals.errors import SealGone, SealSuspended, SecondNeeded
 from tongban.seals.model import Format, Placement, Seal
@@ -117,13 +118,10 @@ async def _used(
     now: datetime, request: str | None,
 ) -> None:  # fmt: skip
     first, last = digest(before), digest(after)
-    leaf = await transparency.append(
-        tx,
-        "seal.used",
-        jcs({"seal": seal.es_id, "purpose": purpose, "about": about, "before": first, "after": last, "format": kind, "by": officer, "second": second}),
-    )
+    fact = queries.use_fact(seal.es_id, purpose, about, first, last, kind, officer, second)
+    leaf = await transparency.append(tx, "seal.used", fact)
     await tx.execute(
         "INSERT INTO seal_use (seal_id, id, purpose, about, officer, digest, used_at, leaf, format, second, sealed_digest, request) "
         "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)",
-        seal.id, uuid7(), purpose, about, officer or "system", first, now, leaf.id, kind, second, last, request,
+        seal.id, uuid7(), purpose, about, officer or queries.SYSTEM_USE, first, now, leaf.id, kind, second, last, request,
     )  # fmt: skip

@@ -324,3 +324,25 @@ async def test_what_was_done_can_be_proved(tx, node, two):
     one = (await queries.acts(tx, seal.id))[0]
     with pytest.raises(transparency.ReceiptNotReady):
         await transparency.receipt(tx, one.leaf)
+
+
+@pytest.mark.parametrize(
+    ("what", "statement"),
+    [
+        ("edited", "UPDATE seal_use SET officer = 'CQ-YZ-99'"), ("edited", "UPDATE seal_use SET second = ''"),
+        ("deleted", "DELETE FROM seal_use"), ("edited", "UPDATE seal_use SET about = 'case:2'"),
+    ],
+)  # fmt: skip
+async def test_an_operator_who_edits_the_uses_of_a_seal_is_caught(tx, node, two, ofd, what, statement):
+    """R-408: the row against its leaf, and the leaf against its row; also for what the clock sealed, in nobody's name."""
+    first, second = two
+    seal = await kept(tx, node, two, two_persons=True)
+    one = await make_office.asked(tx, node, first, seal, ofd)
+    await actions.decide_use(tx, node, second, one.id, one.digest, agree=True)
+    alone = await seals.ensure_seal(tx, node, "11500112MB0DEM09X2", "演示局")
+    await seals.seal_document(tx, node, alone, ofd, "决定", about="case:3")
+    assert await transparency.verify_records(tx, node.clock.now()) == (2, ())
+    await tx.execute("ALTER TABLE seal_use DISABLE TRIGGER USER")
+    await tx.execute(statement + " WHERE seal_id = $1", seal.id)
+    _, found = await transparency.verify_records(tx, node.clock.now())
+    assert [one.kind for one in found] == [what], "uses changed unseen"

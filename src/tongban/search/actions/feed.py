@@ -24,7 +24,6 @@ BELL = "search.index"
 """Rung when the index has taken in what changed in the catalogue."""
 OVERLAP = timedelta(seconds=10)
 """Rows are read again this far back: a transaction that began earlier may commit later."""
-PROVINCE_NAMES = 3
 
 
 class State(msgspec.Struct, frozen=True):

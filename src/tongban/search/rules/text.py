@@ -12,7 +12,6 @@ import re
 import unicodedata
 
 import opencc
-import rjieba
 from rapidfuzz import fuzz
 
 from tongban.search.rules.sounds import sounds_of
@@ -58,11 +57,15 @@ def core(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, long and short ones, without signs (分词)."""
+    import rjieba  # its dictionary is a twentieth of a node's start, and a restarted node's index already stands
+
     return [word for word in rjieba.cut_for_search(text) if PIECES.fullmatch(word)]
 
 
 def cut(text: str) -> tuple[str, ...]:
     """The words of a text without overlap (切词)."""
+    import rjieba
+
     return tuple(word for word in rjieba.cut(text) if PIECES.fullmatch(word))
 
 

@@ -48,6 +48,10 @@ async def published_item(node, task_code):
         return await catalogue.item(tx, task_code)
 
 
+async def client_status(tx, app):
+    return await tx.fetchval("SELECT status FROM client WHERE app = $1", app.id)
+
+
 async def test_the_whole_life(node, draft):
     async with pages(node.settings.bind_port) as asked:
         app, report = await until_checked(node, draft)
@@ -64,17 +68,21 @@ async def test_the_whole_life(node, draft):
         assert (await catalogue.listing(tx, code)).channels == ("h5",)
         assert await service_apps.carried(tx, code, "h5")
         assert not await service_apps.carried(tx, code, "pc")
+        assert await client_status(tx, app) == "active", "a published app has its client"
         app = await service_apps.publish(tx, node, REVIEWER, app.id, channels=("h5", "pc"))
         assert (await catalogue.listing(tx, code)).channels == ("h5", "pc")
     assert await published_item(node, code) is not None
     async with node.db.transaction() as tx:
         app = await service_apps.suspend(tx, node, REVIEWER, app.id, reason="页面出错")
+        assert await client_status(tx, app) == "suspended", "its client signs people in after the app was suspended"
     assert await published_item(node, code) is None
     async with node.db.transaction() as tx:
         app = await service_apps.resume(tx, node, REVIEWER, app.id)
+        assert await client_status(tx, app) == "active"
     assert (await published_item(node, code)).digest == app.draft.items[0].digest
     async with node.db.transaction() as tx:
         app = await service_apps.withdraw(tx, node, REVIEWER, app.id, reason="并入新应用")
+        assert await client_status(tx, app) == "suspended"
         assert (await queries.published_apps(tx)) == ()
         steps = [one.name for one in await queries.history(tx, app.id)]
     assert await published_item(node, code) is None

@@ -207,10 +207,11 @@ async def counts(node: Node, actor: Actor, missing: list[str], there: AtHome | N
         async with node.db.reading() as tx:
             return await notifications.unread(tx, actor.subject)
 
-    async def uses() -> int:
+    async def uses() -> str:
         if not whole:
-            return 0
-        return sum(use.line.count for use in (await exchange.data_use(node, subject)).uses)
+            return "0 次"
+        found = await exchange.data_use(node, subject, guardian=actor.subject if actor.for_subject else "")
+        return f"{sum(use.line.count for use in found.uses)} 次{'以上' if found.older else ''}"
 
     async def allowed() -> int:
         now = node.clock.now()
@@ -220,12 +221,12 @@ async def counts(node: Node, actor: Actor, missing: list[str], there: AtHome | N
     every, running = await gather("办件", case_count, missing, (0, 0))
     held = await gather("电子证照", cards, missing, 0)
     new = await gather("消息", unread, missing, 0)
-    used = await gather("信息使用记录", uses, missing, 0)
+    used = await gather("信息使用记录", uses, missing, "0 次")
     given = await gather("授权记录", allowed, missing, 0)
     if there is not None:
         every, running, held = every + there.cases, running + there.running, held + there.cards
     own = (
-        Count("谁用过我的信息", f"{used} 次", "/me/data-use", "eye", "每一次都写明谁、为什么"),
+        Count("谁用过我的信息", used, "/me/data-use", "eye", "每一次都写明谁、为什么"),
         Count("授权记录", f"{given} 份在用", "/me/consents", "lock", "随时能撤回"),
     )  # fmt: skip
     return (

@@ -14,8 +14,10 @@ from tongban.transparency.queries.heads import (
     witnessed,
 )
 from tongban.transparency.queries.proofs import consistency, inclusion, prove, receipt
+from tongban.transparency.queries.records import Row, recorded, verify_records
 
 __all__ = [
+    "Row",
     "consistency",
     "cosigned",
     "cosigners",
@@ -27,9 +29,11 @@ __all__ = [
     "own_signers",
     "prove",
     "receipt",
+    "recorded",
     "signing_name",
     "unproved",
     "verify_log",
+    "verify_records",
     "witness_statements",
     "witnessed",
 ]

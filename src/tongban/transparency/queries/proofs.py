@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tongban.kernel.db import Tx
 from tongban.kernel.gm import sm3
-from tongban.transparency.errors import NoSuchLeaf, NoSuchProof, ReceiptNotReady
+from tongban.transparency.errors import NoSuchLeaf, NoSuchProof, NotWhatWasLogged, ReceiptNotReady
 from tongban.transparency.model import CoSigned, Leaf, Receipt
 from tongban.transparency.queries.heads import cosigned
 from tongban.transparency.queries.heads import head as newest_head
@@ -53,7 +53,7 @@ async def receipt(tx: Tx, leaf_id: str, *, statement: bytes | None = None) -> Re
     """The receipt of a leaf (存证回执), under the newest signed head.
 
     `statement`: the fact itself, if the receipt is to carry it. Raises NoSuchLeaf, ReceiptNotReady (no signed head
-    covers the leaf yet), ValueError if the statement is not the fact that was logged.
+    covers the leaf yet), NotWhatWasLogged if the statement is not the fact of this leaf.
     """
     row = await tx.fetchrow(
         "SELECT l.kind, l.at_ms, l.commitment, l.salt, l.fact, e.index FROM log_leaf l"
@@ -63,7 +63,7 @@ async def receipt(tx: Tx, leaf_id: str, *, statement: bytes | None = None) -> Re
     if row is None or row["salt"] is None:
         raise NoSuchLeaf
     if statement is not None and sm3(statement) != row["fact"]:
-        raise ValueError("the statement is not the fact of this leaf")
+        raise NotWhatWasLogged
     head = None if row["index"] is None else await newest_head(tx, covering=row["index"] + 1)
     if head is None:
         raise ReceiptNotReady
@@ -87,4 +87,5 @@ async def _witnessed(tx: Tx, covering: int, size: int) -> CoSigned | None:
     found = await cosigned(tx, covering=covering)
     if found is None or found[0].size > size:
         return None
-    return CoSigned(found[0], found[1], await consistency(tx, found[0].size, size))
+    certificate = await tx.fetchval("SELECT certificate FROM log_certificate WHERE kid = $1", found[0].kid)
+    return CoSigned(found[0], found[1], await consistency(tx, found[0].size, size), certificate)

@@ -1,5 +1,7 @@
 """Many facts at once: the same leaves, the same tree, found by the same audit (R-408)."""
 
+import asyncpg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,47 @@ async def test_a_batch_that_is_rolled_back_leaves_nothing(tx):
     await transparency.append_many(tx, "data.accessed", [b"a", b"b"])
     await inner.rollback()
     assert await transparency.sequence(tx) == 0
+
+
+async def test_a_large_batch_stands_in_the_order_given_and_costs_no_more_statements_than_a_small_one(node):
+    """Several parts under way at once: each row is what its receipt opens, none is missing, none has another's place."""
+    facts = [b"fact %d" % number for number in range(2_201)]
+    said: list[str] = []
+    async with node.db.transaction() as tx:
+        before: int = await tx.fetchval("SELECT size FROM log_tree")
+        tx.add_query_logger(_note := lambda record: said.append(record.query))
+        made = await transparency.append_many(tx, "data.accessed", facts)
+        tx.remove_query_logger(_note)
+        assert len([one for one in said if "log_" in one]) <= 2, said
+        assert await transparency.sequence(tx) == len(facts)
+        rows = await tx.fetch(
+            "SELECT l.* FROM log_entry e JOIN log_leaf l ON l.id = e.leaf_id WHERE e.index >= $1 ORDER BY e.index", before
+        )  # fmt: skip
+        assert [(row["id"], row["kind"], row["at_ms"], row["commitment"]) for row in rows] == [
+            (one.id, one.kind, one.at_ms, one.commitment) for one in made
+        ]
+        assert all(row["commitment"] == commit(row["salt"], row["fact"]) for row in rows)
+        assert [row["fact"] for row in rows] == [sm3(fact) for fact in facts]
+        assert len({row["salt"] for row in rows}) == len(facts)
+
+
+@pytest.mark.parametrize(("kind", "facts", "error"), [
+    ("Not A Kind", [b"whole"] * 1_200, asyncpg.CheckViolationError),  # refused by the table
+    ("data.accessed", ["no bytes"], TypeError),  # found while the first statement is under way
+    ("data.accessed", [*[b"whole"] * 9_000, "no bytes"], TypeError),  # found while the rows are
+])  # fmt: skip
+async def test_a_batch_that_breaks_half_way_leaves_nothing_and_a_connection_that_works(node, kind, facts, error):
+    async def counts():
+        async with node.db.reading() as tx:
+            return await tx.fetchrow("SELECT (SELECT count(*) FROM log_leaf), (SELECT count(*) FROM log_pending)")
+
+    before = await counts()
+    with pytest.raises(error):
+        async with node.db.transaction() as tx:
+            await transparency.append_many(tx, kind, facts)
+    assert await counts() == before
+    async with node.db.transaction() as tx:
+        assert await transparency.append_many(tx, "data.accessed", [b"a", b"b"])
 
 
 @given(

@@ -200,6 +200,30 @@ async def test_a_receipt_carries_the_witnesses_and_the_script_judges_them(tx, no
         assert code == 1, said
 
 
+async def test_a_receipt_holds_when_the_nodes_key_turned_after_the_last_cosignature(tx, node, neighbour, tmp_path):
+    """Both heads are judged by their own key, and with the root each key by its certificate; another node's key proves nothing."""
+    leaf, root = await given(tx, node, neighbour, tmp_path)
+    at, next_ = datetime.now(UTC) - timedelta(minutes=30), node.keys.signer("s2")
+    anchor, root_key = root.read_bytes(), node.keys.signer("root")
+
+    def certificate(public, name):
+        return x509.make_leaf(x509.read(anchor), root_key, public=public, common_name=name, organisation="演示", use="sign", at=at, node=name)
+
+    await transparency.certify(tx, kid=next_.kid, certificate=certificate(next_.public, node.id), anchor=anchor, since_ms=1)
+    await signed(tx, node, 2, start=200)
+    receipt = (await transparency.receipt(tx, leaf)).to_json()
+    assert (receipt["signed_head"]["sig"]["kid"], receipt["witnessed"]["signed_head"]["sig"]["kid"]) == (next_.kid, node.keys.signer("s1").kid)
+    for arguments in (("--root", root), ("--key", next_.public.fingerprint.hex())):
+        code, said = await asyncio.to_thread(run, tmp_path, receipt, *arguments)
+        assert (code, "联署      mps" in said) == (0, True), said
+    foreign = certificate(node.keys.signer("s1").public, "510000")
+    for changed in ({"certificate": b64(foreign)}, {"certificate": None}, {"key": b64(next_.public.spki)}, {"key": ""}):
+        told = {**receipt, "witnessed": {**receipt["witnessed"], **changed}}
+        assert (await asyncio.to_thread(run, tmp_path, told, "--root", root))[0] != 0, changed
+    audit = await transparency.verify_log(tx, node)
+    assert audit.whole, audit.sentence
+
+
 async def test_a_leaf_after_the_last_cosigned_head_has_none_yet(tx, node, neighbour, tmp_path):
     await given(tx, node, neighbour, tmp_path)
     late = (await leaves(tx, 1, start=500))[0]

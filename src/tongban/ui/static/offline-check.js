@@ -131,6 +131,22 @@ function fieldsOf(shown, held) {
   });
 }
 
+// What to do with a valid one, in the server's words: [reason, what to say].
+function advice(shown, held, name, fields) {
+  const { purpose } = held, kind = held.types[shown.typeCode];
+  if (!purpose) return [`${name}，本机没登记，不显示内容`, "只能看到有效不有效。"];
+  if (shown.purpose !== "any" && shown.purpose !== purpose.id) {
+    const meant = (held.purposes || {})[shown.purpose] || "别的用途";
+    return [`${name}，对方选的是给${meant}看`, `“您选的是给${meant}看，请换一个再出示一次。”对方可以不同意。`];
+  }
+  if (!kind || !purpose.fields[kind.name]) return [`${name}，和本用途无关`, "这张证不在本用途能看的范围里，内容没有显示。"];
+  const named = Object.fromEntries(Object.values(kind.fields).map((one) => [one.key, one.name]));
+  const seen = new Set(fields.map((one) => one.key));
+  const missing = ((purpose.required || {})[kind.name] || []).filter((key) => !seen.has(key) && named[key]).map((key) => named[key]).join("、");
+  if (missing) return [`${name}，还差${missing}`, `“请您换一个出示范围，这次办事还要看${missing}。”对方可以不同意。`];
+  return [`${name}，可以办`, `看一眼本人，对上就能办。对方只给了这 ${fields.length} 项，别的不用问。`];
+}
+
 // The verdict: {kind, code, headline, reason, type, lines: [[name, value]…], say, told: what to tell the home later or null}.
 // `held`: what the node gave, with `lists` checked; `taken(jti)`: true when this device has taken the code before.
 export async function check(text, held, now, taken) {
@@ -171,8 +187,7 @@ export async function check(text, held, now, taken) {
     return { ...base, kind: "unknown", code: "stale", headline: "现在不能确认", reason: `状态从 ${clock(at)} 起查不到，不是证件有问题`,
       lines: [["证照", name], ["签名", `是真的，${shown.orgName}`], ["最后知道的", `有效，${clock(at)}`], ...how], say: "请联网更新资料再扫，或者请对方出示实体证件。" };
   }
-  const reason = !held.purpose ? `${name}，本机没登记，不显示内容` : fields.length ? `${name}，可以办` : `${name}，没有本用途要看的内容`;
+  const [reason, say] = advice(shown, held, name, fields);
   return { kind: "valid", code: "valid", headline: "有效", reason, type: name, fields, told,
-    lines: [...fields.map((one) => [one.name, one.value]), ["谁发的", `${shown.orgName}，签名是真的`], ["有效期至", shown.until ? day(shown.until) : "长期"], ["最后知道的", `有效，${clock(at)}，${age(now - at)}前`], ...how],
-    say: fields.length ? `看一眼本人，对上就能办。对方只给了这 ${fields.length} 项，别的不用问。` : "只能看到有效不有效。" };
+    lines: [...fields.map((one) => [one.name, one.value]), ["谁发的", `${shown.orgName}，签名是真的`], ["有效期至", shown.until ? day(shown.until) : "长期"], ["最后知道的", `有效，${clock(at)}，${age(now - at)}前`], ...how], say };
 }

@@ -41,7 +41,8 @@ if (form && window.indexedDB && crypto.subtle && navigator.serviceWorker) {
       await put("cards", made.card, { id: made.card, name: made.name, hint: made.hint, seen: made.seen, until: made.until, ahead: made.at - here() });
       localStorage.setItem("offline", document.documentElement.dataset.mode || "on");
       await navigator.serviceWorker.register("/sw.js");
-      await navigator.serviceWorker.ready;
+      // a worker that could not be installed is never ready, and nothing says so
+      await Promise.race([navigator.serviceWorker.ready, new Promise((_, late) => { setTimeout(late, 10000); })]);
       location.assign("/wallet/offline");
     } catch {
       said.textContent = "没存成，请看看网络，再试一次";

@@ -4,6 +4,7 @@ import { age, check, clock, lists } from "./offline-check.js";
 import { fromB64, toB64 } from "./offline-codec.js";
 import { scan } from "./offline-scan.js";
 import { all, drop, get, put, putNew } from "./offline-store.js";
+import "./file-field.js";
 
 const $ = (selector) => document.querySelector(selector);
 const LARGEST = 1600, KEEP = 600;
@@ -69,6 +70,7 @@ async function look(text) {
   word.textContent = found.headline;
   $("[data-why]").textContent = found.reason;
   $("[data-advice]").textContent = found.say;
+  $("[data-told]").hidden = !found.told;
   $("[data-lines]").replaceChildren(...[...found.lines, ["核对时间", clock(here())]].map(([name, value]) => {
     const row = document.createElement("div"), left = document.createElement("dt"), right = document.createElement("dd");
     left.textContent = name;

@@ -23,6 +23,12 @@ for (const button of $$("[data-copy]")) {
   });
 }
 
+// A field for files says its words in Chinese
+if ($$(".fld.file > input[type=file]").length) import("./file-field.js");
+
+// A menu that is wider than the screen shows where one is
+for (const here of $$(".st-side [aria-current]")) here.parentElement.scrollLeft = here.offsetLeft - 16;
+
 // One submission a page 防重复提交: the server takes a second one safely, this only saves the wait.
 addEventListener("submit", (event) => {
   const form = event.target;
@@ -37,13 +43,17 @@ addEventListener("submit", (event) => {
     button.dataset.words = button.innerHTML;
     button.textContent = button.dataset.busy || "正在提交";
   }
+  if ("file" in form.dataset) setTimeout(rest, 3000); // the answer is a file: the page stays, and nothing says when it came
 });
-addEventListener("pageshow", (event) => {
+const rest = () => {
   for (const form of $$("form[data-sent]")) delete form.dataset.sent;
   for (const button of $$("[aria-busy]")) {
     button.removeAttribute("aria-busy");
     if (button.dataset.words) button.innerHTML = button.dataset.words;
   }
+};
+addEventListener("pageshow", (event) => {
+  rest();
   // a page that must not be seen again (a code, a form already sent) is asked for anew after Back
   if (event.persisted && document.querySelector("[data-fresh],[data-countdown]")) location.reload();
 });

@@ -6,6 +6,7 @@ What needs more than the engine (a camera, how a person set cookies) takes `WHOL
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -22,6 +23,15 @@ FLAGS = (
 )  # fmt: skip
 
 
+async def promised(page: Any, script: str, given: Any = None, *, seconds: float = 30) -> Any:
+    """What a promise in the page comes to: `page.evaluate` waits for ever for one that nobody keeps, whatever the page's time limit."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await page.evaluate(script, given)
+    except TimeoutError:
+        raise AssertionError(f"not kept within {seconds} s: {script[:300]}") from None
+
+
 @asynccontextmanager
 async def chromium(*more: str, whole: bool = False) -> AsyncIterator[Any]:
     """A running browser with these flags besides. Skipped plainly where there is none; an error where skipping is not allowed."""
@@ -35,4 +45,5 @@ async def chromium(*more: str, whole: bool = False) -> AsyncIterator[Any]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
         yield browser
-        await browser.close()
+        async with asyncio.timeout(60):  # the driver's own wait for an end has none
+            await browser.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from tongban.ui.tests.browser import promised
 from tongban.ui.tests.make import app
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,7 @@ async def base() -> AsyncIterator[str]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app(), port=port, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app(), port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.02)
@@ -47,7 +48,7 @@ async def test_gallery(base, chromium, mode, size):
     await page.goto(base + "/dev/components")
     await page.evaluate("window.scrollTo(0, 0)")  # the gallery's summary stands in the middle of the page and took the focus
     await page.add_script_tag(path=axe_source())
-    found = await page.evaluate(f"axe.run(document, {{runOnly: {AXE_TAGS}}})")
+    found = await promised(page, f"axe.run(document, {{runOnly: {AXE_TAGS}}})", seconds=60)
     seen = await page.evaluate(LOOK, {"elder": bool(mode)})
     await context.close()
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 
 from tongban import ui
@@ -30,6 +31,19 @@ def test_a_file_is_immutable_and_packed():
     assert small.headers["content-encoding"] == "gzip"
     assert small.text == plain.text
     assert gzip.decompress(static.files()[ui.asset("tongban.css").rsplit("/", 1)[1]].packed).decode() == plain.text
+
+
+def test_scripts_name_each_other_as_they_are_served_and_the_worker_keeps_what_its_pages_import():
+    kept = json.loads(re.search(rb"FILES = (\[[^\]]*\])", static.worker())[1])
+    served = {"/static/" + name: one.body for name, one in static.files().items()}
+    imports = {
+        name: set(re.findall(r'(?:from |import |import\()"\./([^"]+)"', body.decode())) for name, body in served.items() if name.endswith(".js")
+    }  # fmt: skip
+    assert any(imports.values())
+    for name, wanted in imports.items():
+        assert {"/static/" + one for one in wanted} <= set(served), f"{name} imports what nobody serves"
+        if name in kept:
+            assert {"/static/" + one for one in wanted} <= set(kept), f"without network {name} lacks a script"
 
 
 def test_nothing_comes_from_elsewhere():
