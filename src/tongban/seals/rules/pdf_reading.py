@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
@@ -22,6 +23,7 @@ from tongban.seals.rules.container import Refused
 LARGEST: Final = 10 * 1024 * 1024
 LARGEST_STREAM: Final = 16 * 1024 * 1024
 LARGEST_TOTAL: Final = 64 * 1024 * 1024
+LARGEST_TEXT: Final = 1024 * 1024
 MOST_OBJECTS: Final = 20_000
 MOST_PAGES: Final = 200
 _DEEPEST: Final = 24
@@ -33,6 +35,9 @@ ACTIVE: Final = frozenset({
 })  # fmt: skip
 _STREAM: Final = re.compile(rb"(?<!end)stream\r?\n")
 _HIDDEN: Final = re.compile(rb"/[^\s/<>\[\](){}%]*#(?:[46][1-9A-Fa-f]|[57][0-9Aa])", re.ASCII)
+_LIMITS: Final = DecodeLimits(
+    per_stream=StreamDecodeLimits(max_output_size=LARGEST_STREAM), document_budget=DocumentDecodeBudget(base_allowance=LARGEST_TOTAL, max_ratio=0)
+)
 _PLAIN_FILTERS: Final = frozenset({"/FlateDecode", "/DCTDecode", "/Fl", "/DCT", "/ASCII85Decode"})
 
 
@@ -46,12 +51,12 @@ def read(pdf: bytes) -> PdfFileReader:
         raise Refused("文件后面有多余内容")
     _check_streams(pdf)
     try:
-        reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+        reader = PdfFileReader(io.BytesIO(pdf), strict=True, decode_limits=_LIMITS)
         if reader.encrypted:
             raise Refused("文件加了密")
         if reader.xrefs.hybrid_xrefs_present:
             raise Refused("文件的目录有两套")
-        _check_objects(reader)
+        _check_objects(reader, pdf)
         pages = int(reader.root["/Pages"]["/Count"])
     except (PdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, zlib.error, OSError) as why:
         raise Refused("文件坏了") from why
@@ -62,23 +67,16 @@ def read(pdf: bytes) -> PdfFileReader:
 
 def _check_streams(pdf: bytes) -> None:
     """No compressed part swells beyond measure, wherever it stands and whatever its dictionary says."""
-    total, outside, last = 0, [], 0
+    total = 0
     for found in _STREAM.finditer(pdf):
-        unpacker = zlib.decompressobj()
         try:
-            size = len(unpacker.decompress(pdf[found.end() :], LARGEST_STREAM + 1))
+            size = len(zlib.decompressobj().decompress(pdf[found.end() :], LARGEST_STREAM + 1))
         except zlib.error:
-            continue
+            continue  # text around a packing is opened by the reader alone, within the same measure (_LIMITS)
         total += size
         if size > LARGEST_STREAM or total > LARGEST_TOTAL:
             raise Refused("解开后太大")
-        outside.append(pdf[last : found.end()])
-        last = len(pdf) - len(unpacker.unused_data) if unpacker.eof else found.end()
-    outside.append(pdf[last:])
-    plain = b"".join(outside)
-    if _HIDDEN.search(plain):
-        raise Refused("文件里的名字写法可疑")
-    if _chained(plain):
+    if _chained(pdf):
         raise Refused("压缩了又压缩")
 
 
@@ -90,14 +88,33 @@ def _chained(plain: bytes) -> bool:
     return False
 
 
-def _check_objects(reader: PdfFileReader) -> None:
+def _check_objects(reader: PdfFileReader, pdf: bytes) -> None:
     """Walk every object the file has, also those nothing points to."""
     references = list(_references(reader))
     if len(references) > MOST_OBJECTS:
         raise Refused("文件里的对象太多")
+    streams: list[tuple[int, int]] = []
     for reference in references:
-        _check(reader.get_object(reference, never_decrypt=True), 0)
+        value = reader.get_object(reference, never_decrypt=True)
+        _check(value, 0)
+        if isinstance(value, generic.StreamObject) and isinstance(begins := reader.xrefs[reference], int):
+            streams.append((pdf.find(value.encoded_data, begins), len(value.encoded_data)))
     _check(reader.trailer_view, 0)
+    if _HIDDEN.search(_outside(pdf, streams)):
+        raise Refused("文件里的名字写法可疑")
+
+
+def _outside(pdf: bytes, streams: list[tuple[int, int]]) -> bytes:
+    """What is written in no stream (offset, bytes): a picture or a font may hold any bytes, also those of a name.
+
+    A stream that says it ends where another reader might not believe it stays in.
+    """
+    kept, last = [], 0
+    for begins, size in sorted(streams):
+        if begins >= last and pdf.find(b"endstream", begins, begins + size) < 0:
+            kept.append(pdf[last:begins])
+            last = begins + size
+    return b"".join([*kept, pdf[last:]])
 
 
 def _references(reader: PdfFileReader) -> Iterator[generic.Reference]:
@@ -132,3 +149,7 @@ def _check_filters(stream: generic.StreamObject) -> None:
     filters = [str(named)] if isinstance(named, generic.NameObject) else [str(one) for one in named or ()]
     if len(filters) > 2 or any(one not in _PLAIN_FILTERS for one in filters):
         raise Refused("压缩方式不认识", str(filters[0]) if filters else "")
+    if "/ASCII85Decode" in filters and filters[-1] in ("/FlateDecode", "/Fl"):
+        if len(stream.encoded_data) > LARGEST_TEXT:
+            raise Refused("文件太大")
+        _ = stream.data  # opened once within _LIMITS: what is packed under text swells no further than the rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import warnings
@@ -130,6 +131,20 @@ def _stream(content: bytes, about: bytes = b"/Filter/FlateDecode") -> bytes:
     return b"<</Length %d%s>>\nstream\n" % (len(content), about) + content + b"\nendstream"
 
 
+def _objects(content: bytes, about: bytes) -> bytes:
+    return _stream(content, b"/Type/ObjStm/N 1/First 4" + about)
+
+
+def looks_hidden() -> dict[str, bytes]:
+    """Harmless PDFs with streams whose bytes happen to look like a name written to hide it."""
+    text = b"/9jD#41qE:" + b"87cUR" * 4
+    return {
+        "in text": _simple(more={4: _stream(text + b"~>", b"/Filter/ASCII85Decode")}),
+        "in a picture": _simple(more={4: _stream(b"\xff\xd8\xff" + text + b"\xff\xd9", b"/Filter/DCTDecode")}),
+        "as it is": _simple(more={4: _stream(text, b"")}),
+    }
+
+
 def harmless() -> bytes:
     """The same small PDF without any trick: it must be read."""
     return _simple()
@@ -152,6 +167,8 @@ def pdfs() -> dict[str, bytes]:
         "object nobody points to": _simple(more={4: b"<</S/JavaScript/JS(1)>>"}), "encrypted": _simple(trailer=b"/Encrypt<</Filter/Standard/V 1/R 2/O(a)/U(b)/P -1>>/ID[(a)(a)]"),
         "bomb": _simple(more={4: _stream(bomb)}), "many bombs": _simple(more={at: _stream(zlib.compress(b"0" * 15_000_000, 9)) for at in range(4, 10)}),
         "packed twice": _simple(more={4: _stream(zlib.compress(bomb), b"/Filter[/FlateDecode/FlateDecode]")}), "old packing": _simple(more={4: _stream(b"x", b"/Filter/LZWDecode")}),
+        "bomb in text": _simple(more={4: _objects(base64.a85encode(bomb) + b"~>", b"/Filter[/ASCII85Decode/FlateDecode]")}), "bomb in digits": _simple(more={4: _objects(bomb.hex().encode() + b">", b"/Filter[/ASCIIHexDecode/FlateDecode]")}),
+        "hidden name behind a false end": _simple(more={4: _stream(b"x\nendstream\nendobj\n5 0 obj\n<</S/J#61vaScript>>\nendobj\n", b"")}),
         "fax picture": _simple(more={4: _stream(b"x", b"/Filter/JBIG2Decode")}), "no pages": _simple().replace(b"/Count 1", b"/Count 0"), "too many pages": _simple().replace(b"/Count 1", b"/Count 9"*1 + b"99"),
         "deep": _simple(page=b"/X " + b"[" * 60 + b"]" * 60), "directory in a loop": _simple(trailer=b"/Prev 9").replace(b"/Prev 9", b"/Prev %d" % good.index(b"xref")),
         "script put behind ours": ours.rstrip() + b"\n9 0 obj\n<</S/JavaScript>>\nendobj\n",
