@@ -172,7 +172,8 @@ async def test_a_large_file_is_looked_into_with_the_memory_of_a_small_one(make_n
             tracemalloc.stop()
         async with node.db.reading() as tx:
             assert (await evidence.material(tx, node, ME, kept.id)).scan == "infected"
-    assert most[1] < most[0] + 1024 * 1024, f"{most} bytes held: it grows with the file"
+    # one or two pieces of 1 MiB more may be on their way between disk and scanner; the file is larger by twelve
+    assert most[1] < most[0] + 3 * 1024 * 1024, f"{most} bytes held: it grows with the file"
     async with node.db.transaction() as tx:
         kept = await _keep(tx, node, ME, "合同.pdf", "application/pdf", bytes(3_000_000), "photo", "document", "waiting")
     path = node.settings.data_dir / "evidence" / kept.address[4:6] / kept.address[4:]
