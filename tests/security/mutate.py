@@ -40,7 +40,7 @@ from tongban.main.postgres import Postgres, passing_folder
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutations.toml")
 BOOK = ROOT / ".build" / "mutations.jsonl"
-COPIED = ("src", "tests", "items", "deploy", "migrations", "docs", "examples", "conftest.py", "pyproject.toml", "alembic.ini", "CHANGELOG.md")
+COPIED = ("src", "tests", "items", "deploy", "migrations", "docs", "examples", "conftest.py", "pyproject.toml", "alembic.ini", "CHANGELOG.md", "Makefile")
 TEMPLATE = "tongban_template"
 SECONDS = 180
 NOT_ASSERTED = ("ImportError", "ModuleNotFoundError", "SyntaxError", "NameError", "IndentationError", "fixture '")
