@@ -6,7 +6,8 @@
 Four questions, each with its own list of checks: 真实性 is it what that node packed, and what its log says; 完整性 is all of it
 here and nothing else; 可用性 can every file be opened as what it is; 安全性 can it be opened without harm. Receipts are
 checked by the script check_receipt.py, which lies on the same page and must lie beside this one: their step counts as failed
-without it, since a package nobody can date proves nothing. Nothing else is imported but Python's own.
+without it, since a package nobody can date proves nothing. Nothing else is imported but Python's own. One file of the package
+is in memory at a time, so a package may be larger than the memory of this computer.
 
 The four questions are those of archives in general; the checks are our own and claim no conformity with a standard.
 
@@ -23,7 +24,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-MOST_FILES, MOST_BYTES, MOST_RATIO = 5000, 1_000_000_000, 200
+MOST_FILES, MOST_BYTES, MOST_RATIO, MOST_TEXT = 5000, 1_000_000_000, 200, 64_000_000
 OURS = {"manifest.json", "manifest.sig.json"}
 NEEDED = ("metadata", "application", "history", "note")
 NAME = re.compile(r"(case|materials|documents|receipts)/[A-Za-z0-9._-]{1,100}|manifest\.json|manifest\.sig\.json|说明\.txt")
@@ -31,6 +32,7 @@ ENDS = rb"(?![^\x00\t\n\f\r /<>\[\](){}%])"
 ACTIVE, SHORT = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFiles?|RichMedia)" + ENDS), re.compile(rb"/JS" + ENDS)
 STREAM = re.compile(rb"(?<!end)stream\r?\n")
 MOST_UNPACKED = 64_000_000
+AT_ONCE, OVERLAP = 1_000_000, 256
 SECONDS_APART = 120
 ABSENT = {"infected": "带病毒，当时已经删掉", "away": "一直没有从原处取到"}
 
@@ -66,6 +68,28 @@ class Book:
         return not any(self.lines.values())
 
 
+class Content:
+    """The files of the package by their paths; read when they are asked for, one at a time."""
+
+    def __init__(self, box):
+        self.box = box
+        self.paths = box.namelist()
+
+    def __contains__(self, path):
+        return path in self.box.NameToInfo
+
+    def __iter__(self):
+        return iter(self.paths)
+
+    def __getitem__(self, path):
+        """Piece by piece, since the library would hold it twice."""
+        found = bytearray()
+        with self.box.open(path) as file:
+            while piece := file.read(AT_ONCE):
+                found += piece
+        return found
+
+
 def fast_sm3(slow):
     """SM3 of the system's OpenSSL where it has one and agrees with the plain arithmetic; else the plain one."""
     import hashlib
@@ -75,7 +99,7 @@ def fast_sm3(slow):
             return lambda data: hashlib.new("sm3", data).digest()
     except ValueError:
         pass
-    return slow
+    return lambda data: slow(bytes(data))
 
 
 def safety_of_the_box(book, box):
@@ -88,6 +112,7 @@ def safety_of_the_box(book, box):
         book.must("安全性", NAME.fullmatch(one.filename) and ".." not in one.filename, f"文件名不对：{one.filename[:60]!r}")
         book.must("安全性", (one.external_attr >> 28) in (0, 8), f"不是普通文件：{one.filename[:60]!r}")
         book.must("安全性", not one.flag_bits & 1, f"加了密：{one.filename[:60]!r}")
+        book.must("安全性", one.file_size <= MOST_TEXT or one.filename.startswith(("materials/", "documents/")), f"文字太长：{one.filename[:60]!r}")
         book.must("安全性", one.file_size <= MOST_RATIO * max(one.compress_size, 512), f"压缩得太狠：{one.filename[:60]!r}")
     book.must("安全性", sum(one.file_size for one in entries) <= MOST_BYTES, "解开以后太大")
     return book.whole
@@ -116,23 +141,40 @@ def whole_png(content):
 
 def pdf_acts(content):
     """Whether a PDF acts by itself or carries other files, also in packed objects; /JS stands in any large picture by chance."""
-    plain, room, last = [], MOST_UNPACKED, 0
+    if named_in(content, ACTIVE):
+        return True
+    room, last = MOST_UNPACKED, 0
     for found in STREAM.finditer(content):
         if found.start() < last:
             continue
-        plain.append(content[last : found.start()])
+        if named_in(content, SHORT, last, found.start()):
+            return True
+        packed = b"/ObjStm" in content[max(last, found.start() - 600) : found.start()]
         end = content.find(b"endstream", found.end())
         last = len(content) if end < 0 else end
-        if b"/ObjStm" in plain[-1][-600:]:
+        if packed:
             try:
-                plain.append(zlib.decompressobj().decompress(content[found.end() : last], room))
+                objects = zlib.decompressobj().decompress(content[found.end() : last], room)
             except zlib.error:
                 continue
-            room -= len(plain[-1])
+            if named_in(objects, ACTIVE) or named_in(objects, SHORT):
+                return True
+            room -= len(objects)
             if room <= 0:
                 return True
-    objects = b"\n".join([*plain, content[last:]])
-    return ACTIVE.search(names_of(content + objects)) is not None or SHORT.search(names_of(objects)) is not None
+    return named_in(content, SHORT, last)
+
+
+def named_in(content, name, start=0, end=None):
+    """Whether a name stands in this part, a little of it at a time; each name lies whole in one of the windows, with what follows it."""
+    end = len(content) if end is None else end
+    while True:
+        window, whole = names_of(content[start : min(start + AT_ONCE, end)]), start + AT_ONCE >= end
+        if any(whole or found.end() + 4 <= len(window) for found in name.finditer(window)):
+            return True
+        if whole:
+            return False
+        start += AT_ONCE - OVERLAP
 
 
 def names_of(content):
@@ -173,6 +215,18 @@ def looks_like(content, media_type):
     return False
 
 
+def check_file(book, path, one, data, sm3, named):
+    """One file against its line in the manifest; it is let go before the next is read."""
+    book.must("完整性", len(data) == one["bytes"] and named(sm3(data)) == one["digest"], f"文件被改过：{path}")
+    book.must("可用性", looks_like(data, one["media_type"]), f"打不开，不是 {one['media_type']}：{path}")
+    book.must("安全性", one["scan"] in ("made", "clean", "none"), f"没有通过病毒检查：{path}")
+    if one["media_type"] == "application/ofd" and zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as inner:
+            book.must("安全性", not swells(inner), f"解开以后太大：{path}")
+    if one["media_type"] == "application/pdf":
+        book.must("安全性", not pdf_acts(data), f"PDF 里有会自己运行的内容，或者夹带别的文件：{path}")
+
+
 def check_files(book, manifest, content, sm3, named):
     """Completeness, usability and safety of each file the manifest names."""
     listed = {one["path"]: one for one in manifest["files"]}
@@ -180,15 +234,7 @@ def check_files(book, manifest, content, sm3, named):
     for path, one in listed.items():
         if not book.must("完整性", path in content, f"缺文件：{path}"):
             continue
-        data = content[path]
-        book.must("完整性", len(data) == one["bytes"] and named(sm3(data)) == one["digest"], f"文件被改过：{path}")
-        book.must("可用性", looks_like(data, one["media_type"]), f"打不开，不是 {one['media_type']}：{path}")
-        book.must("安全性", one["scan"] in ("made", "clean", "none"), f"没有通过病毒检查：{path}")
-        if one["media_type"] == "application/ofd" and zipfile.is_zipfile(io.BytesIO(data)):
-            with zipfile.ZipFile(io.BytesIO(data)) as inner:
-                book.must("安全性", not swells(inner), f"解开以后太大：{path}")
-        if one["media_type"] == "application/pdf":
-            book.must("安全性", not pdf_acts(data), f"PDF 里有会自己运行的内容，或者夹带别的文件：{path}")
+        check_file(book, path, one, content[path], sm3, named)
     extra = [path for path in content if path not in listed and path not in OURS and not path.startswith("receipts/")]
     book.must("完整性", not extra, f"多出清单里没有的文件：{'、'.join(extra[:3])}")
     for role in NEEDED:
@@ -198,7 +244,7 @@ def check_files(book, manifest, content, sm3, named):
 
 def check_case(book, manifest, listed, content):
     """What the parts say of each other: case, materials, documents, history."""
-    by_role = {one["role"]: content.get(path) for path, one in listed.items() if one["role"] in NEEDED}
+    by_role = {one["role"]: content[path] for path, one in listed.items() if one["role"] in ("metadata", "history") and path in content}
     if not all(by_role.get(role) for role in ("metadata", "history")):
         return
     about, history = json.loads(by_role["metadata"]), json.loads(by_role["history"])
@@ -257,24 +303,24 @@ def check_receipts(book, judge, manifest, raw, content, key, root):
 
 
 def check(package, judge, *, key, root):
-    """All four questions: (book, manifest or None, key compared, witnesses)."""
+    """All four questions of the package in that file: (book, manifest or None, key compared, witnesses)."""
     book = Book()
-    with zipfile.ZipFile(io.BytesIO(package)) as box:
+    with zipfile.ZipFile(package) as box:
         if not safety_of_the_box(book, box):
             return book, None, False, set()
-        content = {name: box.read(name) for name in box.namelist()}
-    for name in sorted(OURS):
-        book.must("完整性", name in content, f"缺文件：{name}")
-    if not book.whole:
-        return book, None, False, set()
-    raw = content["manifest.json"]
-    manifest = json.loads(raw)
-    book.must("真实性", (manifest["type"], manifest["v"]) == ("tongban-archive-1", 1), "不是这种归档包")
-    sm3 = fast_sm3(judge.sm3)
-    judge.sm3 = sm3
-    listed = check_files(book, manifest, content, sm3, judge.named)
-    check_case(book, manifest, listed, content)
-    return book, manifest, *check_receipts(book, judge, manifest, raw, content, key, root)
+        content = Content(box)
+        for name in sorted(OURS):
+            book.must("完整性", name in content, f"缺文件：{name}")
+        if not book.whole:
+            return book, None, False, set()
+        raw = bytes(content["manifest.json"])
+        manifest = json.loads(raw)
+        book.must("真实性", (manifest["type"], manifest["v"]) == ("tongban-archive-1", 1), "不是这种归档包")
+        sm3 = fast_sm3(judge.sm3)
+        judge.sm3 = sm3
+        listed = check_files(book, manifest, content, sm3, judge.named)
+        check_case(book, manifest, listed, content)
+        return book, manifest, *check_receipts(book, judge, manifest, raw, content, key, root)
 
 
 def main():
@@ -289,7 +335,7 @@ def main():
         return 2
     try:
         root = options.root.read_bytes() if options.root else None
-        book, manifest, compared, witnesses = check(options.package.read_bytes(), judge, key=options.key, root=root)
+        book, manifest, compared, witnesses = check(options.package, judge, key=options.key, root=root)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as why:
         print(f"读不懂这个文件：{type(why).__name__}")
         return 2

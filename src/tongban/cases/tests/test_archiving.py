@@ -20,6 +20,7 @@ from tongban.cases.tests import make
 from tongban.evidence.actions import clear, finish, hand_over
 from tongban.evidence.queries import archives as looking
 from tongban.evidence.rules.limits import ARCHIVING
+from tongban.evidence.tests.make import whole
 from tongban.identity.queries.proposals import proposal
 from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.clock import SetClock
@@ -89,7 +90,7 @@ async def test_a_closed_case_leaves_the_house_whole_and_nothing_of_it_stays(here
     key = await settled(node)
     assert await finish(node) == 1
     async with node.db.reading() as tx:
-        package = await looking.package(tx, node, made.id)
+        package = await whole(await looking.package(tx, node, made.id))
     code, said = await asyncio.to_thread(judged, tmp_path, package, key)
     assert code == 0, said
     assert case.number in said
@@ -119,7 +120,7 @@ async def test_a_closed_case_leaves_the_house_whole_and_nothing_of_it_stays(here
         lines = await tx.fetchval("SELECT count(*) FROM access_record WHERE subject = $1", case.subject)
         kin = msgspec.structs.replace(one, kin=frozenset({case.subject}))
         assert await code_of(hand_over.take(tx, node, kin, made.id)) == "identity.not_allowed", "took the file of the own family"
-        assert await hand_over.take(tx, node, one, made.id) == package
+        assert await whole(await hand_over.take(tx, node, one, made.id)) == package
         read = await tx.fetchrow("SELECT staff, ref FROM access_reason WHERE subject = $1 AND kind = 'archive'", case.subject)
         assert read is not None, "a reading is missing in the auditors' register"
         assert (read["staff"], str(read["ref"])) == (one.subject, made.id)

@@ -13,19 +13,18 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from tongban import federation, notifications, transparency
-from tongban.evidence import queries
+from tongban import notifications, transparency
 from tongban.evidence.actions.behind import Behind
-from tongban.evidence.actions.materials import DROP, put
-from tongban.evidence.errors import ContentAway, Infected, PackageTooLarge
-from tongban.evidence.model import Archive, Dossier, Material
+from tongban.evidence.actions.materials import DROP
+from tongban.evidence.actions.packing import pack, repacked
+from tongban.evidence.model import Archive, Dossier
 from tongban.evidence.queries import archives as looking
 from tongban.evidence.rules import package as packing
 from tongban.evidence.rules.limits import ARCHIVING
 from tongban.kernel import jobs
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Failure
-from tongban.kernel.gm import b64, digest, jcs
+from tongban.kernel.gm import digest, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log, log_failure
 from tongban.kernel.node import Node
@@ -84,48 +83,22 @@ async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
     known = await looking.archive_of(tx, dossier.case)
     if known is not None:
         return known
-    opened, absent = await _enclosed(tx, node, dossier)
-    inside = packing.files(dossier, opened)
-    if sum(len(one.content) for one in inside) > ARCHIVING.package_bytes:
-        raise PackageTooLarge
     made, now, term = uuid7(), node.clock.now(), dossier.term or ARCHIVING.term
-    manifest = packing.manifest(dossier, inside, absent, package=made, node=node.id, term=term, made_at=now)
-    content = {one.path: (one.content, one.media_type) for one in inside}
-    content[packing.MANIFEST] = (manifest, "application/json")
-    content[packing.SIGNATURE] = (await _signature(tx, node, manifest), "application/json")
-    whole = await asyncio.to_thread(packing.pack, content, now)
-    leaf = await transparency.append(tx, "archive.packed", manifest)
-    address, secret = await put(node, whole)
+    packed = await pack(tx, node, dossier, package=made, term=term, now=now)
+    leaf, lies = await transparency.append(tx, "archive.packed", packed.manifest), packed.lies
     await tx.execute(
         "INSERT INTO archive (subject, id, case_id, number, item_name, org_code, division, term, ended_on, state, digest, leaf, address,"
         " content_key, byte_count, file_count, made_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,'waiting',$10,$11,$12,$13,$14,$15,$16)",
         dossier.subject, made, dossier.case, dossier.number, dossier.item_name, dossier.org_code, dossier.division, term, dossier.ended_on,
-        digest(manifest), leaf.id, address, await node.person_keys.seal(tx, dossier.subject, "file", "archive.content_key", made, secret), len(whole), len(inside), now,
+        digest(packed.manifest), leaf.id, lies.address, await node.person_keys.seal(tx, dossier.subject, "file", "archive.content_key", made, lies.secret),
+        lies.byte_count, packed.file_count, now,
     )  # fmt: skip
-    log("evidence.archived", case_id=dossier.case, bytes=len(whole), leaf=leaf.id)
+    log("evidence.archived", case_id=dossier.case, bytes=lies.byte_count, leaf=leaf.id)
     found = await looking.archive_of(tx, dossier.case)
     assert found is not None
     for marker in _markers:
         await marker(tx, node, found)
     return found
-
-
-async def _enclosed(tx: Tx, node: Node, dossier: Dossier) -> tuple[list[tuple[int, Material, bytes]], tuple[packing.Absent, ...]]:
-    """The files of a case that are here, and those that will not come (案卷里的文件). Raises what stands against it."""
-    opened, absent = [], []
-    for place, one in enumerate(dossier.enclosed):
-        try:
-            found = await queries.read(tx, node, dossier.subject, one.material)
-        except (Infected, ContentAway) as why:
-            row = await queries.material(tx, node, dossier.subject, one.material)
-            lost = row is not None and not row.held and node.clock.now() - row.made_at >= timedelta(days=ARCHIVING.away_days)
-            if not lost and not isinstance(why, Infected):
-                raise  # also when the store of this node is away: what is here is never left out
-            absent.append(packing.Absent(one.role, one.code, one.title, packing.REASONS[type(why)]))
-            log("evidence.archived_without", case_id=dossier.case, code=why.failure_code)
-        else:
-            opened.append((place, found.material, found.content))
-    return opened, tuple(absent)
 
 
 async def withdraw(tx: Tx, node: Node, case_id: str) -> bool:
@@ -213,20 +186,15 @@ async def _finish(tx: Tx, node: Node, archive_id: str) -> int:
         return 0
     if own.witnessed is None and node.clock.now() - found.made_at < timedelta(minutes=ARCHIVING.witness_minutes):
         return 0
-    whole = packing.unpacked(await looking.package(tx, node, archive_id))
-    manifest = whole[packing.MANIFEST]
-    receipts = await _receipts(tx, manifest, own)
-    if receipts is None:
-        return 0
-    types = {one["path"]: one["media_type"] for one in msgspec.json.decode(manifest)["files"]}
-    content = {path: (data, str(types.get(path, "application/json"))) for path, data in whole.items()}
-    content |= {path: (data, "application/json") for path, data in receipts.items()}
-    package = await asyncio.to_thread(packing.pack, content, found.made_at)
-    address, secret = await put(node, package)
+    with await looking.reading(tx, node, archive_id) as before:
+        receipts = await _receipts(tx, await asyncio.to_thread(packing.manifest_of, before), own)
+        if receipts is None:
+            return 0
+        lies = await asyncio.to_thread(repacked, node, before, receipts, found.made_at)
     old: str = await tx.fetchval("SELECT address FROM archive WHERE id = $1", archive_id)
     await tx.execute(
-        "UPDATE archive SET state = 'packed', address = $2, content_key = $3, byte_count = $4 WHERE id = $1",
-        archive_id, address, await node.person_keys.seal(tx, found.subject, "file", "archive.content_key", archive_id, secret), len(package),
+        "UPDATE archive SET state = 'packed', address = $2, content_key = $3, byte_count = $4 WHERE id = $1", archive_id, lies.address,
+        await node.person_keys.seal(tx, found.subject, "file", "archive.content_key", archive_id, lies.secret), lies.byte_count,
     )  # fmt: skip
     await jobs.enqueue(tx, DROP, {"address": old})
     return 1
@@ -280,24 +248,6 @@ async def forget_files(tx: Tx, subject: str, case_id: str, materials: Sequence[s
     for row in gone:
         await jobs.enqueue(tx, DROP, {"address": row["address"]})
     return len(gone)
-
-
-async def _signature(tx: Tx, node: Node, manifest: bytes) -> bytes:
-    """The node's signature over the manifest with its certificate and the root it chains to, as far as there are (签清单)."""
-    name, certificate, anchor = "s1", None, None
-    try:
-        found = await federation.directory(tx)
-        me = found.node(node.id)
-        key = me.current("sign") if me else None
-        if key is not None and node.keys.has(key.kid.partition("/")[2]):
-            name, certificate, anchor = key.kid.partition("/")[2], key.cert, found.anchors[0].cert
-    except federation.NotMember:
-        pass
-    signer = node.keys.signer(name)
-    return jcs({
-        "kid": signer.kid, "alg": "sm2-sm3", "value": b64(signer.sign(manifest)), "key": b64(signer.public.spki), "certificate": certificate,
-        "anchor": anchor,
-    })  # fmt: skip
 
 
 def due(now: datetime) -> datetime:

@@ -12,6 +12,7 @@ from datetime import timedelta
 import msgspec
 
 from tongban import consent, identity, transparency
+from tongban.evidence import queries
 from tongban.evidence.errors import NoSuchArchive, NotHandedOver
 from tongban.evidence.model import RECEIPT_TYPE, Archive, Batch
 from tongban.evidence.queries import archives as looking
@@ -95,10 +96,10 @@ async def approved(tx: Tx, node: Node, approver: Actor, proposal: object, body: 
     return f"可以移交了，共 {len(held)} 个包"
 
 
-async def take(tx: Tx, node: Node, actor: Actor, archive_id: str) -> bytes:
+async def take(tx: Tx, node: Node, actor: Actor, archive_id: str) -> queries.Given:
     """The package for the receiver (取包移交), in an approved hand-over only; a line in the person's ledger each time.
 
-    Raises NoSuchArchive, NotHandedOver, NotAllowed for the own file and the family's (T-62).
+    It is looked at whole here and goes out piece by piece after the commit. Raises NoSuchArchive, NotHandedOver, NotAllowed for the own file and the family's (T-62).
     """
     found = await _mine(tx, actor, archive_id, HAND_OVER)
     if actor.own_or_family(found.subject):
@@ -106,13 +107,13 @@ async def take(tx: Tx, node: Node, actor: Actor, archive_id: str) -> bytes:
     batch = await looking.batch(tx, found.batch) if found.batch else None
     if batch is None or batch.state != "approved":
         raise NotHandedOver
-    whole = await looking.package(tx, node, archive_id)
+    given = await looking.package(tx, node, archive_id)
     await identity.note_reading(tx, node, actor, "archive", found.id, consent.Access(
         subject=found.subject, kind="share", who=actor.unit or node.settings.name, fields=("整份案卷",), purpose=f"归档移交给{batch.receiver}",
         source=node.id, receiver=node.id, basis=ARCHIVING.basis, about=f"case:{found.case_id}",
     ))  # fmt: skip
-    log("evidence.package_taken", case_id=found.case_id, bytes=len(whole))
-    return whole
+    log("evidence.package_taken", case_id=found.case_id, bytes=given.byte_count)
+    return given
 
 
 async def to_sign(tx: Tx, batch: Batch) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import Response
+from litestar.response import Response, Stream
 
 from tongban import identity, ui
 from tongban.evidence.actions import archive as pack_case
@@ -164,14 +164,15 @@ async def receipt(request: Req, node: HereNode, actor: Asking, batch_id: Part) -
 
 
 @post("/staff/archive/{archive_id:str}/take", status_code=200)
-async def take(request: Req, node: HereNode, actor: Asking, archive_id: Part) -> Response[bytes]:
-    """A package on its way to the receiver; its person's ledger says so. A POST, since it writes."""
+async def take(request: Req, node: HereNode, actor: Asking, archive_id: Part) -> Stream:
+    """A package on its way to the receiver, piece by piece; its person's ledger says so. A POST, since it writes."""
     await ui.form(request)
     actor.require_staff()
     async with node.db.transaction() as tx:
         found = await looking.archive(tx, archive_id)
-        whole = await hand_over.take(tx, node, actor, archive_id)
-    return _file(whole, "application/zip", f"archive-{found.number if found else archive_id}.zip")
+        given = await hand_over.take(tx, node, actor, archive_id)
+    headers = _headers(f"archive-{found.number if found else archive_id}.zip")
+    return Stream(given.pieces, media_type="application/zip", headers={**headers, "Content-Length": str(given.byte_count)})
 
 
 @get("/me/archives")
@@ -213,8 +214,11 @@ def _holds(actor: Actor, action: str) -> bool:
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(content, media_type=media_type, headers=headers)
+    return Response(content, media_type=media_type, headers=_headers(name))
+
+
+def _headers(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 ROUTES: list[Any] = [desk, pack, propose, one_batch, to_sign, receipt, take, my_archives, checker]

@@ -9,13 +9,13 @@ import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import Response
+from litestar.response import Response, Stream
 
 from tongban import ui
 from tongban.evidence.actions import remove
 from tongban.evidence.errors import MaterialUnknown
 from tongban.evidence.model import Material, Use
-from tongban.evidence.queries import material, materials, read, uses
+from tongban.evidence.queries import given, materials, openable, uses
 from tongban.kernel.actor import Actor
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
@@ -55,23 +55,23 @@ async def listed(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
 
 
 @get("/me/materials/{material_id:str}")
-async def download(node: HereNode, actor: Asking, material_id: Part) -> Response[bytes]:
-    """The file itself, as an attachment only. Another person's id is not found (T-42)."""
+async def download(node: HereNode, actor: Asking, material_id: Part) -> Stream:
+    """The file itself, piece by piece, as an attachment only. Another person's id is not found (T-42)."""
     actor.require(1)
     actor.require_self("看交过的材料")
     if not is_uuid(material_id):
         raise MaterialUnknown
     async with node.db.reading() as tx:
-        if await material(tx, node, actor.person, material_id) is None:
-            raise MaterialUnknown
-        opened = await read(tx, node, actor.person, material_id)
+        found, secret = await openable(tx, node, actor.person, material_id)
+    content = await given(node, found.address, secret)
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(opened.material.name.reveal())}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name.reveal())}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cache-Control": "no-store",
+        "Content-Length": str(content.byte_count),
     }
-    return Response(opened.content, media_type=opened.material.media_type, headers=headers)
+    return Stream(content.pieces, media_type=found.media_type, headers=headers)
 
 
 @post("/me/materials/{material_id:str}/remove")

@@ -1,6 +1,7 @@
 """Looking without touching (查询): materials, packages, the content store."""
 
 from tongban.evidence.queries.content import content_store, scanner
+from tongban.evidence.queries.given import Given, Reading, given
 from tongban.evidence.queries.materials import (
     AAD,
     SHOWS,
@@ -11,6 +12,7 @@ from tongban.evidence.queries.materials import (
     material,
     materials,
     of_row,
+    openable,
     opened,
     piece_of,
     plain,
@@ -23,13 +25,17 @@ __all__ = [
     "AAD",
     "SHOWS",
     "TAG",
+    "Given",
+    "Reading",
     "beginning",
     "ciphertext",
     "content_store",
     "file_at",
+    "given",
     "material",
     "materials",
     "of_row",
+    "openable",
     "opened",
     "piece_of",
     "plain",

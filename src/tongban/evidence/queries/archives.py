@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from tongban.evidence.errors import ContentAway
 from tongban.evidence.model import Archive, Batch
 from tongban.evidence.queries.content import content_store
+from tongban.evidence.queries.given import Given, Reading, given
 from tongban.evidence.queries.materials import plain
+from tongban.evidence.rules.pieces import in_pieces
 from tongban.kernel.db import Tx
 from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
@@ -83,16 +86,29 @@ async def in_batch(tx: Tx, batch_id: str) -> tuple[Archive, ...]:
     return tuple(_archive(row) for row in rows)
 
 
-async def package(tx: Tx, node: Node, archive_id: str) -> bytes:
-    """The plain package (归档包全文). Raises ContentAway when it was cleared, ContentDamaged."""
+async def package(tx: Tx, node: Node, archive_id: str) -> Given:
+    """The plain package on its way out, whole as it was made (给出归档包). Raises ContentAway when it was cleared, ContentDamaged."""
+    return await given(node, *await _place(tx, node, archive_id))
+
+
+async def reading(tx: Tx, node: Node, archive_id: str) -> BinaryIO:
+    """The plain package to be read on here (翻看归档包). What was stored whole, before there were pieces, is opened whole. Raises as `package`."""
+    address, secret = await _place(tx, node, archive_id)
+    store = content_store(node)
+    if in_pieces(secret):
+        return await asyncio.to_thread(lambda: io.BufferedReader(Reading(store, address, secret)))
+    ciphertext = await asyncio.to_thread(store.get, address)
+    if ciphertext is None:
+        raise ContentAway
+    return io.BytesIO(await asyncio.to_thread(plain, ciphertext, address, secret))
+
+
+async def _place(tx: Tx, node: Node, archive_id: str) -> tuple[str, bytes]:
+    """Where it lies and what opens it."""
     row = await tx.fetchrow("SELECT address, content_key FROM archive WHERE id = $1", archive_id)
     if row is None or not row["content_key"]:
         raise ContentAway
-    secret = await node.person_keys.open(tx, "archive.content_key", archive_id, row["content_key"])
-    ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
-    if ciphertext is None:
-        raise ContentAway
-    return await asyncio.to_thread(plain, ciphertext, row["address"], secret)
+    return row["address"], await node.person_keys.open(tx, "archive.content_key", archive_id, row["content_key"])
 
 
 def _archive(row: Mapping[str, Any]) -> Archive:

@@ -71,6 +71,15 @@ async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
 
     What the scanner has not looked into yet is not opened for anybody (BeingScanned), what it found infected never (Infected).
     """
+    found, secret = await openable(tx, node, subject, material_id)
+    ciphertext = await asyncio.to_thread(content_store(node).get, found.address)
+    if ciphertext is None:
+        raise ContentAway
+    return Opened(found, await asyncio.to_thread(plain, ciphertext, found.address, secret))
+
+
+async def openable(tx: Tx, node: Node, subject: str, material_id: str) -> tuple[Material, bytes]:
+    """A person's file that may be opened, and its key, for `opened` and `given` (可以打开的材料). Raises MaterialUnknown, BeingScanned, Infected."""
     row = await tx.fetchrow("SELECT * FROM material WHERE subject = $1 AND id = $2", subject, material_id)
     if row is None:
         raise MaterialUnknown
@@ -78,11 +87,7 @@ async def read(tx: Tx, node: Node, subject: str, material_id: str) -> Opened:
         raise Infected
     if row["scan"] == "waiting" and row["held"]:
         raise BeingScanned
-    secret = await node.person_keys.open(tx, "material.content_key", material_id, row["content_key"])
-    ciphertext = await asyncio.to_thread(content_store(node).get, row["address"])
-    if ciphertext is None:
-        raise ContentAway
-    return Opened(await of_row(tx, node, row), await asyncio.to_thread(plain, ciphertext, row["address"], secret))
+    return await of_row(tx, node, row), await node.person_keys.open(tx, "material.content_key", material_id, row["content_key"])
 
 
 async def file_at(node: Node, address: str) -> exchange.File | None:

@@ -49,6 +49,13 @@ def sent(data: bytes, name: str = "照片.jpg", claimed: str = "image/jpeg") -> 
     return ui.Upload(name, claimed, data)
 
 
+async def whole(given: Any) -> bytes:
+    """All pieces of what is given."""
+    found = b"".join([piece async for piece in given.pieces])
+    assert len(found) == given.byte_count
+    return found
+
+
 def dossier(enclosed: tuple[evidence.Enclosed, ...] = (), steps: tuple[evidence.Step, ...] = (), **more: Any) -> evidence.Dossier:
     """An ended case, invented, whose parts agree with each other."""
     case = uuid7()
@@ -70,12 +77,13 @@ def dossier(enclosed: tuple[evidence.Enclosed, ...] = (), steps: tuple[evidence.
 
 
 class S3:
-    """As much of S3 as a store needs, on loopback: put, get, head, delete, list; `away` and `full` on demand."""
+    """As much of S3 as a store needs, on loopback: put, put in parts, get, head, delete, list; `away` and `full` on demand."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.mood = ""
-        self.signed = 0
+        self.signed = self.parts = 0
+        self.begun: dict[str, dict[int, bytes]] = {}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         key = request.path.removeprefix("/files/").removeprefix("/files")
@@ -85,8 +93,23 @@ class S3:
         if request.method == "PUT":
             if self.mood == "full":
                 return web.Response(status=507, text="<Error><Code>InsufficientStorage</Code></Error>")
-            self.objects[key] = await request.read()
+            if "uploadId" in request.query:
+                self.begun[request.query["uploadId"]][int(request.query["partNumber"])] = await request.read()
+                self.parts += 1
+            else:
+                self.objects[key] = await request.read()
             return web.Response(headers={"ETag": '"1"'})
+        if request.method == "POST" and "uploads" in request.query:
+            self.begun[key.rpartition("/")[2]] = {}
+            told = f"<InitiateMultipartUploadResult><Bucket>files</Bucket><Key>{key}</Key><UploadId>{key.rpartition('/')[2]}</UploadId></InitiateMultipartUploadResult>"
+            return web.Response(text=told, content_type="application/xml")
+        if request.method == "POST" and "uploadId" in request.query:
+            self.objects[key] = b"".join(part for _, part in sorted(self.begun.pop(request.query["uploadId"]).items()))
+            told = f'<CompleteMultipartUploadResult><Key>{key}</Key><ETag>"1"</ETag></CompleteMultipartUploadResult>'
+            return web.Response(text=told, content_type="application/xml")
+        if request.method == "DELETE" and "uploadId" in request.query:
+            self.begun.pop(request.query["uploadId"], None)
+            return web.Response(status=204)
         if request.method == "POST" and "delete" in request.query:
             names = re.findall(r"<Key>([^<]+)</Key>", (await request.read()).decode())
             for name in names:

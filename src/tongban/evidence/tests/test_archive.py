@@ -24,7 +24,7 @@ from tongban.evidence.queries import archives as looking
 from tongban.evidence.rules.limits import ARCHIVING
 from tongban.kernel.gm import Sm2PublicKey, b64, digest
 
-from .make import ME, dossier, ofd, pdf, person, picture, sent
+from .make import ME, dossier, ofd, pdf, person, picture, sent, whole
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
@@ -33,7 +33,8 @@ def run(folder, package, *arguments):
     """The script as a stranger runs it: another process, isolated, the two scripts copied to a folder of their own."""
     for name in ("check_archive.py", "check_receipt.py"):
         shutil.copy(DOCS / name, folder / name)
-    (folder / "package.zip").write_bytes(package)
+    if package is not None:  # else it lies there already
+        (folder / "package.zip").write_bytes(package)
     command = [sys.executable, "-I", "-S", str(folder / "check_archive.py"), str(folder / "package.zip"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
     return done.returncode, done.stdout + done.stderr
@@ -84,7 +85,7 @@ async def packed(make_node):
     assert await finish(node) == 1
     async with node.db.transaction() as tx:
         found = await looking.archive_of(tx, told.case)
-        return node, found, await looking.package(tx, node, made.id), head
+        return node, found, await whole(await looking.package(tx, node, made.id)), head
 
 
 async def test_a_stranger_finds_all_four_to_hold(packed, tmp_path):
@@ -110,8 +111,8 @@ async def test_the_package_rests_encrypted(packed):
 
 def attacks(package):
     """(what, changed package): each is one way to cheat."""
-    whole = unzipped(package)
-    manifest = json.loads(whole["manifest.json"])
+    parts = unzipped(package)
+    manifest = json.loads(parts["manifest.json"])
     files = {one["role"]: one["path"] for one in manifest["files"]}
     material = next(one["path"] for one in manifest["files"] if one["media_type"] == "image/jpeg")
     paper = next(one["path"] for one in manifest["files"] if one["media_type"] == "application/pdf")
@@ -119,10 +120,10 @@ def attacks(package):
     document = next(one["path"] for one in manifest["files"] if one["media_type"] == "application/ofd")
 
     def but(**changed):
-        return zipped({name: data for name, data in {**whole, **changed}.items() if data is not None})
+        return zipped({name: data for name, data in {**parts, **changed}.items() if data is not None})
 
     def listed(edit):
-        copy = json.loads(whole["manifest.json"])
+        copy = json.loads(parts["manifest.json"])
         edit(copy)
         return but(**{"manifest.json": json.dumps(copy, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()})
 
@@ -132,7 +133,7 @@ def attacks(package):
             for one in copy["files"]:
                 if one["path"] == path:
                     one["bytes"], one["digest"] = len(data), digest(data)
-        changed = json.loads(whole["manifest.json"])
+        changed = json.loads(parts["manifest.json"])
         edit(changed)
         text = json.dumps(changed, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
         return but(**{path: data, "manifest.json": text})
@@ -145,12 +146,12 @@ def attacks(package):
     yield "another case's number", listed(lambda copy: copy["case"].update(number="1"))
     yield "the history shortened", but(**{files["history"]: b"[]"})
     yield "no signature", but(**{"manifest.sig.json": None})
-    yield "another signature", but(**{"manifest.sig.json": json.dumps({**json.loads(whole["manifest.sig.json"]), "value": b64(bytes(64))}).encode()})
+    yield "another signature", but(**{"manifest.sig.json": json.dumps({**json.loads(parts["manifest.sig.json"]), "value": b64(bytes(64))}).encode()})
     yield "a receipt gone", but(**{"receipts/manifest.json": None})
     yield "a step's receipt gone", but(**{"receipts/step-001.json": None})
-    yield "two receipts changed places", but(**{"receipts/step-001.json": whole["receipts/step-002.json"]})
-    yield "the package's receipt for another", but(**{"receipts/manifest.json": whole["receipts/step-001.json"]})
-    yield "a receipt more", but(**{"receipts/step-009.json": whole["receipts/step-001.json"]})
+    yield "two receipts changed places", but(**{"receipts/step-001.json": parts["receipts/step-002.json"]})
+    yield "the package's receipt for another", but(**{"receipts/manifest.json": parts["receipts/step-001.json"]})
+    yield "a receipt more", but(**{"receipts/step-009.json": parts["receipts/step-001.json"]})
     yield "active content", replaced(paper, pdf(b"/OpenAction << /JavaScript (x) >>"))
     yield "active content packed away", replaced(paper, pdf(packed_away(b"<< /S /JavaScript /JS (x) >>")))
     yield "a document that swells", replaced(document, zipped({"OFD.xml": b"<OFD/>", "Doc_0/Res/a.png": bytes(70_000_000)}))
@@ -159,7 +160,7 @@ def attacks(package):
     yield "marked infected", listed(lambda copy: copy["files"][0].update(scan="infected"))
     yield "a path outside", but(**{"../../etc/x": b"x"})
     yield "a bomb", but(**{"case/bomb.json": b"0" * 3_000_000})
-    yield "a link", zipped(whole, flags={"说明.txt": 0xA1FF << 16})
+    yield "a link", zipped(parts, flags={"说明.txt": 0xA1FF << 16})
 
 
 def packed_away(objects):
@@ -196,9 +197,9 @@ def test_pictures_of_real_cameras_can_be_opened():
     exif = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
     Image.new("RGB", (60, 80), (200,) * 3).save(png, "PNG")
     judge = script()
-    for whole, kind in ((small[:2] + exif + small[2:] + b"SEFH" * 30, "image/jpeg"), (png.getvalue() + b"more", "image/png")):
-        assert evidence.check(sent(whole, "照片", kind), field="photo") == ()
-        assert judge.looks_like(whole, kind)
+    for content, kind in ((small[:2] + exif + small[2:] + b"SEFH" * 30, "image/jpeg"), (png.getvalue() + b"more", "image/png")):
+        assert evidence.check(sent(content, "照片", kind), field="photo") == ()
+        assert judge.looks_like(content, kind)
     assert not judge.looks_like((small[:2] + exif + small[2:])[:-40], "image/jpeg")
     assert not judge.looks_like(png.getvalue()[:-12], "image/png")
 
@@ -258,7 +259,7 @@ async def test_a_file_not_looked_into_or_not_here_makes_no_package(make_node, se
         await tx.execute("UPDATE archive SET made_at = made_at - interval '10 minutes' WHERE id = $1", made.id)
     assert await finish(node) == 1
     async with node.db.reading() as tx:
-        package = await looking.package(tx, node, made.id)
+        package = await whole(await looking.package(tx, node, made.id))
     _, said = await asyncio.to_thread(run, tmp_path, package, "--key", Sm2PublicKey.from_spki(head.key).fingerprint.hex())
     assert "没有  照片：一直没有从原处取到" in said
     assert "没有  合同：带病毒，当时已经删掉" in said

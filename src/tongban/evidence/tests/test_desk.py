@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import httpx
@@ -10,16 +11,20 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from tongban import transparency, ui
-from tongban.evidence import pages
-from tongban.evidence.actions import archive, finish
+from tongban import evidence, transparency, ui
+from tongban.evidence import pages, queries
+from tongban.evidence.actions import archive, finish, hand_over
+from tongban.evidence.actions.materials import _keep
+from tongban.evidence.actions.sealing import Sealing
+from tongban.evidence.errors import NoRoom
 from tongban.evidence.queries import archives as looking
 from tongban.kernel.actor import NOBODY, Actor, Assignment
 from tongban.kernel.gm import Sm2PrivateKey, b64
 from tongban.kernel.node import Node
 
-from .make import dossier, person
+from .make import ME, dossier, pdf, person, picture, sent, whole
 
+packages = importlib.import_module("tongban.evidence.actions.archive")
 RIGHTS = frozenset({"evidence.archive_see", "evidence.archive_pack", "evidence.hand_over"})
 
 
@@ -99,6 +104,82 @@ async def test_a_person_sees_own_archived_cases_and_materials(packed):
         assert (await client.get("/me/materials")).status_code == 200
     async with doors(node, person("n1" + "b" * 32)) as client:
         assert "老年人优待证" not in (await client.get("/me/archives")).text
+
+
+async def test_a_package_goes_out_as_a_stream_and_a_damaged_one_not_at_all(make_node):
+    """With its length, so that a receiver sees when it was cut; damage is said on a page, and the ledger has no line of a package that stayed."""
+    node = await make_node("500000")
+    async with node.db.transaction() as tx:
+        kept = await _keep(tx, node, ME, "合同.pdf", "application/pdf", pdf(bytes(3_000_000)), "paper", "upload")
+        made = await archive(tx, node, dossier((evidence.Enclosed("document", "paper", "合同", kept.id),)))
+        content = await whole(await looking.package(tx, node, made.id))
+        await tx.execute("UPDATE archive SET state = 'packed'")
+        key = b64(Sm2PrivateKey.generate().public.spki)
+        batch = await hand_over.propose(tx, node, archivist(), [made.id], receiver="市档案馆（演示）", key=key)
+        await tx.execute("UPDATE archive SET state = 'approved'")
+        await tx.execute("UPDATE archive_batch SET state = 'approved' WHERE id = $1", batch.id)
+        address = await tx.fetchval("SELECT address FROM archive")
+    store = queries.content_store(node)
+    async with doors(node, archivist()) as client:
+        got = await posted(client, "/staff/archive", f"/staff/archive/{made.id}/take")
+        assert (got.status_code, got.headers["content-type"], got.headers["content-length"]) == (200, "application/zip", str(len(content)))
+        assert got.content == content
+        async with node.db.reading() as tx:
+            lines = await tx.fetchval("SELECT count(*) FROM access_record")
+        good = store.get(address)
+        store.put(address, good[:-1] + bytes([good[-1] ^ 1]))
+        damaged = await posted(client, "/staff/archive", f"/staff/archive/{made.id}/take")
+        assert damaged.status_code == 500, "a damaged package went out"
+        assert "这份原件和交来时不一样" in damaged.text
+        store.drop(address)
+        assert (await posted(client, "/staff/archive", f"/staff/archive/{made.id}/take")).status_code == 503
+    async with node.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM access_record") == lines
+
+
+async def test_the_own_file_comes_as_a_stream_and_a_damaged_one_with_a_sentence(make_node):
+    node = await make_node("510000")
+    async with node.db.transaction() as tx:
+        kept = await evidence.store(tx, node, person(), sent(picture()), kind="photo")
+    async with doors(node, person()) as client:
+        got = await client.get(f"/me/materials/{kept.id}")
+        assert (got.content, got.headers["content-length"]) == (picture(), str(len(picture())))
+        assert got.headers["content-security-policy"].startswith("sandbox")
+        queries.content_store(node).put(kept.address, b"x" * 500)
+        damaged = await client.get(f"/me/materials/{kept.id}")
+        assert (damaged.status_code, "这份原件和交来时不一样" in damaged.text) == (500, True)
+    async with doors(node, person("n1" + "b" * 32)) as client:
+        assert (await client.get(f"/me/materials/{kept.id}")).status_code == 404
+
+
+async def test_an_archivist_whose_disk_is_full_reads_what_happened(make_node, monkeypatch):
+    """Nothing is packed, the page says so and what to do, and once there is room the same number packs."""
+    node, told = await make_node("500000"), dossier()
+
+    async def found(*_):
+        return told
+
+    async def case_of(*_):
+        return told.case
+
+    monkeypatch.setattr(packages, "_collector", [found])
+    monkeypatch.setattr(packages, "_finder", [case_of])
+    with monkeypatch.context() as disk:
+        disk.setattr(Sealing, "close", no_room)
+        async with doors(node, archivist()) as client:
+            full = await posted(client, "/staff/archive", "/staff/archive/pack", number=told.number)
+    assert (full.status_code, "存不下" in full.text, "过几分钟再试" in full.text) == (507, True, True)
+    async with node.db.reading() as tx:
+        assert await looking.archive_of(tx, told.case) is None
+    assert list(queries.content_store(node).incoming.iterdir()) == []
+    async with doors(node, archivist()) as client:
+        assert (await posted(client, "/staff/archive", "/staff/archive/pack", number=told.number)).status_code == 303
+    async with node.db.reading() as tx:
+        assert await looking.archive_of(tx, told.case) is not None
+
+
+def no_room(_self):
+    raise NoRoom
 
 
 async def test_the_checker_is_handed_out(packed):
