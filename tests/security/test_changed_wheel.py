@@ -44,6 +44,7 @@ def fresh(tmp_path: Path) -> Path:
     """A tree as a contributor has it after cloning: the Makefile, an environment without packages, the installer."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "deploy").mkdir()
     (tmp_path / "requirements.lock").touch()
     subprocess.run([str(UV), "venv", "--quiet", "--offline", "--python", sys.executable, str(tmp_path / ".venv")], check=True, capture_output=True)
     (tmp_path / ".venv" / "bin" / "uv").symlink_to(UV)
@@ -51,21 +52,29 @@ def fresh(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(tree: Path) -> str:
-    """What `make setup` runs to install what the lock names, written out by make itself."""
+@pytest.fixture
+def bare(fresh: Path) -> Path:
+    """The same before the installer is there: an environment as Python itself makes it."""
+    shutil.rmtree(fresh / ".venv")
+    subprocess.run([sys.executable, "-m", "venv", str(fresh / ".venv")], check=True, capture_output=True)
+    return fresh
+
+
+def command(tree: Path, lock: str) -> str:
+    """What `make setup` runs to install what this lock names, written out by make itself."""
     told = subprocess.run(["make", "--no-print-directory", "-n", "setup"], cwd=tree, capture_output=True, text=True, check=True).stdout
-    (found,) = [one for one in told.splitlines() if "requirements.lock" in one]
+    (found,) = [one for one in told.splitlines() if lock in one]
     return found
 
 
-def installed(tree: Path, lock: str, there: bytes) -> tuple[bool, str]:
+def installed(tree: Path, said: str, there: bytes, lock: str = "requirements.lock") -> tuple[bool, str]:
     """(whether the package is in the environment afterwards, what the installer said): the lock says this, in the folder lies that."""
-    (tree / "requirements.lock").write_text(lock, "utf-8")
+    (tree / lock).write_text(said, "utf-8")
     (tree / "wheels" / WHEEL).write_bytes(there)
     where = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
-    where |= {"UV_NO_CONFIG": "1", "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tree / "cache")}
+    where |= {"UV_NO_CONFIG": "1", "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tree / "cache"), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
     done = subprocess.run(
-        ["sh", "-c", f"{command(tree)} --no-index --find-links wheels"], cwd=tree, env=where, capture_output=True, text=True, timeout=120, check=False
+        ["sh", "-c", f"{command(tree, lock)} --no-index --find-links wheels"], cwd=tree, env=where, capture_output=True, text=True, timeout=120, check=False
     )
     here = bool(list((tree / ".venv").glob(f"lib/python*/site-packages/{NAME}.py")))
     assert here == (done.returncode == 0), done.stdout + done.stderr
@@ -90,3 +99,14 @@ def test_t47_a_line_of_the_lock_that_lost_its_hash_installs_nothing(fresh: Path)
     here, said = installed(fresh, f"{NAME}==1.0\n", wheel(CHANGED))
     assert not here, "installed without a hash"
     assert "hash" in said, said
+
+
+def test_t47_the_installer_itself_is_the_one_its_own_lock_names(bare: Path) -> None:
+    """What compares all hashes is fetched first, and by nothing less."""
+    lock = "deploy/installer.lock"
+    for said, there in ((line(GOOD), wheel(CHANGED)), (f"{NAME}==1.0\n", wheel(GOOD))):
+        here, told = installed(bare, said, there, lock)
+        assert not here, "installed without its hash"
+        assert "hash" in told.lower(), told
+    assert installed(bare, line(GOOD), wheel(GOOD), lock) == (True, "")
+    assert " --hash=sha256:" in (ROOT / lock).read_text("utf-8")
