@@ -174,9 +174,10 @@ async def test_a_grant_is_no_need_and_the_licences_have_no_other_door(nodes, lic
     body = {
         "v": 1, "id": uuid7(), "resource": name, "fields": ["name"], "purpose": exchange.LICENCE_USE, "who": "演示", "subject": HER, "case": "case:1",
     }  # fmt: skip
-    with pytest.raises(federation.CallRefused) as no:
-        await federation.call(nodes["510000"], "500000", "exchange.get", body)
-    assert no.value.problem == "not_found", "licence given by another door"
+    for asked in ({**body, "subject": "", "asked": {"number": "1"}, "id": uuid7()}, body):
+        with pytest.raises(federation.CallRefused) as no:
+            await federation.call(nodes["510000"], "500000", "exchange.get", asked)
+        assert no.value.problem == "not_found", "licence given by another door"
     await end_all(owner)
     own = await use.licence_data(owner, make.citizen(HER), licence, subject=HER, purpose=WHY)
     assert isinstance(own, LicenceData), own
