@@ -72,6 +72,18 @@ class NoRoom(Failure):
         super().__init__(sentence="现在存不下这个文件，没有存进去", todo="填的都在，过几分钟再试一次", ask="一直存不下，请打 12345", retry_after=300)
 
 
+class NoRoomToPack(Failure):
+    """The store did not take a package; the case and its files are as they were (归档包存不下)."""
+
+    code = "evidence.no_room_to_pack"
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="现在存不下这个归档包，这件没有归档", todo="案卷和材料都在，过几分钟再归档一次；到期的件会自己再归", ask="一直存不下，请联系系统运维", retry_after=300
+        )
+
+
 class PackageTooLarge(Failure):
     """A case with more files than a package may hold (案卷太大)."""
 

@@ -77,7 +77,7 @@ async def archive(tx: Tx, node: Node, dossier: Dossier) -> Archive:
 
     Everything is read, checked against its address, listed in a manifest that the node signs and the log takes as a leaf. A file
     that carried a virus, or that another node could not give for `away_days`, is named there with the reason: a case does not wait for
-    it for ever. Raises ContentAway while a file is still at another node or our own store is away, ContentDamaged, BeingScanned, NoRoom,
+    it for ever. Raises ContentAway while a file is still at another node or our own store is away, ContentDamaged, BeingScanned, NoRoomToPack,
     PackageTooLarge; then nothing is made.
     """
     known = await looking.archive_of(tx, dossier.case)

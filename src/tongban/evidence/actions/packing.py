@@ -38,7 +38,7 @@ class Packed(msgspec.Struct, frozen=True):
 async def pack(tx: Tx, node: Node, dossier: Dossier, *, package: str, term: str, now: datetime) -> Packed:
     """Write the package of a case (写归档包): its texts and files, the manifest that names them, the node's signature over it.
 
-    Raises ContentAway, ContentDamaged, BeingScanned, NoRoom, PackageTooLarge; then nothing is kept.
+    Raises ContentAway, ContentDamaged, BeingScanned, NoRoomToPack, PackageTooLarge; then nothing is kept.
     """
     async with _writing(node, now) as (sealing, box):
         inside, absent = [], []
@@ -65,7 +65,7 @@ async def pack(tx: Tx, node: Node, dossier: Dossier, *, package: str, term: str,
 
 
 def repacked(node: Node, before: IO[bytes], more: Mapping[str, bytes], made_at: datetime) -> Sealed:
-    """A package with texts added to it, beside the one it was (补进归档包). Blocking. Raises ContentDamaged, NoRoom."""
+    """A package with texts added to it, beside the one it was (补进归档包). Blocking. Raises ContentDamaged, NoRoomToPack."""
     sealing = Sealing(queries.content_store(node))
     box = packing.Packing(sealing, made_at)
     try:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from tongban.evidence.errors import NoRoom
+from tongban.evidence.errors import NoRoomToPack
 from tongban.evidence.providers import ContentStore, StoreTrouble
 from tongban.evidence.rules import pieces
 from tongban.kernel.gm import Digesting
@@ -27,7 +27,7 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 class Sealing:
-    """The beginning of a file that is written (正在写的文件). Blocking. `write`, then `close` or `give_up`; each raises NoRoom."""
+    """The beginning of a file that is written (正在写的文件). Blocking. `write`, then `close` or `give_up`; each raises NoRoomToPack."""
 
     def __init__(self, store: ContentStore) -> None:
         self._store, self._secret, self._mark = store, pieces.fresh(), Digesting()
@@ -38,7 +38,7 @@ class Sealing:
             self._path = store.incoming / f"making-{uuid7()}"
             self._file = self._path.open("xb")
         except OSError as full:
-            raise NoRoom from full
+            raise NoRoomToPack from full
 
     def write(self, content: bytes | bytearray | memoryview) -> int:
         """So much more. A piece goes out when it is known not to be the last."""
@@ -65,7 +65,7 @@ class Sealing:
             self._file.close()
             self._store.take(address, self._path)
         except (OSError, StoreTrouble) as full:
-            raise NoRoom from full
+            raise NoRoomToPack from full
         return Sealed(address, self._secret, self.byte_count)
 
     def give_up(self) -> None:
@@ -81,6 +81,6 @@ class Sealing:
         try:
             self._file.write(stored)
         except OSError as full:
-            raise NoRoom from full
+            raise NoRoomToPack from full
         self._mark.update(stored)
         self._number += 1

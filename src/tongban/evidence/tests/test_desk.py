@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
+from contextlib import asynccontextmanager
 
 import httpx
+import msgspec
 import pytest
+import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -16,7 +20,8 @@ from tongban.evidence import pages, queries
 from tongban.evidence.actions import archive, finish, hand_over
 from tongban.evidence.actions.materials import _keep
 from tongban.evidence.actions.sealing import Sealing
-from tongban.evidence.errors import NoRoom
+from tongban.evidence.errors import NoRoomToPack
+from tongban.evidence.pages import mine
 from tongban.evidence.queries import archives as looking
 from tongban.kernel.actor import NOBODY, Actor, Assignment
 from tongban.kernel.gm import Sm2PrivateKey, b64
@@ -33,6 +38,10 @@ def archivist(division="500000"):
 
 
 def doors(node, actor=NOBODY):
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app_of(node, actor)), base_url=node.settings.base_url)
+
+
+def app_of(node, actor):
     async def provide_node() -> Node:
         return node
 
@@ -44,7 +53,23 @@ def doors(node, actor=NOBODY):
         exception_handlers=ui.exception_handlers, before_send=[ui.before_send], openapi_config=None, logging_config=None,
     )  # fmt: skip
     ui.wire(app, ui.Wiring(secret=bytes(32), site="重庆市", base_url=node.settings.base_url, demo=True))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=node.settings.base_url)
+    return app
+
+
+@asynccontextmanager
+async def served(node, actor):
+    """The same doors behind a real server, for what a client sees of an answer that breaks off."""
+    server = uvicorn.Server(uvicorn.Config(app_of(node, actor), host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
+    running = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await running
 
 
 async def posted(client, page, path, **typed):
@@ -152,6 +177,40 @@ async def test_the_own_file_comes_as_a_stream_and_a_damaged_one_with_a_sentence(
         assert (await client.get(f"/me/materials/{kept.id}")).status_code == 404
 
 
+@pytest.mark.parametrize("lies", ["in pieces", "whole"])
+async def test_what_changes_while_it_goes_out_breaks_off_before_its_length(make_node, monkeypatch, lies):
+    """It was whole when it was looked at; then the disk gives other bytes. No client takes what came for the file."""
+    node = await make_node("510000")
+    async with node.db.transaction() as tx:
+        kept = await _keep(tx, node, ME, "合同.pdf", "application/pdf", pdf(bytes(3_000_000)), "paper", "upload")
+        made = await archive(tx, node, dossier((evidence.Enclosed("document", "paper", "合同", kept.id),)))
+        address, key = await tx.fetchrow("SELECT address, content_key FROM archive")
+        secret = await node.person_keys.open(tx, "archive.content_key", made.id, key)
+        if lies == "in pieces":  # no door gives a package to its person: the same door, the other way of lying
+            monkeypatch.setattr(mine, "openable", lambda *_: found(msgspec.structs.replace(kept, address=address), secret))
+    store = queries.content_store(node)
+    size = store.size(address if lies == "in pieces" else kept.address)
+    real, read = store.part, []
+
+    def changing(where, start, length):
+        piece = real(where, start, length)
+        read.append(len(piece))
+        return piece[:-1] + bytes([piece[-1] ^ 1]) if sum(read) == 2 * size else piece
+
+    monkeypatch.setattr(store, "part", changing)
+    came = 0
+    async with served(node, person()) as client, client.stream("GET", f"/me/materials/{kept.id}") as got:
+        length = int(got.headers["content-length"])
+        with pytest.raises(httpx.RemoteProtocolError):  # noqa: PT012  it breaks at some piece
+            async for piece in got.aiter_raw():
+                came += len(piece)
+    assert 0 < came < length, "a changed file was taken for the one that was meant"
+
+
+async def found(*what):
+    return what
+
+
 async def test_an_archivist_whose_disk_is_full_reads_what_happened(make_node, monkeypatch):
     """Nothing is packed, the page says so and what to do, and once there is room the same number packs."""
     node, told = await make_node("500000"), dossier()
@@ -168,7 +227,7 @@ async def test_an_archivist_whose_disk_is_full_reads_what_happened(make_node, mo
         disk.setattr(Sealing, "close", no_room)
         async with doors(node, archivist()) as client:
             full = await posted(client, "/staff/archive", "/staff/archive/pack", number=told.number)
-    assert (full.status_code, "存不下" in full.text, "过几分钟再试" in full.text) == (507, True, True)
+    assert (full.status_code, "存不下这个归档包" in full.text, "案卷和材料都在" in full.text) == (507, True, True)
     async with node.db.reading() as tx:
         assert await looking.archive_of(tx, told.case) is None
     assert list(queries.content_store(node).incoming.iterdir()) == []
@@ -179,7 +238,7 @@ async def test_an_archivist_whose_disk_is_full_reads_what_happened(make_node, mo
 
 
 def no_room(_self):
-    raise NoRoom
+    raise NoRoomToPack
 
 
 async def test_the_checker_is_handed_out(packed):

@@ -22,7 +22,7 @@ from tongban.evidence import queries
 from tongban.evidence.actions import archive, finish, sweep
 from tongban.evidence.actions.materials import _keep, put
 from tongban.evidence.actions.sealing import Sealing
-from tongban.evidence.errors import ContentDamaged, NoRoom, PackageTooLarge
+from tongban.evidence.errors import ContentDamaged, NoRoomToPack, PackageTooLarge
 from tongban.evidence.providers import path_of
 from tongban.evidence.providers.s3 import S3Content
 from tongban.evidence.queries import archives as looking
@@ -283,7 +283,7 @@ async def test_a_disk_that_is_full_makes_no_package_says_so_and_loses_nothing(ma
     async with node.db.transaction() as tx:
         told, contents = await case_of(tx, node, 3 * MIB)
     before = lying(node)
-    with full_after(2 * MIB), pytest.raises(NoRoom) as said:
+    with full_after(2 * MIB), pytest.raises(NoRoomToPack) as said:
         async with node.db.transaction() as tx:
             await archive(tx, node, told)
     assert said.value.status == 507
@@ -339,7 +339,7 @@ async def test_an_s3_compatible_store_gets_a_large_file_in_parts(monkeypatch, tm
         assert list(tmp_path.iterdir()) == []
         assert await asyncio.to_thread(lambda: io.BufferedReader(queries.Reading(bucket, lies.address, lies.secret)).read()) == content
         server.mood = "full"
-        with pytest.raises(NoRoom):
+        with pytest.raises(NoRoomToPack):
             await asyncio.to_thread(written)
         assert list(server.objects) == [f"node/{path_of(lies.address)}"]
 
