@@ -241,7 +241,7 @@ def check(receipt, *, key, root, fact):
     compared = False
     if key:
         plain = "".join(sign for sign in unicodedata.normalize("NFKC", key).lower() if sign in "0123456789abcdef")
-        need(plain == fingerprint, "签名的钥匙不是你给的那一把")
+        need(plain == fingerprint, f"签名的钥匙不是你给的那一把：要 {sig['kid']} 的指纹，谁签的看谁的网站；或者用 --root 根证书")
         compared = True
     if root:
         need(receipt["certificate"], "回执里没有证书，请改用 --key 核对")

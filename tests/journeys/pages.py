@@ -8,7 +8,7 @@ NOT_A_PAGE = {
     "/api/transparency/witnessed", "/federation/chain", "/federation/crl", "/federation/directory", "/federation/enrol/{enrolment:str}",
     "/federation/letters", "/federation/snapshot", "/oidc/jwks", "/oidc/userinfo",
     "/login/passkey/options", "/me/devices/passkey/options", "/scan/state", "/staff/passkey/options",
-    "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py", "/transparency/check_archive.py",
+    "/manifest.webmanifest", "/static/{name:str}", "/transparency/check_receipt.py", "/transparency/check_archive.py", "/transparency/root.cer",
 }  # fmt: skip
 A_FILE = {
     "/apply/{draft_id:str}/receipt", "/cases/{case_id:str}/documents/{document_id:str}", "/cases/{case_id:str}/proof/{leaf:str}",

@@ -16,7 +16,7 @@ from litestar.response import Response
 from tongban import ui
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed
-from tongban.kernel.gm import Sm2PublicKey
+from tongban.kernel.gm import Sm2PublicKey, sm3
 from tongban.kernel.node import Node
 from tongban.transparency import queries
 from tongban.transparency.actions import fork_seen
@@ -41,6 +41,8 @@ class LogPage(msgspec.Struct, frozen=True):
     silent: tuple[Witnessed, ...]
     cosigners: tuple[tuple[str, int, int], ...]
     checker: bool
+    root_print: str = ""
+    """SM3 of the hub's root certificate, in hex; empty before this node was admitted."""
     nav_title: str = "办事留痕"
     back: str = "/"
     back_label: str = "返回首页"
@@ -75,7 +77,7 @@ async def show(
 ) -> Response[bytes]:
     """办事留痕: the newest signed head and how anybody checks a receipt."""
     async with node.db.reading() as tx:
-        head = await queries.head(tx)
+        head, anchor = await queries.head(tx), await queries.root(tx)
         others, forks, cosigners = await queries.witnessed(tx), await queries.fork_list(tx), await queries.cosigners(tx)
         silent = await queries.unproved(tx, since=node.clock.now() - _UNPROVED)
     page = LogPage(
@@ -91,6 +93,7 @@ async def show(
         silent=silent,
         cosigners=cosigners,
         checker=CHECKER.is_file(),
+        root_print=sm3(anchor).hex() if anchor else "",
     )
     return ui.page(request, "transparency/log.html", page)
 
@@ -155,4 +158,18 @@ async def checker() -> Response[bytes]:
     )
 
 
-routes: list[Any] = [show, download, checker, watch, seen]
+@get("/transparency/root.cer")
+async def root_certificate(node: NamedDependency[Node]) -> Response[bytes]:
+    """根证书: the hub's root certificate, DER; with it a receipt of any node is judged. Raises NoSuchLeaf."""
+    async with node.db.reading() as tx:
+        anchor = await queries.root(tx)
+    if anchor is None:
+        raise NoSuchLeaf
+    return Response(
+        anchor,
+        media_type="application/pkix-cert",
+        headers={"Content-Disposition": 'attachment; filename="root.cer"'},
+    )
+
+
+routes: list[Any] = [show, download, checker, root_certificate, watch, seen]

@@ -31,8 +31,8 @@ materials/          申请人交的材料
 documents/          盖章的通知书和决定书（OFD）
 receipts/           存证回执：清单和每一步当时都记在存证里
 
-核对：python3 check_archive.py 本文件.zip --root 根证书文件
-脚本在办理节点的“办事留痕”页下载，只用 Python 自带的功能，不连网。
+核对：python3 check_archive.py 本文件.zip --root root.cer
+check_archive.py、check_receipt.py 和 root.cer 在任何节点的“办事留痕”页下载，放进同一个文件夹；只用 Python 自带的功能，不连网。
 这个包的目录是本系统自己的格式，不声明符合某项国家标准。
 """
 

@@ -19,6 +19,11 @@ async def head(tx: Tx, *, covering: int = 0) -> Head | None:
     return None if row is None else as_head(row)
 
 
+async def root(tx: Tx) -> bytes | None:
+    """The hub's root certificate (根证书), DER: it judges the receipts of every node; None before this node was admitted."""
+    return await tx.fetchval("SELECT anchor FROM log_certificate ORDER BY since_ms DESC LIMIT 1")  # type: ignore[no-any-return]
+
+
 async def heads(tx: Tx, *, limit: int = 20) -> tuple[Head, ...]:
     """The newest signed heads, newest first."""
     rows = await tx.fetch(

@@ -2,12 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from tongban import transparency
 from tongban.kernel.actor import Actor, Assignment
-from tongban.kernel.gm import Sm2PublicKey, b64, jcs, unb64
+from tongban.kernel.gm import Sm2PublicKey, b64, jcs, sm3, unb64, x509
 from tongban.kernel.ids import uuid7
 from tongban.transparency import rules, tasks
 
@@ -65,6 +66,32 @@ async def test_the_checker_can_be_downloaded(client):
     answer = await client.get("/transparency/check_receipt.py")
     assert answer.status_code == 200
     assert b"def sm2_verify" in answer.content
+
+
+async def test_the_page_hands_out_all_that_judges_a_receipt_of_any_node(make_node):
+    """R-408: receipts kept here are signed by whoever logged the fact; what the page gives out must judge those too."""
+    node = await make_node("510000")
+    root = x509.make_root(node.keys.signer("root"), common_name="根（演示）", organisation="演示", at=datetime.now(UTC))
+    async with node.db.transaction() as tx:
+        await transparency.certify(tx, kid=node.keys.signer("s1").kid, certificate=b"leaf", anchor=root, since_ms=0)
+        await signed(tx, node, 2)
+    async with doors(node) as client:
+        page = (await client.get("/transparency")).text
+        given = await client.get("/transparency/root.cer")
+    assert given.status_code == 200
+    assert given.content == root
+    assert "attachment" in given.headers["content-disposition"]
+    for way in ("/transparency/root.cer", "/transparency/check_receipt.py", "/transparency/check_archive.py"):
+        assert f'href="{way}"' in page, way
+    assert "--root" in page
+    plain = "".join(page.split()).replace("<wbr>", "")
+    assert sm3(root).hex()[:8] in plain
+
+
+async def test_before_the_hub_knows_a_node_there_is_no_root_to_give(make_node):
+    async with doors(await make_node("mps")) as client:
+        assert (await client.get("/transparency/root.cer")).status_code == 404
+        assert "/transparency/root.cer" not in (await client.get("/transparency")).text
 
 
 async def test_a_watcher_can_check_everything_from_the_api(client, node, leaf):

@@ -68,7 +68,10 @@ async def test_without_a_key_the_script_does_not_claim_more_than_it_knows(given)
 
 async def test_another_key_or_root_is_refused(given, node):
     receipt, fingerprint, folder = given
-    assert run(folder, receipt, "--key", fingerprint[:-1] + ("0" if fingerprint[-1] != "0" else "1"))[0] == 1
+    code, said = run(folder, receipt, "--key", fingerprint[:-1] + ("0" if fingerprint[-1] != "0" else "1"))
+    assert code == 1
+    assert "500000/s1" in said.splitlines()[-1], "it does not say whose key is asked for"
+    assert "--root" in said.splitlines()[-1]
     stranger = x509.make_root(
         node.keys.signer("x"), common_name="根（演示）", organisation="演示", at=datetime.now(UTC) - timedelta(1)
     )
