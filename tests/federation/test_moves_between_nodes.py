@@ -105,7 +105,7 @@ async def test_a_move_asked_in_person_waits_for_nobody(nodes: dict[str, Node]) -
     await sign_in(browser, home, who)
     page = await desk.submit(home, await desk.get(home, "/staff/login?next=/staff/counter"), "/staff/login", key="YZ-DT-01")
     page = await desk.submit(home, page, "/staff/counter", name=who.name, number=who.number)
-    word = re.search(r"现场核验码 (\d{4}) (\d{4})", page.body)
+    word = re.search(r"现场核验码 (\d{4}) (\d{4}) (\d{4})", page.body)
     assert word, page.body
     page = await browser.get(home, "/step-up?level=4&next=/me/access")
     await browser.submit(home, page, "/step-up", way="counter", level="4", next="/me/access", word="".join(word.groups()))

@@ -25,7 +25,7 @@ from tongban.identity.actions import (
     notices,
     organisations,
     other_guardians,
-    phone_change,
+    phone_waiting,
     plans,
     proposals,
     register,
@@ -149,7 +149,7 @@ async def weigh_codes(node: Node) -> None:
 
 async def recovery_due(node: Node) -> None:
     """Numbers whose 72 hours passed, accounts whose restriction is over 到期的换号和限制 (identity.md 8)."""
-    if await phone_change.finish_due(node):
+    if await phone_waiting.finish_due(node):
         node.bell.ring(BELL)
     async with node.db.transaction() as tx:
         await theft.lapse(tx, node)

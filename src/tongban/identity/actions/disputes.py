@@ -25,8 +25,8 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-MOST_OPEN = 5
-MOST_FILES = 4
+MOST_OPEN = rules.book().most_open
+MOST_FILES = rules.book().most_files
 _LOCAL = "l"
 
 

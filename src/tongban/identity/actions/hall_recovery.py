@@ -1,7 +1,8 @@
-"""Recovery at a hall 大厅找回 (identity.md 8): document and live face, or two clerks; an 8-digit word for 15 minutes.
+"""Recovery at a hall 大厅找回 (identity.md 8): document and live face, or two clerks; a word of 12 digits for 15 minutes.
 
 Never by telephone. When it is confirmed the old authenticators are revoked and every session ends; the word signs in at
-level 4 once, so that a new passkey and number can be set there and then.
+level 4 once, so that a new passkey and number can be set there and then. Wrong words are not counted: whoever knows the
+number could use a count up for the owner; the word is too long to be guessed instead (`rules.paper`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from datetime import timedelta
 
 import msgspec
 
-from tongban.identity.actions import ending, passkey, sign_in
+from tongban.identity.actions import ending, passkey, phone_waiting, sign_in
 from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, refusal
 from tongban.identity.model import OpenedSession
 from tongban.identity.providers.face import FaceResult
 from tongban.identity.queries.persons import number_marks, person
-from tongban.identity.rules import typed
+from tongban.identity.rules import paper, typed
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
@@ -30,6 +31,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 WORD_LIFE = timedelta(minutes=FACTORS.recovery.word_minutes)
+WORD_DIGITS = paper.digits(WORD_LIFE)
 PROPOSAL_LIFE = timedelta(hours=2)
 
 
@@ -87,7 +89,7 @@ async def by_second(tx: Tx, node: Node, clerk: Actor, row: str) -> str | Refusal
 
 
 async def _confirm(tx: Tx, node: Node, clerk: Actor, subject: str, row: str, how: str) -> str | Refusals:
-    word = f"{secrets.randbelow(10**8):08d}"
+    word = f"{secrets.randbelow(10**WORD_DIGITS):0{WORD_DIGITS}d}"
     now = node.clock.now()
     done = await tx.fetchval(
         "UPDATE hall_recovery SET confirmed_by = $3, confirmed_how = $4, word_hash = $5, expires_at = $6"
@@ -100,7 +102,7 @@ async def _confirm(tx: Tx, node: Node, clerk: Actor, subject: str, row: str, how
     await tx.execute("UPDATE device_lock SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", subject, now)
     await tx.execute("UPDATE device SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", subject, now)
     await tx.execute("UPDATE voice_print SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", subject, now)
-    await tx.execute("UPDATE phone_change SET state = 'stopped', ended_at = $2 WHERE subject = $1 AND state = 'waiting'", subject, now)
+    await phone_waiting.stop(tx, node, subject=subject)
     await tx.execute(
         "UPDATE account SET recovered_until = $2 WHERE subject = $1", subject, now + timedelta(hours=FACTORS.recovery.limits_hours)
     )
@@ -127,20 +129,21 @@ async def waiting(tx: Tx, node: Node, hall: str) -> list[Proposed]:
 
 
 async def sign_in_by(tx: Tx, node: Node, number: str, word: str, browser: sign_in.Browser) -> OpenedSession | Refusals:
-    """The binding word on a phone 绑定码: level 4 once, proof 4; five wrong words end it."""
+    """The binding word on a phone 绑定码: level 4 once, proof 4. However many wrong ones came before (T-20)."""
     if wrong := typed.check_number(number):
         return (wrong,)
     row = await tx.fetchrow(
-        "SELECT r.subject, r.id, r.word_hash, r.tries FROM hall_recovery r JOIN person p ON p.subject = r.subject WHERE p.bi_number = ANY($1::bytea[])"
-        " AND r.word_hash IS NOT NULL AND r.used_at IS NULL AND r.expires_at > $2 AND r.tries < $3 ORDER BY r.at DESC LIMIT 1 FOR UPDATE OF r",
-        number_marks(node, typed.normal(number)), node.clock.now(), FACTORS.recovery.word_tries,
+        "SELECT r.subject, r.id, r.word_hash FROM hall_recovery r JOIN person p ON p.subject = r.subject WHERE p.bi_number = ANY($1::bytea[])"
+        " AND r.word_hash IS NOT NULL AND r.used_at IS NULL AND r.expires_at > $2 ORDER BY r.at DESC LIMIT 1",
+        number_marks(node, typed.normal(number)), node.clock.now(),
     )  # fmt: skip
-    if row is None:
-        return (refusal("identity.hall_word", "word", n=FACTORS.recovery.word_tries - 1),)
-    if not hmac.compare_digest(row["word_hash"], _word(node, row["id"], typed.normal(word))):
-        await tx.execute("UPDATE hall_recovery SET tries = tries + 1 WHERE subject = $1 AND id = $2", row["subject"], row["id"])
-        return (refusal("identity.hall_word", "word", n=FACTORS.recovery.word_tries - row["tries"] - 1),)
-    await tx.execute("UPDATE hall_recovery SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], node.clock.now())
+    if row is None or not hmac.compare_digest(row["word_hash"], _word(node, row["id"], typed.normal(word))):
+        return (refusal("identity.hall_word", "word"),)
+    if not await tx.fetchval(
+        "UPDATE hall_recovery SET used_at = $3 WHERE subject = $1 AND id = $2 AND used_at IS NULL RETURNING true",
+        row["subject"], row["id"], node.clock.now(),
+    ):  # fmt: skip
+        return (refusal("identity.hall_word", "word"),)
     await tx.execute(
         "UPDATE account SET proof = 4, proof_method = 'inperson', proof_at = $2 WHERE subject = $1", row["subject"], node.clock.now()
     )

@@ -19,7 +19,8 @@ from tongban.identity.errors import failure, refusal
 from tongban.identity.model import OpenedSession, Proposal, StaffMember
 from tongban.identity.queries import staff as queries
 from tongban.identity.queries.persons import number_index
-from tongban.identity.rules import typed
+from tongban.identity.rules import paper, typed
+from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import roles
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx, ring
@@ -28,8 +29,8 @@ from tongban.kernel.gm import hmac_sm3, jcs
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
-CODE_LIFE = timedelta(days=3)
-CODE_TRIES = 5
+CODE_LIFE = timedelta(days=FACTORS.joining.code_days)
+CODE_DIGITS = paper.digits(CODE_LIFE)
 ENOUGH_ADMINISTRATORS = 2
 HOST = "host"
 
@@ -102,20 +103,22 @@ async def first_administrator(tx: Tx, node: Node, who: Newcomer, role: str = "no
 async def join(tx: Tx, node: Node, staff_no: str, code: str, agent: str) -> OpenedSession | Refusals:
     """The newcomer types number and code 加入: a session that can bind a key of one's own and nothing else.
 
-    Five wrong codes end an invitation; an unknown number and a wrong code get the same words.
+    An unknown number and a wrong code get the same words. Wrong codes are not counted: a 工号 is no secret, and a count could
+    be used up for its owner; the code is too long to be guessed (`rules.paper`).
     """
     row = await tx.fetchrow(
         "SELECT i.subject, i.id, i.code_hash FROM staff_invitation i JOIN staff s ON s.subject = i.subject"
         " WHERE s.staff_no = $1 AND s.ended_at IS NULL AND s.suspended_at IS NULL AND i.used_at IS NULL AND i.expires_at > $2"
-        " AND i.tries < $3 ORDER BY i.made_at DESC LIMIT 1 FOR UPDATE OF i",
-        staff_no, node.clock.now(), CODE_TRIES,
+        " ORDER BY i.made_at DESC LIMIT 1",
+        staff_no, node.clock.now(),
     )  # fmt: skip
-    if row is None:
+    if row is None or not hmac.compare_digest(row["code_hash"], _hash(node, row["subject"], typed.normal(code))):
         return (refusal("identity.join_code", "code"),)
-    if not hmac.compare_digest(row["code_hash"], _hash(node, row["subject"], typed.normal(code))):
-        await tx.execute("UPDATE staff_invitation SET tries = tries + 1 WHERE subject = $1 AND id = $2", row["subject"], row["id"])
+    if not await tx.fetchval(
+        "UPDATE staff_invitation SET used_at = $3 WHERE subject = $1 AND id = $2 AND used_at IS NULL RETURNING true",
+        row["subject"], row["id"], node.clock.now(),
+    ):  # fmt: skip
         return (refusal("identity.join_code", "code"),)
-    await tx.execute("UPDATE staff_invitation SET used_at = $3 WHERE subject = $1 AND id = $2", row["subject"], row["id"], node.clock.now())
     return await open_for(tx, node, await _member(tx, node, row["subject"]), 2, ("join",), agent)
 
 
@@ -195,7 +198,7 @@ async def _enter(tx: Tx, node: Node, who: Newcomer) -> str:
 
 
 async def _code(tx: Tx, node: Node, subject: str, invited_by: str, confirmed_by: str) -> str:
-    code, now = f"{secrets.randbelow(10**12):012d}", node.clock.now()
+    code, now = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}", node.clock.now()
     await tx.execute("UPDATE staff_invitation SET used_at = $2 WHERE subject = $1 AND used_at IS NULL", subject, now)
     await tx.execute(
         "INSERT INTO staff_invitation (subject, id, code_hash, made_at, expires_at, invited_by, confirmed_by) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -224,7 +227,7 @@ async def _joined(tx: Tx, node: Node, approver: Actor, found: Proposal, body: by
     if wrong := await _wrong(tx, who):
         raise Failure(wrong[0].code, status=409, sentence=wrong[0].sentence, todo="请提议人重新提")
     code = await _code(tx, node, await _enter(tx, node, who), found.proposed_by, approver.subject)
-    return f"加入码 {code[:4]} {code[4:8]} {code[8:]}，工号 {who.staff_no}，3 天内用一次。请当面交给本人。"
+    return f"加入码 {paper.grouped(code)}，工号 {who.staff_no}，{CODE_LIFE.days} 天内用一次。请当面交给本人。"
 
 
 async def _new_key(tx: Tx, node: Node, approver: Actor, found: Proposal, body: bytes) -> str:
@@ -234,7 +237,7 @@ async def _new_key(tx: Tx, node: Node, approver: Actor, found: Proposal, body: b
     await tx.execute("UPDATE authenticator SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL", member.subject, now)
     await sessions.end_before(tx, member.subject, now + timedelta(seconds=1), "key_replaced", now)
     code = await _code(tx, node, member.subject, found.proposed_by, approver.subject)
-    return f"加入码 {code[:4]} {code[4:8]} {code[8:]}，工号 {member.staff_no}，3 天内用一次。原来的密钥都停了。"
+    return f"加入码 {paper.grouped(code)}，工号 {member.staff_no}，{CODE_LIFE.days} 天内用一次。原来的密钥都停了。"
 
 
 async def _assigned(tx: Tx, node: Node, approver: Actor, found: Proposal, body: bytes) -> str:

@@ -21,6 +21,7 @@ from tongban.identity.model import OpenedSession, Session
 from tongban.identity.providers import sms
 from tongban.identity.queries.persons import home_of, phone_of
 from tongban.identity.rules import levels
+from tongban.identity.rules.factors import FACTORS
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.gm import hmac_sm3
@@ -28,9 +29,9 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
-MOST = 10
-LIFE_SECONDS = 300
-FRESH = timedelta(minutes=15)
+MOST = FACTORS.passkey.most
+LIFE_SECONDS = FACTORS.passkey.challenge_seconds
+FRESH = timedelta(minutes=FACTORS.passkey.fresh_minutes)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
         raise failure("identity.fresh_needed")
     rows = await tx.fetch("SELECT credential_id FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if len(rows) >= MOST:
-        raise failure("identity.passkey_limit")
+        raise failure("identity.passkey_limit", n=MOST)
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
         AuthenticatorSelectionCriteria,

@@ -60,7 +60,7 @@ async def options(tx: Tx, node: Node, session: Session, staff_no: str) -> str:
         raise failure("identity.fresh_needed")
     count = await tx.fetchval("SELECT count(*) FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if count >= passkey.MOST:
-        raise failure("identity.passkey_limit")
+        raise failure("identity.passkey_limit", n=passkey.MOST)
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
         AttestationConveyancePreference,

@@ -19,6 +19,7 @@ from tongban.identity.actions.reasons import open_visit
 from tongban.identity.errors import failure, not_matched, refusal
 from tongban.identity.model import Match, OpenedSession, Person, Session
 from tongban.identity.providers.face import FaceResult
+from tongban.identity.rules import paper
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
@@ -29,7 +30,7 @@ from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
 WORD_LIFE = timedelta(minutes=FACTORS.recovery.word_minutes)
-WORD_TRIES = FACTORS.recovery.word_tries
+WORD_DIGITS = paper.digits(WORD_LIFE)
 FACE_AGREED = timedelta(minutes=1)
 Way = Literal["register", "face", "passkey", "certificate", "counter", "hall"]
 
@@ -110,7 +111,7 @@ async def matched(tx: Tx, node: Node, old: str, answer: Match, name: str, number
 
 
 async def see_in_person(tx: Tx, node: Node, clerk: Actor, number: str, name: str, hall: str) -> str | Refusals:
-    """A clerk saw person and document 窗口见到本人: an 8-digit word of 15 minutes for the person's own phone.
+    """A clerk saw person and document 窗口见到本人: a word of 12 digits and 15 minutes for the person's own phone.
 
     The reading of the person is written to the ledger (reason: counter visit now), before anything is answered.
     """
@@ -120,7 +121,7 @@ async def see_in_person(tx: Tx, node: Node, clerk: Actor, number: str, name: str
     visit = await open_visit(tx, node, clerk, number, name)
     if isinstance(visit, tuple):
         return visit
-    word = f"{secrets.randbelow(10**8):08d}"
+    word = f"{secrets.randbelow(10**WORD_DIGITS):0{WORD_DIGITS}d}"
     now = node.clock.now()
     await tx.execute(
         "INSERT INTO counter_check (subject, id, word_hash, staff, hall, at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -130,18 +131,21 @@ async def see_in_person(tx: Tx, node: Node, clerk: Actor, number: str, name: str
 
 
 async def by_word(tx: Tx, node: Node, session: Session, word: str, agent: str) -> OpenedSession | Refusals:
-    """The word from the counter typed on the person's own phone 现场核验码: level 4 and proof 4, once; it lifts a report of theft."""
+    """The word from the counter typed on the person's own phone 现场核验码: level 4 and proof 4, once; it lifts a report of theft.
+
+    Wrong words are not counted: a thief at the stolen phone could use a count up; the word is too long to be guessed (`rules.paper`).
+    """
     row = await tx.fetchrow(
-        "SELECT id, word_hash FROM counter_check WHERE subject = $1 AND used_at IS NULL AND expires_at > $2 AND tries < $3"
-        " ORDER BY at DESC LIMIT 1 FOR UPDATE",
-        session.subject, node.clock.now(), WORD_TRIES,
+        "SELECT id, word_hash FROM counter_check WHERE subject = $1 AND used_at IS NULL AND expires_at > $2 ORDER BY at DESC LIMIT 1",
+        session.subject, node.clock.now(),
     )  # fmt: skip
-    if row is None:
+    if row is None or not hmac.compare_digest(row["word_hash"], _word(node, session.subject, word)):
         return (refusal("identity.counter_word", "word"),)
-    if not hmac.compare_digest(row["word_hash"], _word(node, session.subject, word)):
-        await tx.execute("UPDATE counter_check SET tries = tries + 1 WHERE subject = $1 AND id = $2", session.subject, row["id"])
+    if not await tx.fetchval(
+        "UPDATE counter_check SET used_at = $3 WHERE subject = $1 AND id = $2 AND used_at IS NULL RETURNING true",
+        session.subject, row["id"], node.clock.now(),
+    ):  # fmt: skip
         return (refusal("identity.counter_word", "word"),)
-    await tx.execute("UPDATE counter_check SET used_at = $3 WHERE subject = $1 AND id = $2", session.subject, row["id"], node.clock.now())
     await _prove(tx, node, session.subject, 4, "inperson")
     await passkey.lift_theft(tx, node, session.subject, "hall")
     await passkey.rise(tx, session)

@@ -23,6 +23,7 @@ from tongban.identity.queries.persons import alias_marks, current_subject, numbe
 from tongban.identity.rules.home import STATEMENT_DAYS
 from tongban.identity.rules.typed import masked_name
 from tongban.kernel.db import Tx, ring
+from tongban.kernel.gm import hmac_sm3
 from tongban.kernel.indexes import one_alone
 from tongban.kernel.node import Node
 from tongban.kernel.parts import Parts
@@ -34,6 +35,15 @@ LATE = timedelta(minutes=10)
 def local_subject() -> str:
     """A new `l…` subject for a person not yet matched; it never leaves this node."""
     return "l" + base64.b32encode(secrets.token_bytes(17)).decode().lower().rstrip("=")[:26]
+
+
+def stand_in(node: Node, number: str, name: str) -> str:
+    """The `l…` subject that stands for an account that does not exist 没有的账号.
+
+    The same for the same number and name: whatever was begun for it before shows as it would for a real one (T-18).
+    """
+    made = hmac_sm3(node.keys.secret("throttle"), f"nobody\x00{number}\x00{name}".encode())
+    return "l" + base64.b32encode(made[:17]).decode().lower().rstrip("=")[:26]
 
 
 __all__ = ["follow_rows", "follow_subject", "rows_followed", "rows_stay"]

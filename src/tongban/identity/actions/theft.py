@@ -1,8 +1,8 @@
 """Report of theft 手机丢了 (identity.md 8): the account can only look for 24 hours; any passkey lifts it, a hall too.
 
 Anybody who knows name and number can report, so a report costs the owner one tap at most: it ends sessions and lowers the
-level, it deletes nothing, and only a few a week are taken from the web. Who used those up for the owner gains nothing: 12345
-and a hall take more.
+level, it deletes nothing, and only a few a week are taken from the web; none for a month after a hall saw the owner and
+lifted one. Who used those up for the owner gains nothing: 12345 and a hall take more.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ async def report(tx: Tx, node: Node, *, name: str, number: str, address: str) ->
     """A report from any browser 报丢失. The answer is the same whether such an account exists or not (T-18)."""
     if wrong := _form_wrong(name, number):
         return wrong
-    if wait := await throttle.take(tx, node, f"theft:{limits.address_block(address)}", ((limits.DAY, FACTORS.theft.address_day),)):
+    if wait := await throttle.take(tx, node, f"theft:{limits.address_block(address)}", limits.a_day(FACTORS.theft.address_day, address, demo=False)):
         return (refusal("identity.theft_limit", "number", wait=wait),)
     found = await _named(tx, node, name, number)
     if found is None:
+        return ()
+    if await _seen_lately(tx, node, found.subject):
         return ()
     if await throttle.take(tx, node, f"theft-of:{found.subject}", ((limits.WEEK, FACTORS.theft.web_reports_week),)):
         log("identity.theft_reports_many", node=node.id)
@@ -84,6 +86,12 @@ async def _named(tx: Tx, node: Node, name: str, number: str) -> Person | None:
     found = await person_by_number(tx, node, typed.normal(number))
     agrees = found is not None and found.home == node.id and found.name is not None and found.name.reveal() == typed.normal_name(name)
     return found if agrees else None
+
+
+async def _seen_lately(tx: Tx, node: Node, subject: str) -> bool:
+    """Whether a hall saw the person and lifted a report of late 刚在大厅恢复过: who has no passkey does not go there week after week."""
+    since = node.clock.now() - timedelta(days=FACTORS.theft.seen_days)
+    return bool(await tx.fetchval("SELECT true FROM theft_report WHERE subject = $1 AND lifted_by = 'hall' AND lifted_at > $2 LIMIT 1", subject, since))
 
 
 async def restrict(tx: Tx, node: Node, subject: str, way: str) -> None:

@@ -100,6 +100,14 @@ class WaitPage(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[Refusal, ...] = ()
 
 
+class WaitingNumber(msgspec.Struct, frozen=True):
+    """A new number that waits out its 72 hours 在等的新号码, masked, with a 停止 of its own."""
+
+    id: str
+    phone: str
+    until: str
+
+
 class PhonePage(msgspec.Struct, frozen=True, kw_only=True):
     """A new phone number 换手机号."""
 
@@ -107,7 +115,7 @@ class PhonePage(msgspec.Struct, frozen=True, kw_only=True):
     back: str = "/me/devices"
     phone: str = ""
     now: str
-    waiting_until: str = ""
+    waiting: tuple[WaitingNumber, ...] = ()
     errors: tuple[Refusal, ...] = ()
 
 
@@ -143,6 +151,7 @@ class HallPage(msgspec.Struct, frozen=True, kw_only=True):
     """The binding code from a hall 大厅给的绑定码."""
 
     title: str = "用大厅给的绑定码"
+    digits: int
     back: str = "/recover"
     number: str = ""
     errors: tuple[Refusal, ...] = ()
@@ -235,5 +244,5 @@ class DevicesPage(msgspec.Struct, frozen=True, kw_only=True):
     gesture: bool
     voice: bool
     phone: str
-    waiting_until: str = ""
+    waiting: tuple[WaitingNumber, ...] = ()
     errors: tuple[Refusal, ...] = ()

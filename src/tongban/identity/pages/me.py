@@ -11,13 +11,14 @@ from litestar.response import Response
 
 from tongban import federation, ui
 from tongban.identity.actions import devices as devices_verbs
-from tongban.identity.actions import ending, locks, passkey, phone_change, sessions, voice
+from tongban.identity.actions import ending, locks, passkey, sessions, voice
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.pages.factor_views import DevicesPage, OwnDevice
 from tongban.identity.pages.guards import changing, own
+from tongban.identity.pages.recovery import waiting_numbers
 from tongban.identity.pages.views import AccessPage, DeviceRow
 from tongban.identity.queries import sessions as queries
 from tongban.identity.queries.persons import person, phone_of
@@ -51,7 +52,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
         gesture = await locks.has(tx, session)
         has_voice = await voice.reference_of(tx, node, session.subject) is not None
         phone = await phone_of(tx, node, session.subject)
-        running = await phone_change.running(tx, node, session.subject)
+        waiting = await waiting_numbers(tx, node, session.subject)
     page = DevicesPage(
         devices=tuple(OwnDevice(one.id, one.label, f"最近 {words(one.last_seen)}", one.current, counts.get(one.id, 0)) for one in seen),
         passkeys=tuple(
@@ -62,7 +63,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
             for row in rows
         ),
         here=session.home is None, home_name=federation.name_of(node, session.home or node.id), gesture=gesture, voice=has_voice,
-        phone=masked_phone(phone) if phone else "", waiting_until=words(running.due_at) if running and running.due_at else "", errors=errors,
+        phone=masked_phone(phone) if phone else "", waiting=waiting, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/devices.html", page, status=422 if errors else 200)
 

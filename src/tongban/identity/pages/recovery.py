@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get, post
 from litestar.params import FromPath
 
 from tongban import ui
 from tongban.identity import providers
-from tongban.identity.actions import hall_recovery, passkey, phone_change
+from tongban.identity.actions import hall_recovery, passkey, phone_change, phone_waiting
 from tongban.identity.errors import SENTENCES, refusal
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
-from tongban.identity.pages.factor_views import ConfirmPage, HallPage, PhonePage, RecoverPage, SaidPage, WaitPage
+from tongban.identity.pages.factor_views import (
+    ConfirmPage,
+    HallPage,
+    PhonePage,
+    RecoverPage,
+    SaidPage,
+    WaitingNumber,
+    WaitPage,
+)
 from tongban.identity.pages.guards import changing, own
 from tongban.identity.providers.face import check
 from tongban.identity.providers.sms import demo_messages
@@ -22,7 +28,7 @@ from tongban.identity.queries.persons import person, phone_of
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.typed import masked_phone, normal
 from tongban.kernel.actor import Actor
-from tongban.kernel.clock import CHINA
+from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
@@ -34,9 +40,10 @@ def _status(errors: Refusals) -> int:
     return SENTENCES[errors[0].code][0] if errors else 200
 
 
-def _when(at: datetime) -> str:
-    local = at.astimezone(CHINA)
-    return f"{local.month}月{local.day}日 {local:%H:%M}"
+async def waiting_numbers(tx: Tx, node: Node, subject: str) -> tuple[WaitingNumber, ...]:
+    """What waits for this account, each with a 停止 of its own: the owner stops a stranger's and not the own one."""
+    found = await phone_waiting.waiting(tx, node, subject)
+    return tuple(WaitingNumber(one.id, masked_phone(one.phone), phone_waiting.words(one.due_at)) for one in found if one.due_at is not None)
 
 
 @get("/recover")
@@ -75,9 +82,8 @@ async def phone_page(request: AnyRequest, node: HereNode, actor: Asking) -> AnyR
 async def _phone(request: AnyRequest, node: Node, session: Session, phone: str = "", errors: Refusals = ()) -> AnyResponse:
     async with node.db.reading() as tx:
         now = await phone_of(tx, node, session.subject)
-        running = await phone_change.running(tx, node, session.subject)
-    until = _when(running.due_at) if running is not None and running.due_at is not None else ""
-    page = PhonePage(phone=phone, now=masked_phone(now) if now else "没有", waiting_until=until, errors=errors)
+        waiting = await waiting_numbers(tx, node, session.subject)
+    page = PhonePage(phone=phone, now=masked_phone(now) if now else "没有", waiting=waiting, errors=errors)
     return ui.page(request, "identity/phone.html", page, status=_status(errors))
 
 
@@ -147,14 +153,19 @@ async def confirm(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResp
             return _done(request, said)
     elif act == "wait":
         async with node.db.transaction() as tx:
-            due = await phone_change.wait(tx, node, cookie)
-        if isinstance(due, datetime):
-            return _done(request, SaidPage(
-                title="记下了，要等一等", back="/login", text=f"如果有这个账号，{_when(due)}换成新号码。等的这几天，原来的手机和站内都会收到通知，可以停止。",
-                link="/", link_words="回首页",
-            ))  # fmt: skip
+            due = await phone_waiting.wait(tx, node, cookie)
+        if isinstance(due, phone_waiting.Waits):
+            return _done(request, _waits(due))
         refused = due
     return await _confirm(request, node, refused) if refused else ui.see_other("/recover/confirm")
+
+
+def _waits(waits: phone_waiting.Waits) -> SaidPage:
+    when = phone_waiting.words(waits.due)
+    text = f"如果有这个账号，{when}换成新号码，到时间新号码会收到短信。等的这几天，原来的手机和站内都会收到通知，可以停止。"
+    if waits.after_another:
+        text = f"如果有这个账号，{when}轮到这个号码。还有一个号码填得更早，也在等；没人停止，就换成早的那个。那个不是本人填的，马上带身份证到大厅，当场办好。"
+    return SaidPage(title="记下了，要等一等", back="/login", text=text, link="/recover", link_words="看别的办法")
 
 
 def _done(request: AnyRequest, page: SaidPage) -> AnyResponse:
@@ -197,17 +208,17 @@ async def stop(request: AnyRequest, node: HereNode, word: FromPath[str]) -> AnyR
     """停止 by the word of a notice."""
     await ui.form(request)
     async with node.db.transaction() as tx:
-        await phone_change.stop(tx, node, word=word)
+        await phone_waiting.stop(tx, node, word=word)
     return _stopped(request)
 
 
 @post("/me/phone/stop", status_code=200)
 async def stop_own(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """停止 by the person signed in, at any level."""
-    await ui.form(request)
+    form = await ui.form(request)
     session = await own(request, node, actor)
     async with node.db.transaction() as tx:
-        await phone_change.stop(tx, node, subject=session.subject)
+        await phone_waiting.stop(tx, node, subject=session.subject, row=form["id"])
     return _stopped(request)
 
 
@@ -220,7 +231,7 @@ def _stopped(request: AnyRequest) -> AnyResponse:
 @get("/recover/hall")
 async def hall_page(request: AnyRequest) -> AnyResponse:
     """The binding word printed at the counter."""
-    return ui.page(request, "identity/recover_hall.html", HallPage())
+    return ui.page(request, "identity/recover_hall.html", HallPage(digits=hall_recovery.WORD_DIGITS))
 
 
 @post("/recover/hall", status_code=200)
@@ -230,7 +241,7 @@ async def hall(request: AnyRequest, node: HereNode) -> AnyResponse:
     async with node.db.transaction() as tx:
         opened = await hall_recovery.sign_in_by(tx, node, form["number"], form["word"], browser.browser_of(request))
     if isinstance(opened, tuple):
-        return ui.page(request, "identity/recover_hall.html", HallPage(number=form["number"], errors=opened), status=_status(opened))
+        return ui.page(request, "identity/recover_hall.html", HallPage(digits=hall_recovery.WORD_DIGITS, number=form["number"], errors=opened), status=_status(opened))
     return await browser.take(request, node, ui.see_other("/me/devices"), opened)
 
 

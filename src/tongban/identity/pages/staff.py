@@ -16,8 +16,9 @@ from tongban.identity.pages.login import status_of
 from tongban.identity.pages.views import CounterPage, JoinPage, KeyPage, KeyRow, StaffLoginPage
 from tongban.identity.queries import staff as queries
 from tongban.identity.queries.sessions import by_cookie
-from tongban.identity.rules import levels, typed
+from tongban.identity.rules import levels, paper, typed
 from tongban.identity.rules import throttle as throttle_rules
+from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import NotAllowed, Refusals, StaffNeeded
@@ -26,7 +27,7 @@ from tongban.kernel.node import Node
 AFTER = "/desk"
 LOCKED = "离开超过 15 分钟，已经锁上。再核验一次，就回到刚才那一页，办到哪里还在哪里。"
 JOINED = "密钥绑好了，用它登录。"
-JOIN_PURSE: throttle_rules.Purse = ((3600, 30),)
+JOIN_PURSE: throttle_rules.Purse = ((throttle_rules.HOUR, FACTORS.joining.block_hour),)
 
 
 @get("/staff/login")
@@ -94,7 +95,11 @@ async def logout(request: AnyRequest, node: HereNode) -> AnyResponse:
 @get("/staff/join")
 async def join_page(request: AnyRequest) -> AnyResponse:
     """An invited newcomer: number and code, then a key of one's own."""
-    return ui.page(request, "identity/staff_join.html", JoinPage())
+    return ui.page(request, "identity/staff_join.html", _join_page())
+
+
+def _join_page(staff_no: str = "", errors: Refusals = ()) -> JoinPage:
+    return JoinPage(digits=joining.CODE_DIGITS, days=joining.CODE_LIFE.days, staff_no=staff_no, errors=errors)
 
 
 @post("/staff/join", status_code=200)
@@ -108,7 +113,7 @@ async def join(request: AnyRequest, node: HereNode) -> AnyResponse:
         else:
             opened = await joining.join(tx, node, form["staff_no"].strip(), form["code"], browser.agent_of(request))
     if isinstance(opened, tuple):
-        return ui.page(request, "identity/staff_join.html", JoinPage(staff_no=form["staff_no"], errors=opened), status=status_of(opened))
+        return ui.page(request, "identity/staff_join.html", _join_page(form["staff_no"], opened), status=status_of(opened))
     return await browser.take(request, node, ui.see_other("/staff/key"), opened)
 
 
@@ -150,7 +155,7 @@ async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
 async def counter(request: AnyRequest, actor: Asking) -> AnyResponse:
     """A clerk at a counter looks at person and document."""
     _may(actor)
-    return ui.page(request, "identity/counter.html", CounterPage())
+    return ui.page(request, "identity/counter.html", CounterPage(digits=step_up.WORD_DIGITS))
 
 
 @post("/staff/counter", status_code=200)
@@ -166,9 +171,9 @@ async def seen(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
         async with node.db.transaction() as tx:
             word = await step_up.see_in_person(tx, node, actor, number, name, actor.unit)
     if isinstance(word, tuple):
-        page = CounterPage(name=form["name"], number=form["number"], errors=word)
+        page = CounterPage(digits=step_up.WORD_DIGITS, name=form["name"], number=form["number"], errors=word)
         return ui.page(request, "identity/counter.html", page, status=status_of(word))
-    return ui.page(request, "identity/counter.html", CounterPage(word=f"{word[:4]} {word[4:]}"))
+    return ui.page(request, "identity/counter.html", CounterPage(digits=step_up.WORD_DIGITS, word=paper.grouped(word)))
 
 
 def _may(actor: Actor) -> None:

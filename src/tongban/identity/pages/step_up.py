@@ -60,8 +60,9 @@ async def _page(
     page = StepUpPage(
         why=SENTENCES["identity.level_needed"][1].format(item=_what(next_path)),
         only_hall="" if {"face", "passkey", "register"} & set(ways.ways) else SENTENCES["identity.level_unavailable"][1].format(hall="大厅"),
-        level=level, next=next_path, ways=tuple(ways.ways), decline=_decline(next_path), demo=node.settings.demo, name=name, errors=errors
-    )
+        level=level, next=next_path, ways=tuple(ways.ways), decline=_decline(next_path), demo=node.settings.demo, word_digits=step_up.WORD_DIGITS,
+        name=name, errors=errors,
+    )  # fmt: skip
     return ui.page(request, "identity/step_up.html", page, status=status_of(errors) if errors else 200)
 
 

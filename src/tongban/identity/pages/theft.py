@@ -25,7 +25,7 @@ from tongban.identity.pages.factor_views import (
 )
 from tongban.identity.pages.guards import own
 from tongban.identity.providers.face import check
-from tongban.identity.rules import typed
+from tongban.identity.rules import paper, typed
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.roles import holds
 from tongban.kernel.actor import Actor
@@ -67,7 +67,7 @@ async def theft_report(request: AnyRequest, node: HereNode) -> AnyResponse:
         return ui.page(request, "identity/theft.html", page, status=SENTENCES[refused[0].code][0])
     return ui.page(request, "identity/said.html", SaidPage(
         title="记下了", text=f"如果这里有这个账号，24 小时内只能看，办不了事，也亮不了证。用通行密钥登录一次就恢复。一周里网上已经报过 "
-        f"{FACTORS.theft.web_reports_week} 次的，这次不算，要打 12345，或者带身份证到大厅报。", link="/recover", link_words="找回账号"
+        f"{FACTORS.theft.web_reports_week} 次的，或者这一个月在大厅恢复过的，这次不算，要打 12345，或者带身份证到大厅报。", link="/recover", link_words="找回账号"
     ))  # fmt: skip
 
 
@@ -101,7 +101,7 @@ async def _desk(
     async with node.db.reading() as tx:
         rows = await hall_recovery.waiting(tx, node, actor.unit) if may_recover else []
     page = HallDeskPage(
-        name=name, number=number, word=f"{word[:4]} {word[4:]}" if word else "", proposed=proposed, demo=node.settings.demo, errors=errors,
+        name=name, number=number, word=paper.grouped(word), proposed=proposed, demo=node.settings.demo, errors=errors,
         waiting=tuple(Waiting(one.id, one.name, one.by, one.at) for one in rows if one.by != actor.staff_id),
         may_recover=may_recover, may_report=may_report, lost_name=lost[0], lost_number=lost[1], reported=reported,
     )  # fmt: skip

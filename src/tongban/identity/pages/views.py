@@ -88,6 +88,7 @@ class StepUpPage(msgspec.Struct, frozen=True, kw_only=True):
     ways: tuple[str, ...]
     decline: str
     demo: bool
+    word_digits: int
     why: str = ""
     only_hall: str = ""
     name: str = ""
@@ -154,6 +155,7 @@ class CounterPage(msgspec.Struct, frozen=True, kw_only=True):
     """A clerk sees a person at the counter 窗口现场核验."""
 
     title: str = "窗口现场核验"
+    digits: int
     name: str = ""
     number: str = ""
     word: str = ""
@@ -173,6 +175,8 @@ class JoinPage(msgspec.Struct, frozen=True, kw_only=True):
     """An invited newcomer types number and code 加入."""
 
     title: str = "用加入码加入"
+    digits: int
+    days: int
     staff_no: str = ""
     errors: tuple[Refusal, ...] = ()
 

@@ -35,11 +35,14 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """disputes.toml: `days` working days to answer, with the source of that number."""
+    """disputes.toml: `days` working days to answer, how many a person may have open and with how many files, with their sources."""
 
     days: int
     source: str
     longest: int
+    most_open: int
+    most_files: int
+    limits_source: str
     attribute: tuple[Attribute, ...]
 
 

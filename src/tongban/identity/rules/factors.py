@@ -149,9 +149,32 @@ class Recovery(_Table, frozen=True, kw_only=True):
     wait_hours: int
     limits_hours: int
     word_minutes: int
-    word_tries: int
     ways_needed: int
     begins_address_day: int
+    begins_account_day: int
+    waits_number_week: int
+
+
+class Paper(_Table, frozen=True, kw_only=True):
+    """Words printed on paper 纸上的码."""
+
+    tries_second: int
+    one_in: int
+
+
+class Joining(_Table, frozen=True, kw_only=True):
+    """Invitations of staff 加入码."""
+
+    code_days: int
+    block_hour: int
+
+
+class Passkey(_Table, frozen=True, kw_only=True):
+    """Passkeys and keys of staff 通行密钥."""
+
+    most: int
+    fresh_minutes: int
+    challenge_seconds: int
 
 
 class Theft(_Table, frozen=True, kw_only=True):
@@ -159,6 +182,7 @@ class Theft(_Table, frozen=True, kw_only=True):
 
     hours: int
     web_reports_week: int
+    seen_days: int
     address_day: int
 
 
@@ -183,6 +207,9 @@ class Factors(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     providers: Providers
     phone: Phone
     recovery: Recovery
+    paper: Paper
+    joining: Joining
+    passkey: Passkey
     theft: Theft
     new_device: NewDevice
 

@@ -31,9 +31,21 @@ def addresses(per_hour: int, address: str = "", *, known_device: bool = True) ->
     >>> addresses(60, "203.0.113.7"), addresses(60, "203.0.113.7", known_device=False), addresses(60, "100.64.3.3")
     (((3600, 60),), ((3600, 20),), ((3600, 1200),))
     """
-    factor = max((one.factor for one in FACTORS.addresses.gateways if address.startswith(one.block + ".")), default=1)
     most = per_hour if known_device else max(1, per_hour // FACTORS.addresses.unknown_share)
-    return ((HOUR, most * factor),)
+    return ((HOUR, most * _shared(address)),)
+
+
+def _shared(address: str) -> int:
+    return max((one.factor for one in FACTORS.addresses.gateways if address.startswith(one.block + ".")), default=1)
+
+
+def a_day(most: int, address: str, *, demo: bool) -> Purse:
+    """What one address block may begin a day for people who are not signed in; a shared gateway more, by data (T-20).
+
+    >>> a_day(5, "203.0.113.7", demo=False), a_day(5, "100.64.3.3", demo=False)
+    (((86400, 5),), ((86400, 100),))
+    """
+    return ((DAY, most * max(_shared(address), DEMO_FACTOR if demo else 1)),)
 
 
 def codes(*, known_device: bool, demo: bool) -> Purse:

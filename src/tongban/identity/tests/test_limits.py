@@ -10,7 +10,7 @@ import pytest
 
 from tongban import identity
 from tongban.identity import tasks
-from tongban.identity.actions import phone_change, plans, throttle
+from tongban.identity.actions import phone_waiting, plans, throttle
 from tongban.identity.actions.sign_in import no_longer_theirs
 from tongban.identity.providers.phone_status import DemoPhoneStatus
 from tongban.identity.providers.phone_status import ask as ask_status
@@ -265,9 +265,9 @@ async def test_waiting_72_hours_changes_the_number_and_every_old_channel_can_sto
     assert "停下了" in page.body
     async with home.db.transaction() as tx:
         await tx.execute("UPDATE phone_change SET due_at = now() - interval '1 minute'")
-    assert await phone_change.finish_due(home) == 0
+    assert await phone_waiting.finish_due(home) == 0
     await begin()
-    assert await phone_change.finish_due(home) == 0, "not before its time"
+    assert await phone_waiting.finish_due(home) == 0, "not before its time"
     async with home.db.transaction() as tx:
         await tx.execute("UPDATE phone_change SET due_at = now() - interval '1 minute' WHERE state = 'waiting'")
     await tasks.recovery_due(home)
@@ -334,14 +334,14 @@ async def test_a_hall_recovers_with_a_live_face_and_everything_old_is_dead(nodes
     desk = await at_desk(home, "YZ-DT-01")
     page = await desk.get(home, "/staff/recovery")
     failed = await desk.submit(home, page, "/staff/recovery", name=who.name, number=who.number, how="face", demo="fails")
-    assert not re.search(r"绑定码 \d{4} \d{4}", failed.body)
+    assert not re.search(r"绑定码 \d{4} \d{4} \d{4}", failed.body)
     page = await desk.submit(home, page, "/staff/recovery", name=who.name, number=who.number, how="face", demo="works")
-    word = re.search(r"绑定码 (\d{4}) (\d{4})", page.body)
+    word = re.search(r"绑定码 (\d{4}) (\d{4}) (\d{4})", page.body)
     assert word, page.body
     assert (await phone.get(home, "/me/access")).status == 401, "all sessions ended"
     fresh = Browser()
     page = await fresh.get(home, "/recover/hall")
-    wrong = await fresh.submit(home, page, "/recover/hall", number=who.number, word="00000000")
+    wrong = await fresh.submit(home, page, "/recover/hall", number=who.number, word="0" * 12)
     assert "绑定码不对" in wrong.body
     page = await fresh.submit(home, page, "/recover/hall", number=who.number, word="".join(word.groups()))
     assert page.path == "/me/devices"
@@ -375,11 +375,11 @@ async def test_a_hall_without_a_face_needs_two_clerks(nodes: dict[str, Node]) ->
     assert "等第二位确认" in waiting.body
     assert who.name not in waiting.body, "masked until the person stands there"
     page = await other.submit(home, waiting, "/staff/recovery/confirm", id=row)
-    word = re.search(r"绑定码 (\d{4}) (\d{4})", page.body)
+    word = re.search(r"绑定码 (\d{4}) (\d{4}) (\d{4})", page.body)
     assert word, page.body
     assert not await alive(home, old), "all sessions ended, all factors revoked"
     again = await other.post(home, "/staff/recovery/confirm", {**waiting.fields("/staff/recovery/confirm"), "id": row})
-    assert not re.search(r"绑定码 \d{4} \d{4}", again.body), "confirmed once"
+    assert not re.search(r"绑定码 \d{4} \d{4} \d{4}", again.body), "confirmed once"
     fresh = Browser()
     page = await fresh.submit(home, await fresh.get(home, "/recover/hall"), "/recover/hall", number=who.number, word="".join(word.groups()))
     assert page.path == "/me/devices"
