@@ -185,4 +185,11 @@ async def _mine(tx: Tx, actor: Actor, archive_id: str, action: str) -> Archive:
     return found
 
 
-identity.carries_out(KIND, approved)
+def words_of(body: bytes) -> tuple[tuple[str, str], ...]:
+    """What the second person compares (核对内容): the receiver, the fingerprint of its key as it is read out, the page with the packages."""
+    wanted = msgspec.json.decode(body, type=Wanted)
+    groups = (wanted.fingerprint[at : at + 4] for at in range(0, len(wanted.fingerprint), 4))
+    return (("收件方", wanted.receiver), ("对方公钥的指纹", " ".join(groups)), ("这一批的归档包", f"/staff/archive/batches/{wanted.batch}"))
+
+
+identity.carries_out(KIND, approved, words_of)

@@ -30,6 +30,7 @@ from tongban.kernel.node import Node
 from .make import ME, dossier, pdf, person, picture, sent, whole
 
 packages = importlib.import_module("tongban.evidence.actions.archive")
+proposals = importlib.import_module("tongban.identity.actions.proposals")
 RIGHTS = frozenset({"evidence.archive_see", "evidence.archive_pack", "evidence.hand_over"})
 
 
@@ -103,11 +104,18 @@ async def test_the_desk_shows_its_own_area_and_proposes(packed):
         assert (wrong.status_code, "不是 SM2 公钥" in wrong.text) == (422, True)
         none = await posted(client, "/staff/archive", "/staff/archive/pack", number="1")
         assert (none.status_code, "没有找到这个编号" in none.text) == (422, True)
-        key = b64(Sm2PrivateKey.generate().public.spki)
+        receiver = Sm2PrivateKey.generate().public
+        key = b64(receiver.spki)
         done = await posted(client, "/staff/archive", "/staff/archive/batches", packages=made.id, receiver="市档案馆（演示）", key=key)
         assert done.status_code == 303, done.text
         batch = await client.get(done.headers["location"])
         assert "等另一个人批准" in batch.text
+        async with node.db.reading() as tx:
+            asked = await tx.fetchrow("SELECT id, body FROM proposal WHERE kind = 'archive.hand_over' ORDER BY proposed_at DESC LIMIT 1")
+        shown = dict(proposals.described("archive.hand_over", node.cipher.open_bytes("staff", "proposal.body", str(asked["id"]), asked["body"])))
+        fingerprint = receiver.fingerprint.hex()
+        assert shown["对方公钥的指纹"] == " ".join(fingerprint[at : at + 4] for at in range(0, 64, 4)), "the approver cannot compare the receiver's key"
+        assert shown["这一批的归档包"] == done.headers["location"]
         assert (await client.get(done.headers["location"] + "/to-sign.json")).json()["packages"][0]["id"] == made.id
         refused = await posted(client, "/staff/archive", f"/staff/archive/{made.id}/take")
         assert refused.status_code == 403, "package left without a hand-over"
