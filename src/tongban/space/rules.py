@@ -10,7 +10,7 @@ from typing import Final
 
 from tongban.space.model import Scanned, Todo
 
-LEVELS = {0: "还没登录", 1: "一级，手机号", 2: "二级，姓名和证号", 3: "三级，刷过脸", 4: "四级，当面核对过"}
+LEVELS = {0: "还没登录", 1: "一级，手机号", 2: "二级，姓名和证号", 3: "三级，刷过脸", 4: "四级，当面或证书"}
 
 # icon and tone by words in the theme's official name (主题分类); the first that fits
 THEME_LOOKS = (

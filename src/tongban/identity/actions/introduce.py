@@ -40,9 +40,17 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def places(tx: Tx) -> list[Place]:
-    """The provinces of the directory, by id."""
-    listed = (await federation.directory(tx)).nodes
+    """The provinces of the directory, by id; none before this node is enrolled."""
+    try:
+        listed = (await federation.directory(tx)).nodes
+    except federation.NotMember:
+        return []
     return [Place(one.id, one.name, one.base_url) for one in sorted(listed, key=lambda one: one.id) if one.role == "province" and one.status == "active"]
+
+
+async def address(tx: Tx, home: str) -> str:
+    """Where the pages of a person's home begin 账号所在地的网址; empty for none or an unknown one."""
+    return next((one.url for one in await places(tx) if one.id == home), "")
 
 
 async def remember(tx: Tx, node: Node, home: str, *, number: str | None, phone: str | None) -> None:

@@ -35,6 +35,8 @@ class AgentsPage(msgspec.Struct, frozen=True, kw_only=True):
     may_grant: bool = True
     here: bool = True
     done: str = ""
+    home_url: str = ""
+    home_name: str = ""
 
 
 class MandatePage(msgspec.Struct, frozen=True, kw_only=True):

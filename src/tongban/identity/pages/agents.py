@@ -9,8 +9,8 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath
 
-from tongban import ui
-from tongban.identity.actions import acting, confirming, mandates, sessions
+from tongban import federation, ui
+from tongban.identity.actions import acting, confirming, introduce, mandates, sessions
 from tongban.identity.errors import failure, refusal
 from tongban.identity.pages.agent_views import AgentsPage, ConfirmPage, MandatePage, MandateRow, NewPage, StopPage
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
@@ -80,13 +80,14 @@ async def agents(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
         received = [] if actor.for_subject else list(await queries.received(tx, node, actor.subject))
         mine = [await mandate_row(tx, node, one, mine=True) for one in given]
         others = [await mandate_row(tx, node, one, mine=False) for one in received]
+        home_url = await introduce.address(tx, actor.home if actor.home != node.id else "")
     page = AgentsPage(
         waiting=tuple(one for one in others if one.waiting), given=tuple(one for one in mine if one.alive or one.state == STATES["offered"]),
         received=tuple(one for one in others if one.alive),
         over=tuple(one for one in (*mine, *others) if not one.alive and not one.waiting and one.state != STATES["offered"])[:20],
         company=actor.for_name.reveal() if actor.for_subject and actor.for_name else "",
         may_grant=not actor.for_subject or actor.basis == "legal_rep", here=actor.home in {"", node.id},
-        done=request.query_params.get("done", ""),
+        done=request.query_params.get("done", ""), home_url=home_url, home_name=federation.name_of(node, actor.home),
     )  # fmt: skip
     return ui.page(request, "identity/agents.html", page)
 
@@ -205,6 +206,8 @@ def _grantor(actor: Actor, node: Node) -> None:
 @get("/me/agents/new")
 async def new(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """新授权: level 3 first, so that nothing typed is lost on the way."""
+    if actor.home not in {"", node.id}:
+        return ui.see_other("/me/agents")
     _grantor(actor, node)
     return _who(request, actor, (), "", "")
 

@@ -154,6 +154,7 @@ class HallPage(msgspec.Struct, frozen=True, kw_only=True):
     digits: int
     back: str = "/recover"
     number: str = ""
+    word: str = ""
     errors: tuple[Refusal, ...] = ()
 
 
@@ -162,6 +163,7 @@ class TheftPage(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str = "手机丢了"
     back: str = "/login"
+    away: tuple[tuple[str, str], ...] = ()
     name: str = ""
     number: str = ""
     hours: int
@@ -244,5 +246,6 @@ class DevicesPage(msgspec.Struct, frozen=True, kw_only=True):
     gesture: bool
     voice: bool
     phone: str
+    home_url: str = ""
     waiting: tuple[WaitingNumber, ...] = ()
     errors: tuple[Refusal, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tongban import ui
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
-from tongban.identity.pages.browser import AnyRequest
+from tongban.identity.pages.browser import AnyRequest, AnyResponse
 from tongban.identity.rules.levels import may_change_factors
 from tongban.kernel.actor import Actor
 from tongban.kernel.clock import CHINA
@@ -21,6 +22,11 @@ async def own(request: AnyRequest, node: Node, actor: Actor, *, level: int = 1) 
     if session is None:
         raise SignInNeeded
     return session
+
+
+def elsewhere(session: Session) -> AnyResponse | None:
+    """For what only the home changes, its phone and voice 只在账号所在地改: a visitor is shown the way there."""
+    return ui.see_other("/me/devices") if session.home is not None else None
 
 
 async def changing(request: AnyRequest, node: Node, actor: Actor, *, level: int = 2) -> Session:

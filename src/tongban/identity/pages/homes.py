@@ -8,7 +8,7 @@ import msgspec
 from litestar import get, post
 
 from tongban import federation, ui
-from tongban.identity.actions import first_time, move
+from tongban.identity.actions import first_time, introduce, move
 from tongban.identity.model import Match, MatchAsked, OpenedSession
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import TX_COOKIE, AnyRequest, AnyResponse, Asking, HereNode
@@ -41,6 +41,7 @@ class HomePage(msgspec.Struct, frozen=True, kw_only=True):
     at_home: bool
     may_come: bool
     moving: move.Moving | None
+    away: tuple[tuple[str, str], ...] = ()
     other: str = ""
 
 
@@ -68,12 +69,14 @@ async def where(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     async with node.db.reading() as tx:
         moving = await move.running(tx, actor.subject)
         nodes = (await federation.directory(tx)).nodes
+        others = [one for one in await introduce.places(tx) if one.id != node.id]
     names = {one.id: one.name for one in nodes}
     home = actor.home or node.id
     page = HomePage(
         home=names.get(home, home), here=node.settings.name, at_home=home == node.id,
         may_come=home != node.id and node.settings.role == "province" and actor.subject.startswith("n") and not actor.for_subject,
         moving=moving, other=names.get(moving.other, moving.other) if moving else "",
+        away=tuple((one.name, f"{one.url}/me/home?from={node.id}") for one in others) if home == node.id else (),
     )  # fmt: skip
     return ui.page(request, "identity/home.html", page)
 

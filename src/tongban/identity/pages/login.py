@@ -10,7 +10,7 @@ import msgspec
 from litestar import get, post
 from litestar.response import Response
 
-from tongban import federation, ui
+from tongban import ui
 from tongban.identity import providers
 from tongban.identity.actions import ending, first_time, introduce, passkey, register, roam, sessions, sign_in
 from tongban.identity.actions.resolve import SESSION_COOKIE
@@ -290,11 +290,8 @@ async def left(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
     if actor.kind == "citizen":
         return ui.see_other(AFTER)
     async with node.db.reading() as tx:
-        try:
-            places = [one.name for one in (await federation.directory(tx)).nodes if one.role == "province" and one.id != node.id]
-        except federation.NotMember:
-            places = []
-    also = f"从{node.settings.name}跳过去的{'、'.join(places)}也退出了。" if places else ""
+        others = any(one.id != node.id for one in await introduce.places(tx))
+    also = "这次登录去过的别的省也退出了。" if others else ""
     kiosk = request.cookies.get("tb_channel") == "kiosk"
     gone = "登录和填写的内容都清掉了，这台机器上没有留下你的信息。" if kiosk else ""
     page = LeftPage(text=f"{gone}{also}填到一半的都存着，再登录接着办。", home="/?channel=kiosk" if kiosk else "/")

@@ -11,7 +11,7 @@ from litestar.response import Response
 
 from tongban import federation, ui
 from tongban.identity.actions import devices as devices_verbs
-from tongban.identity.actions import ending, locks, passkey, sessions, voice
+from tongban.identity.actions import ending, introduce, locks, passkey, sessions, voice
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
@@ -53,6 +53,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
         has_voice = await voice.reference_of(tx, node, session.subject) is not None
         phone = await phone_of(tx, node, session.subject)
         waiting = await waiting_numbers(tx, node, session.subject)
+        home_url = await introduce.address(tx, session.home or "")
     page = DevicesPage(
         devices=tuple(OwnDevice(one.id, one.label, f"最近 {words(one.last_seen)}", one.current, counts.get(one.id, 0)) for one in seen),
         passkeys=tuple(
@@ -63,7 +64,7 @@ async def _devices(request: AnyRequest, node: Node, session: Session, errors: Re
             for row in rows
         ),
         here=session.home is None, home_name=federation.name_of(node, session.home or node.id), gesture=gesture, voice=has_voice,
-        phone=masked_phone(phone) if phone else "", waiting=waiting, errors=errors,
+        phone=masked_phone(phone) if phone else "", waiting=waiting, home_url=home_url, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/devices.html", page, status=422 if errors else 200)
 

@@ -21,7 +21,7 @@ from tongban.identity.pages.factor_views import (
     WaitingNumber,
     WaitPage,
 )
-from tongban.identity.pages.guards import changing, own
+from tongban.identity.pages.guards import changing, elsewhere, own
 from tongban.identity.providers.face import check
 from tongban.identity.providers.sms import demo_messages
 from tongban.identity.queries.persons import person, phone_of
@@ -76,7 +76,8 @@ async def wait_begin(request: AnyRequest, node: HereNode) -> AnyResponse:
 @get("/me/phone")
 async def phone_page(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """The number now, and a new one."""
-    return await _phone(request, node, await changing(request, node, actor))
+    session = await changing(request, node, actor)
+    return elsewhere(session) or await _phone(request, node, session)
 
 
 async def _phone(request: AnyRequest, node: Node, session: Session, phone: str = "", errors: Refusals = ()) -> AnyResponse:
@@ -92,6 +93,8 @@ async def phone_begin(request: AnyRequest, node: HereNode, actor: Asking) -> Any
     """A new number was typed: a code goes to it."""
     form = await ui.form(request)
     session = await changing(request, node, actor)
+    if home := elsewhere(session):
+        return home
     hall = actor.acr == 4 and "inperson" in session.amr
     async with node.db.transaction() as tx:
         begun = await phone_change.begin_signed_in(tx, node, session, form["phone"], hall=hall)
@@ -241,7 +244,7 @@ async def hall(request: AnyRequest, node: HereNode) -> AnyResponse:
     async with node.db.transaction() as tx:
         opened = await hall_recovery.sign_in_by(tx, node, form["number"], form["word"], browser.browser_of(request))
     if isinstance(opened, tuple):
-        return ui.page(request, "identity/recover_hall.html", HallPage(digits=hall_recovery.WORD_DIGITS, number=form["number"], errors=opened), status=_status(opened))
+        return ui.page(request, "identity/recover_hall.html", HallPage(digits=hall_recovery.WORD_DIGITS, number=form["number"], word=form["word"], errors=opened), status=_status(opened))
     return await browser.take(request, node, ui.see_other("/me/devices"), opened)
 
 

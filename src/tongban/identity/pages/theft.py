@@ -7,7 +7,7 @@ from litestar import get, post
 
 from tongban import ui
 from tongban.identity import providers
-from tongban.identity.actions import hall_recovery, plans, sessions, theft
+from tongban.identity.actions import hall_recovery, introduce, plans, sessions, theft
 from tongban.identity.errors import SENTENCES
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
@@ -50,9 +50,16 @@ async def explained(request: AnyRequest, actor: Asking) -> AnyResponse:
 
 
 @get("/theft")
-async def theft_page(request: AnyRequest) -> AnyResponse:
-    """Report a lost phone from any browser."""
-    return ui.page(request, "identity/theft.html", TheftPage(hours=FACTORS.theft.hours, web=FACTORS.theft.web_reports_week))
+async def theft_page(request: AnyRequest, node: HereNode) -> AnyResponse:
+    """Report a lost phone from any browser; for an account of another node the way there."""
+    return await _theft(request, node)
+
+
+async def _theft(request: AnyRequest, node: Node, name: str = "", number: str = "", errors: Refusals = ()) -> AnyResponse:
+    async with node.db.reading() as tx:
+        away = tuple((one.name, f"{one.url}/theft") for one in await introduce.places(tx) if one.id != node.id)
+    page = TheftPage(name=name, number=number, hours=FACTORS.theft.hours, web=FACTORS.theft.web_reports_week, away=away, errors=errors)
+    return ui.page(request, "identity/theft.html", page, status=SENTENCES[errors[0].code][0] if errors else 200)
 
 
 @post("/theft", status_code=200)
@@ -63,8 +70,7 @@ async def theft_report(request: AnyRequest, node: HereNode) -> AnyResponse:
         refused = await theft.report(tx, node, name=form["name"], number=form["number"], address=browser.browser_of(request).address)
     node.bell.ring(sessions.BELL)
     if refused:
-        page = TheftPage(name=form["name"], number=form["number"], hours=FACTORS.theft.hours, web=FACTORS.theft.web_reports_week, errors=refused)
-        return ui.page(request, "identity/theft.html", page, status=SENTENCES[refused[0].code][0])
+        return await _theft(request, node, form["name"], form["number"], refused)
     return ui.page(request, "identity/said.html", SaidPage(
         title="记下了", text=f"如果这里有这个账号，24 小时内只能看，办不了事，也亮不了证。用通行密钥登录一次就恢复。一周里网上已经报过 "
         f"{FACTORS.theft.web_reports_week} 次的，或者这一个月在大厅恢复过的，这次不算，要打 12345，或者带身份证到大厅报。", link="/recover", link_words="找回账号"

@@ -14,7 +14,7 @@ from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse, Asking, HereNode
 from tongban.identity.pages.factor_views import VoicePage, WayPage
-from tongban.identity.pages.guards import changing
+from tongban.identity.pages.guards import changing, elsewhere
 from tongban.identity.providers.voice import check, enrol
 from tongban.identity.rules import typed
 from tongban.identity.rules.factors import FACTORS
@@ -29,7 +29,8 @@ SECONDS = FACTORS.providers.voice_seconds
 @get("/me/voice")
 async def mine(request: AnyRequest, node: HereNode, actor: Asking) -> AnyResponse:
     """Whether I use my voice, and how to begin or stop."""
-    return await _mine(request, node, await changing(request, node, actor))
+    session = await changing(request, node, actor)
+    return elsewhere(session) or await _mine(request, node, session)
 
 
 async def _mine(request: AnyRequest, node: Node, session: Session, errors: Refusals = ()) -> AnyResponse:
@@ -44,6 +45,8 @@ async def begin(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
     """Take a template, only with the separate consent."""
     form = await ui.form(request)
     session = await changing(request, node, actor)
+    if home := elsewhere(session):
+        return home
     if form["agree"] != "yes":
         return await _mine(request, node, session, (refusal("identity.voice_consent", "agree"),))
     recording = form.file("recording")

@@ -1,0 +1,116 @@
+"""No page leaves a person standing: what is said to be done elsewhere has its link, and every error leads to its place (ux.md 1.2, 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, household, sign_in, step_up
+from tongban.kernel.node import Node
+
+HOME, AWAY = "500000", "510000"
+
+
+@pytest.fixture(scope="module")
+async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
+    async with household(make_node, HOME, AWAY) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def at_home(nodes: dict[str, Node]) -> Browser:
+    browser = Browser()
+    await sign_in(browser, nodes[HOME], citizen("何志远"))
+    return browser
+
+
+@pytest.fixture(scope="module")
+async def visitor(nodes: dict[str, Node]) -> Browser:
+    """周雨桐, at home in 重庆, who roamed to 四川 at level 3."""
+    browser = Browser()
+    await sign_in(browser, nodes[HOME], citizen("周雨桐"))
+    await step_up(browser, nodes[HOME], await browser.get(nodes[HOME], "/step-up?level=3&next=/levels"))
+    page = await browser.get(nodes[AWAY], "/login?next=/me/access%3Ffrom%3D" + HOME)
+    assert (page.path, page.status) == ("/me/access", 200)
+    return browser
+
+
+def nowhere(page: Page) -> list[str]:
+    """Links to a place on this page that is not there."""
+    ids = set(re.findall(r'\bid="([^"]+)"', page.body))
+    return [one for one in page.links() if one.startswith("#") and one[1:] not in ids]
+
+
+async def test_the_error_of_a_way_leads_to_its_sentence(nodes: dict[str, Node], at_home: Browser) -> None:
+    node = nodes[HOME]
+    asked = await at_home.get(node, "/step-up?level=3&next=/levels")
+    failed = await step_up(at_home, node, asked, demo="fails")
+    voice = await at_home.submit(node, await at_home.get(node, "/me/voice"), "/me/voice", agree="yes", demo="fails")
+    by_voice = await at_home.submit(node, await at_home.get(node, "/login/voice"), "/login/voice", who=citizen("何志远").phone, demo="fails")
+    by_paper = await at_home.submit(
+        node, await at_home.get(node, "/login/certificate"), "/login/certificate", who=citizen("何志远").number, demo="fails"
+    )
+    for page in (failed, voice, by_voice, by_paper):
+        assert 'class="err-sum"' in page.body, page.url
+        assert nowhere(page) == [], page.url
+
+
+async def test_the_error_of_a_new_number_leads_to_its_sentence(nodes: dict[str, Node], at_home: Browser) -> None:
+    node = nodes[HOME]
+    page = await at_home.submit(node, await at_home.get(node, "/me/phone"), "/me/phone", phone="13812340001")
+    page = await at_home.submit(node, page, "/recover/confirm", act="new", code="000000")
+    assert 'class="err-sum"' in page.body
+    assert nowhere(page) == []
+
+
+async def test_what_a_visitor_can_do_at_home_only_leads_home(nodes: dict[str, Node], visitor: Browser) -> None:
+    away, home = nodes[AWAY], nodes[HOME].settings.base_url
+    page = await visitor.get(away, "/me/agents")
+    assert home + "/me/agents" in page.links()
+    assert (await visitor.get(away, "/me/agents/new")).path == "/me/agents", "no error page for a link that is offered"
+    page = await visitor.get(away, "/me/devices")
+    assert home + "/me/devices" in page.links()
+    for path in ("/me/phone", "/me/voice"):
+        page = await visitor.get(away, path)
+        assert page.path == "/me/devices", f"{path} offers what only the home can do"
+
+
+async def test_a_visitor_can_change_no_number_and_no_voice_by_posting(nodes: dict[str, Node], visitor: Browser) -> None:
+    away = nodes[AWAY]
+    form = (await visitor.get(away, "/me/devices")).fields("/me/devices/passkey")
+    for path, typed in (("/me/phone", {"phone": "13812340002"}), ("/me/voice", {"agree": "yes", "demo": "works"})):
+        page = await visitor.post(away, path, {"tb_token": form["tb_token"], **typed})
+        assert page.path == "/me/devices", page.url
+    async with away.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM authenticator WHERE kind = 'voice'") == 0
+
+
+async def test_the_home_says_how_to_move(nodes: dict[str, Node], at_home: Browser) -> None:
+    page = await at_home.get(nodes[HOME], "/me/home")
+    assert f"{nodes[AWAY].settings.base_url}/me/home?from={HOME}" in page.links()
+
+
+async def test_the_list_of_sign_ins_leads_to_the_devices(nodes: dict[str, Node], at_home: Browser) -> None:
+    page = await at_home.get(nodes[HOME], "/me/access")
+    assert "设备和登录方式" in page.body
+    assert page.body.count('href="/me/devices"') == 1
+
+
+async def test_the_report_of_a_lost_phone_names_where_else_to_report(nodes: dict[str, Node]) -> None:
+    page = await Browser().get(nodes[HOME], "/theft")
+    assert f"{nodes[AWAY].settings.base_url}/theft" in page.links()
+
+
+async def test_signing_out_names_no_province_one_did_not_visit(nodes: dict[str, Node]) -> None:
+    """A nation has 31 provinces: the page once listed them all, as if the person had been there."""
+    page = await Browser().get(nodes[HOME], "/logout")
+    assert "别的省也退出了" in page.body
+    assert nodes[AWAY].settings.name not in page.body
+
+
+async def test_finding_the_account_again_promises_no_sign_in_by_face(nodes: dict[str, Node]) -> None:
+    """A face proves a person who is signed in; alone it signs nobody in, so the row that leads to the sign-in may not say so."""
+    page = await Browser().get(nodes[HOME], "/recover")
+    assert "或者能刷脸" not in page.body
