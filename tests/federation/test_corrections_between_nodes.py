@@ -226,6 +226,27 @@ async def test_a_name_the_register_refuses_may_be_disputed_before_the_match(node
     assert "已更正" in (await browser.get(home, f"/me/disputes/{dispute}")).body
 
 
+async def test_who_knows_only_a_number_marks_nobodys_name_as_disputed(nodes: dict[str, Node]) -> None:
+    """T-20: a stranger types the owner's number with another name and disputes it at level 1; it marks nothing before a counter saw anybody."""
+    home, register, stranger, owner = nodes[HOME], nodes[REGISTER], Browser(), citizen("罗桂兰")
+    from tongban.identity.tests.make import code_for
+
+    page = await stranger.submit(home, await stranger.get(home, "/login?next=/me/disputes"), "/login", who="13900006601")
+    page = await stranger.submit(home, page, "/login/code", code=await code_for(stranger, home, "13900006601"), number=owner.number)
+    page = await stranger.submit(home, page, "/login/name", name="某某某", number=owner.number)
+    page = await stranger.submit(home, page, "/login/name/dispute")
+    visit = (home.clock.today() + timedelta(days=3)).isoformat()
+    page = await stranger.submit(home, page, "/me/disputes", claimed="某某某", visit_on=visit)
+    dispute, local = page.path.rsplit("/", 1)[1], (await me(home, stranger)).subject
+    await deliver(nodes)
+    async with register.db.reading() as tx:
+        row = await desk.desk_dispute(tx, register, dispute)
+        assert row is not None, "it lies on the desk for the day at the counter"
+        assert await identity.disputed(tx, row.subject) == frozenset(), "a stranger marked the owner's name"
+    async with home.db.reading() as tx:
+        assert await identity.disputed(tx, local) == {"name"}, "what was typed here is marked here"
+
+
 async def test_two_eyes_are_not_four_and_what_changed_meanwhile_is_not_confirmed(nodes: dict[str, Node]) -> None:
     """identity.md 9, T-63: the same clerk, a clerk without the role, a value that changed between decision and confirmation."""
     home, register, browser = nodes[HOME], nodes[REGISTER], Browser()

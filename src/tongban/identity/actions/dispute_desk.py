@@ -33,7 +33,10 @@ _NO_ROW = "x"
 
 
 async def receive(tx: Tx, node: Node, origin: str, opened: DisputeOpened) -> None:
-    """A dispute came 收到纠错, once: on the desk under the register's row it is about, marked as disputed from now on."""
+    """A dispute came 收到纠错, once: on the desk under the register's row it is about.
+
+    Marked as disputed from now on, unless it came from somebody not matched yet (level 1): a counter sees that one first.
+    """
     known = rules.attribute(opened.attribute)
     if known is None or known.register != node.id:
         log("identity.dispute_not_ours", peer=origin, kind=opened.attribute[:20])

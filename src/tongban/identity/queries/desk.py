@@ -35,10 +35,13 @@ async def disputed(tx: Tx, subject: str) -> frozenset[str]:
 
 
 async def disputed_of(tx: Tx, subjects: Sequence[str]) -> dict[str, frozenset[str]]:
-    """As `disputed`, for many at once: those who dispute something, each with what."""
+    """As `disputed`, for many at once: those who dispute something, each with what.
+
+    At the owner only what a matched person disputes: below level 2 whoever knows the number says so, and would mark a stranger's name.
+    """
     rows = await tx.fetch(
         "SELECT subject, attribute FROM dispute WHERE subject = ANY($1::text[]) AND state = 'open'"
-        " UNION SELECT subject, attribute FROM dispute_desk WHERE subject = ANY($1::text[]) AND state IN ('open', 'proposed')",
+        " UNION SELECT subject, attribute FROM dispute_desk WHERE subject = ANY($1::text[]) AND state IN ('open', 'proposed') AND level >= 2",
         list(subjects),
     )
     found: dict[str, set[str]] = {}
