@@ -193,6 +193,7 @@ def _wiring(node: Node) -> ui.Wiring:
         staff_links=(*menu.STAFF, *((menu.CORRECTIONS,) if settings.node == identity.REGISTER_NODE else ())),
         place_name=space.place_name,
         node_name=lambda node_id: federation.name_of(node, node_id),
+        today=node.clock.today,
         staff_notice=lambda: federation.trust_words(node),
         form_action=lambda: (*federation.origins(node), *identity.leaving_to(node)),
     )

@@ -1,13 +1,26 @@
-"""Template filters 模板过滤器: money, dates, masks and groups as people read them (ux.md 5). Pure functions."""
+"""Template filters 模板过滤器: money, dates, masks and groups as people read them (ux.md 5). Pure functions but for the year a page is drawn in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8), "CST")
 WEEKDAYS = "一二三四五六日"
 BLOCK = 4
+_THIS_YEAR: ContextVar[int] = ContextVar("this_year", default=0)
+
+
+@contextmanager
+def in_year(year: int) -> Iterator[None]:
+    """Within it days of other years say their year (哪一年); 0: no day does."""
+    before = _THIS_YEAR.set(year)
+    try:
+        yield
+    finally:
+        _THIS_YEAR.reset(before)
 
 
 def money(fen: int) -> str:
@@ -39,9 +52,13 @@ def day(value: object) -> date:
 
 
 def short_day(value: object) -> str:
-    """`11 月 25 日`; empty for nothing (几月几日)."""
+    """`11 月 25 日`, and its year where that is not the year of the page (几月几日); empty for nothing."""
     if not value:
         return ""
+    return _day_words(value) if _THIS_YEAR.get() in {0, day(value).year} else full_day(value)
+
+
+def _day_words(value: object) -> str:
     read = day(value)
     return f"{read.month} 月 {read.day} 日"
 
@@ -53,7 +70,7 @@ def weekday_day(value: object) -> str:
 
 def full_day(value: object) -> str:
     """`2026 年 11 月 25 日`; empty for nothing (年月日)."""
-    return f"{day(value).year} 年 {short_day(value)}" if value else ""
+    return f"{day(value).year} 年 {_day_words(value)}" if value else ""
 
 
 def day_time(value: object) -> str:

@@ -44,6 +44,7 @@ class Frame(msgspec.Struct):
     `mode` is "" or "elder"; `channel` is h5, webview or kiosk (PC is h5 at 1024 px and more, by CSS); `size` is the
     text size in per cent; `place` a division code; `path` the address without host, safe to come back to.
     `acting_for` names whom the reader acts for now, `acting_as` is 企业 or 家人; `acting_ended`: that mandate has just ended.
+    `year`: days of another one say theirs; 0: none does.
     Reading `token_field` makes the page personal: it sets the browser's form cookie and forbids shared caching.
     """
 
@@ -72,6 +73,7 @@ class Frame(msgspec.Struct):
     acting_ended: bool = False
     session: SignInState = SignInState()
     staff_notice: str = ""
+    year: int = 0
 
     @property
     def elder(self) -> bool:
@@ -226,6 +228,7 @@ def frame(request: Request[Any, Any, Any], issue: Callable[[], str] = no_token) 
         staff=actor.kind == "staff",
         unit=actor.unit,
         unread=int(request.scope.get("state", {}).get("unread", 0)),
+        year=wired.today().year if wired.today else 0,
         staff_links=_open_to(actor, wired.staff_links),
         issue=issue,
         acting_for=actor.for_name.reveal() if actor.for_subject and actor.for_name is not None else "",

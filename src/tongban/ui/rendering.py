@@ -70,7 +70,8 @@ def environment(*, elder: bool = False) -> minijinja.Environment:
 
 def render(template: str, page: object, frame: Frame) -> str:
     """The HTML of one page Struct in one frame (排版); raises minijinja.TemplateError for unknown names."""
-    return environment(elder=frame.elder).render_template(template, page=page, frame=frame)
+    with filters.in_year(frame.year):
+        return environment(elder=frame.elder).render_template(template, page=page, frame=frame)
 
 
 def compressed(body: bytes, *, level: int = 5) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ class Wiring(msgspec.Struct, frozen=True):
     `secret` is 32 bytes for form tokens. `form_action` gives the origins a POST may be redirected to (federation
     hosts: Chromium applies form-action to redirects). `place_name` turns a division code into its short name,
     `node_name` a node id into what people call the node (500000: 重庆市). `staff_notice` is a line above every page of the back
-    office while something is wrong with the whole node, else empty.
+    office while something is wrong with the whole node, else empty. `today`: days of another year say their year.
     """
 
     secret: bytes
@@ -52,6 +53,7 @@ class Wiring(msgspec.Struct, frozen=True):
     place_name: Callable[[str], str] = _no_name
     node_name: Callable[[str], str] = _same
     staff_notice: Callable[[], str] = str
+    today: Callable[[], date] | None = None
 
 
 def wire(app: Litestar, wiring: Wiring) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import re
+from datetime import date
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import minijinja
 import pytest
@@ -136,6 +138,19 @@ def test_a_template_outside_the_rooms_is_not_found():
 )
 def test_filters_say_it_as_people_read_it(filter_, value, words):
     assert filters.FILTERS[filter_](value) == words
+
+
+def test_a_day_of_another_year_says_its_year(monkeypatch):
+    """A grant that ends next November, a promise for February and a use of last year are not told by month and day alone."""
+    days = ("2026-11-23", "2027-11-23", "2025-01-05")
+    drawn = SimpleNamespace(render_template=lambda *_, **__: "；".join(filters.short_day(one) for one in days) + "；" + filters.day_time("2025-11-23T00:00:00+00:00"))
+    monkeypatch.setattr(rendering, "environment", lambda **_: drawn)
+    with browser(today=lambda: date(2026, 11, 23)) as client:
+        assert client.get("/form").text == "11 月 23 日；2027 年 11 月 23 日；2025 年 1 月 5 日；2025 年 11 月 23 日 08:00"
+    assert filters.short_day("2027-11-23") == "11 月 23 日", "kept beyond the page"
+    with filters.in_year(2026):
+        assert filters.weekday_day("2027-02-02") == "2027 年 2 月 2 日（周二）"
+        assert filters.full_day("2036-05-11") == "2036 年 5 月 11 日"
 
 
 def test_examples_in_docstrings_run():
