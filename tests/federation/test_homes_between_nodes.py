@@ -98,6 +98,9 @@ async def test_lookups_are_counted_by_browser_and_by_address(nodes: dict[str, No
         await ask(n, f"fresh-{n}")
     with pytest.raises(Failure):
         await ask(121, "another-fresh-one")
+    async with hub.db.transaction() as tx:
+        for n in range(130):
+            await introduce.introduce(tx, hub, f"138{n:08d}", visited=AWAY, address="100.64.3.3", browser=f"gateway-{n}")
 
 
 async def test_a_hub_that_names_the_wrong_home_signs_nobody_in(nodes: dict[str, Node]) -> None:

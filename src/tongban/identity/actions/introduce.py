@@ -105,8 +105,8 @@ async def introduce(tx: Tx, node: Node, who: str, *, visited: str, address: str,
     block = limits.address_block(address)
     own = await throttle.take(tx, node, f"lookup:{browser}", limits.LOOKUPS_BROWSER) if browser else 0
     # a new cookie is free, so all browsers of a block share a purse too, and those without a cookie a small one
-    shared = await throttle.take(tx, node, f"lookup-block:{block}", limits.LOOKUPS_BLOCK)
-    nameless = 0 if browser else await throttle.take(tx, node, f"lookup-address:{block}", limits.LOOKUPS_ADDRESS)
+    shared = await throttle.take(tx, node, f"lookup-block:{block}", limits.widened(limits.LOOKUPS_BLOCK, address))
+    nameless = 0 if browser else await throttle.take(tx, node, f"lookup-address:{block}", limits.widened(limits.LOOKUPS_ADDRESS, address))
     if wait := max(own, shared, nameless):
         raise failure("identity.too_many", t=waiting(wait), retry_after=wait)
     kind = typed.kind_of(who) or "phone"

@@ -32,11 +32,20 @@ def addresses(per_hour: int, address: str = "", *, known_device: bool = True) ->
     (((3600, 60),), ((3600, 20),), ((3600, 1200),))
     """
     most = per_hour if known_device else max(1, per_hour // FACTORS.addresses.unknown_share)
-    return ((HOUR, most * _shared(address)),)
+    return widened(((HOUR, most),), address)
 
 
 def _shared(address: str) -> int:
     return max((one.factor for one in FACTORS.addresses.gateways if address.startswith(one.block + ".")), default=1)
+
+
+def widened(purse: Purse, address: str) -> Purse:
+    """The purse of an address block; a shared gateway's is larger by data, so that one of its people empties it for no other (T-20).
+
+    >>> widened(((3600, 120),), "203.0.113.7"), widened(((3600, 120),), "100.64.3.3")
+    (((3600, 120),), ((3600, 2400),))
+    """
+    return tuple((seconds, most * _shared(address)) for seconds, most in purse)
 
 
 def a_day(most: int, address: str, *, demo: bool) -> Purse:

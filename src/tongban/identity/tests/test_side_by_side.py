@@ -228,3 +228,5 @@ async def test_a_shared_gateway_is_not_emptied_by_one_of_its_people() -> None:
     """identity.md 8: shared mobile gateways raise theirs by data, for what is begun without signing in too."""
     assert limits.a_day(5, "203.0.113.9", demo=False) == ((86400, 5),)
     assert limits.a_day(5, "100.64.0.1", demo=False) == ((86400, 100),)
+    assert limits.widened(limits.LOOKUPS_BLOCK, "203.0.113.9") == limits.LOOKUPS_BLOCK
+    assert limits.widened(limits.LOOKUPS_BLOCK, "100.64.0.1") == ((3600, 2400),)
