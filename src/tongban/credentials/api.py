@@ -87,6 +87,16 @@ class UnknownWindow(Failure):
         super().__init__(sentence="这个查验窗口没有登记，或者已经停用", todo="请本单位联系人重新登记")
 
 
+class WindowNeeded(Failure):
+    """Spoken digits without a unit key (数字码要登记). Whoever guesses digits is counted by window."""
+
+    code = "credentials.digits_registered"
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(sentence="数字码只给登记过的查验方用", todo="带上登记窗口的钥匙，或者扫码")
+
+
 @asgi("/api/verify", copy_scope=False)
 async def check(scope: Scope, receive: Receive, send: Send) -> None:
     """One check. Without a key it is an unregistered one: the verdict and the type, no field.
@@ -111,6 +121,8 @@ async def check(scope: Scope, receive: Receive, send: Send) -> None:
         raise OverAsking
     if asked.code:
         found = await checking.verify_presentation(node, asked.code, window, asked.ask)
+    elif asked.digits and window is None:
+        raise WindowNeeded
     elif asked.digits and window is not None:
         found = await verify.verify_digits(node, asked.digits, asked.home, window, asked.ask)
     else:

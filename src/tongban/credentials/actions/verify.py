@@ -6,6 +6,7 @@ What a code itself is worth is judged in `checking`.
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
+SPOKEN: Final = re.compile(r"[0-9]{8}")
 TRIES: Final = 5
 NODE_TRIES: Final = 60
 """Wrong codes a minute from one node: it names its verifiers itself, so counting those alone would count nothing."""

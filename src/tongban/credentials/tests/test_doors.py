@@ -234,6 +234,19 @@ async def test_unregistered_browser_learns_the_type_and_no_more(node, card):
         assert (await send(client, "/verify", "/verify", {"code": ""})).status_code == 422
 
 
+async def test_spoken_digits_typed_where_the_gun_types_are_spoken_digits(node, card, window_key):
+    """R-404: the clerk's cursor stands in the field of the gun; eight digits there are no foreign code."""
+    async with browser(node, make.citizen()) as her, browser(node) as client:
+        digits = (await shown(her, card))[1]
+        said = f"{digits[:4]} {digits[4:]}"
+        bare = await send(client, "/verify", "/verify", {"code": said})
+        assert (bare.status_code, "先登记" in bare.text) == (422, True)
+        client.cookies.set("__Host-tb_window", window_key)
+        answer = await send(client, "/verify", "/verify", {"code": f" {said} ", "home": node.id})
+    assert answer.status_code == 200
+    assert "成都市演示科技有限公司" in answer.text
+
+
 async def test_register_a_window_and_choose_a_purpose(node):
     async with node.db.transaction() as tx:
         made = await verifiers.make_verifier(
@@ -274,7 +287,8 @@ async def test_the_machine_door_gives_the_same_verdict(node, card, window_key):
         assert (
             await client.post("/api/verify", content=b"{}", headers={"authorization": "Bearer nonsense"})
         ).status_code == 401
-        assert (await client.post("/api/verify", content=b'{"digits":"12345678"}')).status_code == 400
+        spoken = await client.post("/api/verify", content=b'{"digits":"12345678"}')
+        assert (spoken.status_code, "登记过的查验方" in spoken.text) == (401, True)
         assert (await client.post("/api/verify", content=b'{"code":"' + b"A" * 9000 + b'"}')).status_code == 400
 
 
