@@ -6,7 +6,7 @@ from tongban.seals.actions.make import ensure_seal, make_seal
 from tongban.seals.actions.request import ask_use, decide_use
 from tongban.seals.actions.standing import lose, resume, revoke_seal, suspend
 from tongban.seals.actions.trust import learn, set_up, tell, told_again
-from tongban.seals.actions.use import seal_document, seal_pdf
+from tongban.seals.actions.use import must_stand, seal_document, seal_pdf
 
 __all__ = [
     "accept",
@@ -21,6 +21,7 @@ __all__ = [
     "lose",
     "make_applied",
     "make_seal",
+    "must_stand",
     "resume",
     "review",
     "revoke_seal",

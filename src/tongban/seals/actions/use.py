@@ -84,13 +84,20 @@ async def _usable(tx: Tx, node: Node, seal: Seal, officer: str, second: str) -> 
     row = await tx.fetchrow(
         "SELECT state, two_persons FROM seal WHERE org_code = $1 AND id = $2 FOR SHARE", seal.org_code, seal.id
     )
-    if row is not None and row["state"] == "suspended":
-        raise SealSuspended
-    if row is None or row["state"] != "active" or not seal.valid_from <= now <= seal.valid_until:
+    if row is None:
         raise SealGone
+    must_stand(row["state"], seal, now)
     if row["two_persons"] and (not officer or not second or officer == second):
         raise SecondNeeded
     return now
+
+
+def must_stand(state: str, seal: Seal, now: datetime) -> None:
+    """That a seal in this state may be used at this moment (印章能不能用). Raises SealSuspended, SealGone."""
+    if state == "suspended":
+        raise SealSuspended
+    if state != "active" or not seal.valid_from <= now <= seal.valid_until:
+        raise SealGone
 
 
 async def _pdf_key(tx: Tx, node: Node, seal: Seal, now: datetime) -> tuple[p256.P256Key, bytes]:

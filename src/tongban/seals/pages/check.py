@@ -24,12 +24,18 @@ STEPS = {
 }  # fmt: skip
 
 
+_AGAIN = "文件可能没有传完整。重新下载一次，或者请对方发原文件，不要截图、转换或者另存；还不行，打 12345。"
+_ASK = "先不要用这份文件。请盖章的单位重新出一份，或者打 12345 问。"
+TODO = {"container": _AGAIN, "format": _AGAIN}
+
+
 class CheckPage(msgspec.Struct, frozen=True):
     """What /check-seal draws, before and after."""
 
     title: str
     verdict: Verdict | None = None
     step: str = ""
+    todo: str = ""
     recorded: bool = False
     errors: Refusals = ()
 
@@ -54,8 +60,14 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     verify = verify_pdf if file.data.startswith(b"%PDF") else check_ofd
     found = await verify(file.data, trusted)
     return ui.page(
-        request, "seals/check.html", CheckPage("查一份文件的印章", found, STEPS.get(found.step or "", ""), use is not None)
+        request, "seals/check.html", _judged(found, recorded=use is not None)
     )
+
+
+def _judged(found: Verdict, *, recorded: bool) -> CheckPage:
+    """What the page says of a verdict, and what to do when it is a bad one."""
+    todo = "" if found.ok else TODO.get(found.step or "", _ASK)
+    return CheckPage("查一份文件的印章", found, STEPS.get(found.step or "", ""), todo, recorded)
 
 
 routes = [show, check]

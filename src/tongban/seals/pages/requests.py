@@ -70,6 +70,7 @@ async def show_form(
     """用印: the document, what for, about what, where the seal goes."""
     sees(actor)
     found = await _usable(node, actor, str(seal_id))
+    actions.must_stand(found.state, found, node.clock.now())
     return ui.page(request, "seals/use.html", UsePage(f"用印：{found.name}", found, {"page": "1", "place": "right"}, f"/staff/seals/{seal_id}"))
 
 

@@ -107,3 +107,4 @@ def _load(text: str, face: Face) -> None:
                 pen = TTGlyphPen(None)
                 outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
                 packed[one] = _packed(pen.glyph(), int(metrics[name][0]))
+            font.tables.clear()  # they point at the font and it at them: 30 MB that would stay until the next full collection

@@ -119,6 +119,11 @@ async def test_a_seal_from_application_to_its_end(node, two):
         assert "有用印记录" in checked.text
         forged = await send(anybody, "/check-seal", "/check-seal", {}, files={"file": ("a.ofd", document)})
         assert "这份文件没有盖章" in forged.text
+        assert "不要截图" in forged.text, "a person is not told what to do"
+        broken = await send(anybody, "/check-seal", "/check-seal", {}, files={"file": ("a.ofd", document[:-50])})
+        assert "重新下载" in broken.text
+        changed = sealed.content.replace(b"Signature.xml", b"Signature.xmk")
+        assert "打 12345" in (await send(anybody, "/check-seal", "/check-seal", {}, files={"file": ("a.ofd", changed)})).text
     # stop, go on, end
     assert (await send(first, seal, f"{seal}/stand", {"act": "suspend", "why": "核对印模"})).status_code == 303
     assert "停用" in (await second.get("/staff/seals?state=suspended")).text
@@ -128,6 +133,8 @@ async def test_a_seal_from_application_to_its_end(node, two):
     assert (await send(first, seal, f"{seal}/revoke", {"reason": "x"})).status_code == 422
     assert (await send(first, seal, f"{seal}/revoke", {"reason": "机构改革"})).status_code == 303
     assert "已注销" in (await first.get(seal)).text
+    gone = await first.get(f"{seal}/use")
+    assert (gone.status_code, "换一枚有效的印章" in gone.text, 'name="file"' in gone.text) == (409, True, False), "a form that is refused whatever is put in"
 
 
 async def test_a_loss_is_reported_by_the_keeper(node, two):
