@@ -32,6 +32,7 @@ async def test_plain_sentences_and_a_receipt(node):
     async with browser(node, routes) as person:
         person.actor = citizen()
         await person.see("/me/data-use")
+        assert 'href="/transparency"' in person.text, "no way from a receipt to how it is checked"
         assert "成都市市场监管局 受理岗取用了你的 2 项信息" in person.text
         assert "住址、姓名" in person.text or "姓名、住址" in person.text
         assert "一共 2 次，两边记的都对得上" in person.text

@@ -153,6 +153,18 @@ async def test_pages_of_words(node, path, mode):
     assert ("您" in page) == (mode == "elder") or path in {"/accessibility", "/about"}
 
 
+async def test_the_notice_says_where_to_mend_and_what_the_hub_sees(node):
+    """R-409, federation.md N-15: a wrong value is mended here, and who writes to whom is visible to the hub."""
+    async with browser(node) as client:
+        page = (await client.get("/privacy")).text
+    assert 'href="/me/disputes"' in page
+    assert "看不到信里写什么" in page
+    async with browser(node) as client:
+        helped = (await client.get("/help")).text
+    assert 'href="/transparency"' in helped, "no page leads to where a receipt is checked"
+    assert 'href="/check-seal"' in helped
+
+
 async def test_the_site_can_be_put_on_a_home_screen(node):
     async with browser(node) as client:
         manifest = (await client.get("/manifest.webmanifest")).json()
