@@ -88,7 +88,7 @@ async def take_request(tx: Tx, node: Node, origin: str, body: dict[str, Any]) ->
         data={
             "name": known.name.reveal(), "sex": known.sex.reveal(), "nationality": known.nationality.reveal(),
             "birth": known.birth.isoformat(), "address": known.address.reveal(), "number": known.number.reveal(),
-            "authority": node.settings.name, "valid_from": known.since.isoformat()[:10],
+            "authority": node.settings.name, "valid_from": node.clock.today().isoformat(),
         },
     )  # fmt: skip
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from tongban import federation
+from tongban import credentials, federation, identity, seals
 from tongban.credentials.actions import gather
+from tongban.credentials.queries import types
+from tongban.credentials.queries.credentials import credential as find
+from tongban.credentials.tests import make
 from tongban.kernel.clock import SetClock
+from tongban.kernel.gm import Personal
 from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
 
@@ -65,3 +70,26 @@ async def test_a_round_begins_again_after_its_pause(make_node, asked: list[str])
     clock.move(timedelta(hours=1))
     await gather.gather(node)
     assert asked == ["n1missed"]
+
+
+async def test_what_a_register_issues_says_its_own_days(make_node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-403: since when a number stands in the register is not since when the card is good (有效期起)."""
+    node = await make_node("mps", clock=SetClock(AT))
+    await seals.set_up(node)
+    await credentials.set_up(node)
+    known = SimpleNamespace(
+        **{key: Personal(make.PERSON[key]) for key in ("name", "number", "sex", "address")}, nationality=Personal("汉族"),
+        birth=date.fromisoformat(make.PERSON["birth"]), since=date(2010, 1, 1),
+    )  # fmt: skip
+
+    async def attributes(*_: object) -> SimpleNamespace:
+        return known
+
+    monkeypatch.setattr(identity, "population_attributes", attributes)
+    kind = next(one for one in types.types(node) if one.on_request == "mps")
+    async with node.db.transaction() as tx:
+        await gather.take_request(tx, node, "mps", {"subject": make.SUBJECT, "type": kind.code})
+        issued = await tx.fetchval("SELECT id FROM credential WHERE subject = $1", make.SUBJECT)
+        card = await find(tx, node, make.SUBJECT, str(issued))
+    assert card is not None
+    assert card.data["valid_from"].reveal() == card.valid_from.isoformat() == "2026-11-18"
