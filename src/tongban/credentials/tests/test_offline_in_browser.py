@@ -46,7 +46,7 @@ async def house(make_node) -> AsyncIterator[House]:
 
 
 async def phone_of(chromium: Any, house: House, **cookies: str) -> Any:
-    context = await chromium.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
+    context = await chromium.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN", timezone_id="Europe/London")
     await context.add_cookies([{"name": name, "value": value, "domain": "localhost", "path": "/"} for name, value in cookies.items()])
     page = await context.new_page()
     page.set_default_timeout(10_000)
@@ -95,6 +95,12 @@ async def test_a_phone_without_network_shows_and_leaves_nothing_behind(house, ch
         await page.locator("[data-pass][data-code]").wait_for()
         picture, text = await screen(page), await page.locator("[data-pass]").get_attribute("data-code")
         assert "离线出示，对方联网后核对状态" in await page.locator("main").inner_text()
+        aside, said_at, at = await promised(page, """async () => {
+            const code = document.querySelector("[data-pass] svg.qr").getBoundingClientRect(), card = document.querySelector("[data-pass]").getBoundingClientRect();
+            return [code.left - card.left - (card.right - code.right), document.querySelector("[data-now]").textContent, Date.now()]; }""")
+        assert abs(aside) <= 1, "the code stands aside and loses its quiet zone"
+        hours, minutes, seconds = map(int, said_at.split(":"))
+        assert (at // 1000 + 8 * 3600 - hours * 3600 - minutes * 60 - seconds) % 86400 < 300, "not the time of whoever looks at it"
         kept = await promised(
             page, """async () => {
               const texts = [];

@@ -104,6 +104,7 @@ function known(shown, list) {
 
 const two = (value) => String(value).padStart(2, "0");
 const china = (seconds) => new Date(seconds * 1000 + 8 * 3600e3);
+export const strip = (seconds) => { const at = china(seconds); return [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":"); };
 export const clock = (seconds) => { const at = china(seconds); return `${at.getUTCMonth() + 1} 月 ${at.getUTCDate()} 日 ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`; };
 export const age = (seconds) => {
   const minutes = Math.max(0, Math.floor(seconds / 60));

@@ -1,7 +1,7 @@
 // Showing without network 离线出示: the phone makes keys that cannot leave it, the home signs an entry for each, and each
 // showing uses one entry. The page with the chooser prepares; the empty page /wallet/offline shows, also with the network off.
 import { base45, byteString, fromB64, join, toB64, uint32 } from "./offline-codec.js";
-import { clock, phoneSigned } from "./offline-check.js";
+import { clock, phoneSigned, strip } from "./offline-check.js";
 import { draw } from "./offline-qr.js";
 import { all, drop, get, put, wipe } from "./offline-store.js";
 
@@ -92,7 +92,7 @@ if (wallet) {
         pass.dataset.code = text;
       }
       $("[data-left]", pass).textContent = Math.max(0, LIFE - 1 - (now - made));
-      $("[data-now]", pass).textContent = new Date().toTimeString().slice(0, 8);
+      $("[data-now]", pass).textContent = strip(now);
     };
     await turn();
     timer = setInterval(turn, 1000);
