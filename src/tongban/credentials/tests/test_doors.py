@@ -234,6 +234,18 @@ async def test_unregistered_browser_learns_the_type_and_no_more(node, card):
         assert (await send(client, "/verify", "/verify", {"code": ""})).status_code == 422
 
 
+async def test_the_holder_is_told_all_that_a_stranger_sees(node, card):
+    """R-404: a window nobody registered reads kind, issuer, end and state; the pages of the holder say no less."""
+    async with browser(node, make.citizen()) as her, browser(node) as client:
+        told = (await shown(her, card))[0]
+        seen = (await send(client, "/verify", "/verify", {"code": await token_of(node, card)})).text
+        records = (await her.get(f"/wallet/{card.id}/records")).text
+    for label, words in (("谁发的", "谁发的"), ("有效期至", "到哪天")):
+        assert label in seen
+        assert words in told
+        assert words in records
+
+
 async def test_spoken_digits_typed_where_the_gun_types_are_spoken_digits(node, card, window_key):
     """R-404: the clerk's cursor stands in the field of the gun; eight digits there are no foreign code."""
     async with browser(node, make.citizen()) as her, browser(node) as client:
