@@ -26,7 +26,7 @@ STEPS = {
 
 _AGAIN = "文件可能没有传完整。重新下载一次，或者请对方发原文件，不要截图、转换或者另存；还不行，打 12345。"
 _ASK = "先不要用这份文件。请盖章的单位重新出一份，或者打 12345 问。"
-TODO = {"container": _AGAIN, "format": _AGAIN}
+WHAT_TO_DO = {"container": _AGAIN, "format": _AGAIN}
 
 
 class CheckPage(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
 
 def _judged(found: Verdict, *, recorded: bool) -> CheckPage:
     """What the page says of a verdict, and what to do when it is a bad one."""
-    todo = "" if found.ok else TODO.get(found.step or "", _ASK)
+    todo = "" if found.ok else WHAT_TO_DO.get(found.step or "", _ASK)
     return CheckPage("查一份文件的印章", found, STEPS.get(found.step or "", ""), todo, recorded)
 
 
