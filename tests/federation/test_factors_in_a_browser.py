@@ -127,8 +127,25 @@ async def test_a_gesture_locks_and_unlocks_this_device_only(nodes: dict[str, Nod
     await page.get_by_label("按顺序连的点").fill("95123")
     await page.get_by_role("button", name="解锁").click()
     await page.get_by_text("手势已删除").first.wait_for()
+    assert await page.get_by_label("按顺序连的点").count() == 0, "what is gone is not asked for"
     await page.goto(base + "/me/access")
     assert "/login" in page.url, "sign in anew"
+    await context.close()
+
+
+async def test_a_passkey_refused_says_why_and_what_to_do(nodes: dict[str, Node], chromium: Browser) -> None:
+    """An hour after signing in the way to bind one is closed: the button once did nothing at all."""
+    base = nodes[HOME].settings.base_url
+    context = await phone_context(chromium)
+    page = await context.new_page()
+    await walk_in(page, nodes[HOME], "郑浩然" if HOME == "510000" else "陈晓雨")
+    async with nodes[HOME].db.transaction() as tx:
+        await tx.execute("UPDATE session SET auth_time = auth_time - interval '1 hour' WHERE kind = 'citizen'")
+    await page.goto(base + "/me/devices")
+    await page.get_by_label("给它起个名字").fill("我的手机")
+    await page.get_by_role("button", name="绑定这台设备").click()
+    await page.get_by_role("link", name="再登录一次").click()
+    await page.wait_for_url("**/login?again=1**")
     await context.close()
 
 

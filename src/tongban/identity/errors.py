@@ -146,6 +146,29 @@ SENTENCES: dict[str, tuple[int, str, str]] = {
 }
 
 
+# Where what the page says can be done: the words and the path of its button.
+WAYS: dict[str, tuple[str, str]] = {
+    "identity.new_device_wait": ("核验本人", "/step-up?level=3&next=/me/devices"),
+    "identity.restricted": ("用通行密钥登录", "/login?again=1&next=/me"),
+    "identity.fresh_needed": ("再登录一次", "/login?again=1&next=/me/devices"),
+    "identity.session_ended": ("再登一次", "/login?again=1"),
+    "identity.session_replaced": ("再登一次", "/login?again=1"),
+    "identity.signed_out_elsewhere": ("再登一次", "/login?again=1"),
+    "identity.tx_gone": ("重新登录", "/login?again=1"),
+    "identity.loop": ("登录", "/login?again=1"),
+    "identity.home_refused": ("登录", "/login?again=1"),
+    "identity.not_home": ("选账号所在地", "/login/elsewhere"),
+    "identity.recover_gone": ("重新开始", "/recover"),
+    "identity.passkey_gone": ("设备和登录方式", "/me/devices"),
+    "identity.passkey_limit": ("设备和登录方式", "/me/devices"),
+    "identity.device_gone": ("设备和登录方式", "/me/devices"),
+    "identity.mandate_gone": ("回代办", "/me/agents"),
+    "identity.mandate_ended": ("切换身份", "/me/switch"),
+    "identity.mandate_scope": ("切换身份", "/me/switch"),
+    "identity.act_at_home": ("切换身份", "/me/switch"),
+}
+
+
 def refusal(code: str, field: str | None = None, *, wait: int | None = None, **words: object) -> Refusal:
     """A refusal drawn beside `field` 不予通过的一处; `words` fill the sentence. KeyError for an unknown code.
 
@@ -170,6 +193,7 @@ def failure(code: str, *, retry_after: int | None = None, **words: object) -> Fa
         sentence=sentence.format(**words),
         todo=(todo or "照提示改好再试").format(**words),
         retry_after=retry_after,
+        link=WAYS.get(code),
     )
 
 

@@ -29,6 +29,7 @@ class Failure(Exception):
 
     Doors draw it as one error page or as problem+json (RFC 9457). Subclass it in a room's `errors.py`, or raise it
     with a code. `retry_after` is seconds and becomes the header of that name.
+    `link` is the words and the path of a button to where `todo` is done.
     """
 
     code: ClassVar[str] = "kernel.failure"
@@ -43,6 +44,7 @@ class Failure(Exception):
         todo: str = "稍后再试一次，刚才填的都在",
         ask: str = "还是不行，请打 12345",
         retry_after: int | None = None,
+        link: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(code or type(self).code)
         self.failure_code = code or type(self).code
@@ -51,6 +53,7 @@ class Failure(Exception):
         self.todo = todo
         self.ask = ask
         self.retry_after = retry_after
+        self.link = link
 
 
 class SignInNeeded(Failure):

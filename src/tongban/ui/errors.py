@@ -92,6 +92,7 @@ class ErrorPage(msgspec.Struct, frozen=True):
     retry_after: int | None = None
     action: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+    link: tuple[str, str] | None = None
     back: str = "/"
     back_label: str = "返回首页"
     nav_title: str = "出错了"
@@ -177,6 +178,7 @@ def error_page(failure: Failure, trace: str) -> ErrorPage:
         retry_after=failure.retry_after,
         action=stale.action if stale else "",
         fields=fields,
+        link=failure.link,
     )
 
 

@@ -25,6 +25,7 @@ class UnlockPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "解锁"
     next: str
     challenge: str
+    gone: bool = False
     points: tuple[int, ...] = tuple(range(1, 10))
     errors: tuple[Refusal, ...] = ()
 

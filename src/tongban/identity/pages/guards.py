@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tongban import ui
+from tongban.identity.actions.acting import moment
 from tongban.identity.errors import failure
 from tongban.identity.model import Session
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import AnyRequest, AnyResponse
 from tongban.identity.rules.levels import may_change_factors
 from tongban.kernel.actor import Actor
-from tongban.kernel.clock import CHINA
 from tongban.kernel.errors import SignInNeeded
 from tongban.kernel.node import Node
 
@@ -36,7 +36,7 @@ async def changing(request: AnyRequest, node: Node, actor: Actor, *, level: int 
         row = await tx.fetchrow("SELECT opened_at, restricted_until FROM account WHERE subject = $1", session.subject)
     now = node.clock.now()
     if row is not None and row["restricted_until"] is not None and row["restricted_until"] > now:
-        raise failure("identity.restricted", time=f"{row['restricted_until'].astimezone(CHINA):%H:%M}")
+        raise failure("identity.restricted", time=moment(row["restricted_until"]))
     opened = None if row is None else row["opened_at"]
     if row is not None and not may_change_factors(
         new_device=session.new_device, acr=actor.acr, started_at=session.started_at, opened_at=opened, now=now

@@ -93,7 +93,7 @@ async def waiting(request: AnyRequest, node: HereNode) -> AnyResponse:
 
 
 def _waiting(request: AnyRequest, node: Node, session: Session, next_path: str, errors: Refusals = ()) -> AnyResponse:
-    page = UnlockPage(next=next_path, challenge=locks.challenge(node, session), errors=errors)
+    page = UnlockPage(next=next_path, challenge=locks.challenge(node, session), gone=any(not one.field for one in errors), errors=errors)
     return ui.page(request, "identity/unlock.html", page, status=SENTENCES[errors[0].code][0] if errors else 200)
 
 

@@ -120,6 +120,8 @@ async def bind(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespons
     form = await ui.form(request)
     session = await changing(request, node, actor)
     async with node.db.transaction() as tx:
+        if not form["credential"]:  # the script was refused its options: here they are refused in words
+            await passkey.binding_options(tx, node, session, "")
         refused = await passkey.bind(tx, node, session, form["credential"], form["label"], browser.agent_of(request))
     return await _devices(request, node, session, refused) if refused else ui.see_other("/me/devices")
 

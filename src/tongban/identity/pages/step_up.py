@@ -9,6 +9,7 @@ from litestar import get, post
 from tongban import ui
 from tongban.identity import providers
 from tongban.identity.actions import certificates, passkey, register, sessions, step_up
+from tongban.identity.actions.acting import moment
 from tongban.identity.errors import SENTENCES, failure, refusal
 from tongban.identity.model import MatchAsked, OpenedSession, Session
 from tongban.identity.pages import browser
@@ -22,7 +23,7 @@ from tongban.identity.rules import typed
 from tongban.identity.rules.ages import too_young
 from tongban.identity.rules.factors import FACTORS
 from tongban.identity.rules.levels import decayed
-from tongban.kernel.clock import CHINA
+from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
@@ -56,19 +57,22 @@ async def _page(
             "SELECT count(*) FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL AND bound_acr >= $2",
             session.subject, level,
         )  # fmt: skip
+        until = await _until(tx, node, session)
     ways = step_up.ways(known, level, passkeys=keys if session.proof >= level else 0)
     page = StepUpPage(
         why=SENTENCES["identity.level_needed"][1].format(item=_what(next_path)),
         only_hall="" if {"face", "passkey", "register"} & set(ways.ways) else SENTENCES["identity.level_unavailable"][1].format(hall="大厅"),
-        level=level, next=next_path, ways=tuple(ways.ways), decline=_decline(next_path), demo=node.settings.demo, word_digits=step_up.WORD_DIGITS,
-        name=name, errors=errors,
+        level=level, next=next_path, ways=tuple(one for one in ways.ways if not until or one in _RESTRICTED), decline=_decline(next_path), demo=node.settings.demo, word_digits=step_up.WORD_DIGITS,
+        restricted=SENTENCES["identity.restricted"][1].format(time=until) if until else "", name=name, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/step_up.html", page, status=status_of(errors) if errors else 200)
 
 
+_RESTRICTED = ("passkey", "counter", "hall")
 _WHAT = (
     ("/apply", "这件事"), ("/wallet", "看证照"), ("/me/phone", "换手机号"), ("/me/devices", "改登录方式"), ("/me/voice", "用声纹"),
     ("/me/agents", "让别人代办"), ("/cases", "看办件"), ("/me/home", "搬账号"),
+    ("/me/switch", "替公司办事"), ("/me/closing", "注销账号"), ("/levels", "要紧的事"),
 )  # fmt: skip
 
 
@@ -106,7 +110,7 @@ async def raised(request: AnyRequest, node: HereNode) -> AnyResponse:
 async def _by(request: AnyRequest, node: Node, session: Session, form: ui.Form) -> OpenedSession | Refusals:
     agent = browser.agent_of(request)
     way = form["way"]
-    if way not in ("passkey", "counter"):
+    if way not in _RESTRICTED:
         await _restricted(node, session)
     if way == "face":
         if form["agree"] != "yes":
@@ -143,9 +147,15 @@ async def _by_certificate(node: Node, session: Session, form: ui.Form, agent: st
 async def _restricted(node: Node, session: Session) -> None:
     """A restricted account steps up by passkey or hall only. Raises Failure `identity.restricted`."""
     async with node.db.reading() as tx:
-        until = await tx.fetchval("SELECT restricted_until FROM account WHERE subject = $1", session.subject)
-    if until is not None and until > node.clock.now():
-        raise failure("identity.restricted", time=f"{until.astimezone(CHINA):%H:%M}")
+        until = await _until(tx, node, session)
+    if until:
+        raise failure("identity.restricted", time=until)
+
+
+async def _until(tx: Tx, node: Node, session: Session) -> str:
+    """Until when a reported loss restricts this account 报失到什么时候, in words; empty when it does not."""
+    until = await tx.fetchval("SELECT restricted_until FROM account WHERE subject = $1", session.subject)
+    return moment(until) if until is not None and until > node.clock.now() else ""
 
 
 async def _by_register(node: Node, session: Session, form: ui.Form, agent: str) -> OpenedSession | Refusals:

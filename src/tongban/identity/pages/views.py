@@ -91,6 +91,7 @@ class StepUpPage(msgspec.Struct, frozen=True, kw_only=True):
     word_digits: int
     why: str = ""
     only_hall: str = ""
+    restricted: str = ""
     name: str = ""
     errors: tuple[Refusal, ...] = ()
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
+from tongban.identity.errors import SENTENCES, WAYS
 from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, household, sign_in, step_up
+from tongban.kernel.clock import CHINA
 from tongban.kernel.node import Node
 
 HOME, AWAY = "500000", "510000"
@@ -114,3 +117,48 @@ async def test_finding_the_account_again_promises_no_sign_in_by_face(nodes: dict
     """A face proves a person who is signed in; alone it signs nobody in, so the row that leads to the sign-in may not say so."""
     page = await Browser().get(nodes[HOME], "/recover")
     assert "或者能刷脸" not in page.body
+
+
+async def test_an_error_page_has_the_button_its_words_name(nodes: dict[str, Node], at_home: Browser) -> None:
+    """“先核验本人”, “再登录一次”, “回到代办列表”: the page once offered only the first page and the search."""
+    looking = Browser()
+    looking.jar, looking.accept = at_home.jar, "text/html"
+    page = await looking.get(nodes[HOME], "/me/agents/01890000-0000-7000-8000-000000000000")
+    assert page.status == 404
+    assert "/me/agents" in page.links()
+    for code, way in WAYS.items():
+        assert code in SENTENCES
+        assert way[1].startswith("/")
+
+
+async def test_a_passkey_that_may_not_be_bound_now_is_refused_in_words(nodes: dict[str, Node]) -> None:
+    """The script could not read the refusal and the button did nothing; it sends the form without a passkey instead."""
+    node, browser = nodes[HOME], Browser()
+    await sign_in(browser, node, citizen("刘建国"))
+    async with node.db.transaction() as tx:
+        await tx.execute("UPDATE session SET auth_time = auth_time - interval '1 hour'")
+    browser.accept = "text/html"
+    page = await browser.submit(node, await browser.get(node, "/me/devices"), "/me/devices/passkey", label="我的手机")
+    assert page.status == 403
+    assert "再核对一次" in page.body
+    assert "/login?again=1&next=/me/devices" in page.links()
+
+
+async def test_a_restricted_account_is_told_why_and_offered_only_what_works(nodes: dict[str, Node]) -> None:
+    node, browser = nodes[HOME], Browser()
+    who = citizen("陈晓雨")
+    await sign_in(browser, node, who)
+    async with node.db.transaction() as tx:
+        until = await tx.fetchval(
+            "UPDATE account SET status = 'restricted', restricted_until = $1 WHERE subject = (SELECT subject FROM session WHERE kind = 'citizen'"
+            " ORDER BY started_at DESC LIMIT 1) RETURNING restricted_until", node.clock.now() + timedelta(hours=24),
+        )  # fmt: skip
+        await tx.execute("UPDATE session SET acr = 1")
+    page = await browser.get(node, "/step-up?level=2&next=/wallet")
+    local = until.astimezone(CHINA)
+    assert "报了手机丢失" in page.body
+    assert f"{local.month}月{local.day}日" in page.body, "24 hours from now is another day"
+    assert 'value="face"' not in page.body
+    assert 'value="certificate"' not in page.body
+    assert 'value="counter"' in page.body
+    assert "/login?again=1&next=/wallet" in page.links()

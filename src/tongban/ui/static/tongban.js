@@ -206,7 +206,9 @@ if (window.PublicKeyCredential && window.isSecureContext) {
     if (go) go.addEventListener("click", async (event) => {
       event.preventDefault();
       try {
-        const options = await (await fetch(form.dataset.passkey, { credentials: "same-origin" })).json();
+        const answer = await fetch(form.dataset.passkey, { credentials: "same-origin" });
+        if (!answer.ok) throw new Error("refused");
+        const options = await answer.json();
         const key = "passkeyMake" in form.dataset
           ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
           : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
@@ -214,7 +216,10 @@ if (window.PublicKeyCredential && window.isSecureContext) {
         form.requestSubmit();
       } catch (error) {
         // the person said no, or the device has no key: the other ways stand below
-        if (error.name !== "NotAllowedError") throw error;
+        if (error.name === "NotAllowedError") return;
+        // anything else the server says in words, when the form comes without a key
+        form.elements.credential.value = "";
+        form.requestSubmit();
       }
     });
   }
