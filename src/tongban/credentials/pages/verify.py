@@ -144,7 +144,7 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     form = await ui.form(request)
     one = await window(request, node)
     text, digits, photo = form["code"], form["digits"], form.file("photo")
-    if verify.SPOKEN.fullmatch(text.replace(" ", "")):  # said aloud and typed where the gun types
+    if one is not None and verify.SPOKEN.fullmatch(text.replace(" ", "")):  # said aloud and typed where the gun types
         text, digits = "", text
     if photo is not None and photo.data and not text:
         try:
@@ -159,7 +159,7 @@ async def check(request: Request[Any, Any, Any], node: NamedDependency[Node]) ->
     if text:
         verdict = await verify.verify_presentation(node, text, one)
     elif one is None:
-        refusal = Refusal("credentials.digits_registered", "数字码只给登记过的查验方用，请先登记，或者扫码", "digits" if form["digits"] else "code")
+        refusal = Refusal("credentials.digits_registered", "数字码只给登记过的查验方用，请先登记，或者扫码", "digits")
         return await _page(request, node, one, errors=(refusal,), status=422)
     else:
         verdict = await verify.verify_digits(node, digits, form["home"], one)
