@@ -97,14 +97,20 @@ def _load(text: str, face: Face) -> None:
         if not wanted:
             return
         with TTFont(_PATHS[face](), lazy=True) as font:
-            known = font.getBestCmap()
-            missing = "".join(one for one in wanted if ord(one) not in known)
-            if missing:
-                raise MissingGlyph(missing)
-            outlines, metrics = font.getGlyphSet(), font["hmtx"]
-            for one in wanted:
-                name = known[ord(one)]
-                pen = TTGlyphPen(None)
-                outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
-                packed[one] = _packed(pen.glyph(), int(metrics[name][0]))
-            font.tables.clear()  # they point at the font and it at them: 30 MB that would stay until the next full collection
+            try:
+                _read(font, wanted, packed)
+            finally:  # its tables point at it and it at them: 30 MB that would stay until the next full collection
+                font.tables.clear()
+
+
+def _read(font: TTFont, wanted: list[str], packed: dict[str, Outline]) -> None:
+    known = font.getBestCmap()
+    missing = "".join(one for one in wanted if ord(one) not in known)
+    if missing:
+        raise MissingGlyph(missing)
+    outlines, metrics = font.getGlyphSet(), font["hmtx"]
+    for one in wanted:
+        name = known[ord(one)]
+        pen = TTGlyphPen(None)
+        outlines[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+        packed[one] = _packed(pen.glyph(), int(metrics[name][0]))
