@@ -34,6 +34,7 @@ STREAM = re.compile(rb"(?<!end)stream\r?\n")
 MOST_UNPACKED = 64_000_000
 AT_ONCE, OVERLAP = 1_000_000, 256
 SECONDS_APART = 120
+TERM = {"10": "10 年", "30": "30 年", "permanent": "永久"}
 ABSENT = {"infected": "带病毒，当时已经删掉", "away": "一直没有从原处取到"}
 
 
@@ -341,7 +342,7 @@ def main():
         return 2
     if manifest:
         case = manifest["case"]
-        print(f"办件  {case['number']} {case['item']}，{case['organisation_name']}，{case['ended_on']} 结束，保管 {case['term']}")
+        print(f"办件  {case['number']} {case['item']}，{case['organisation_name']}，{case['ended_on']} 结束，保管 {TERM.get(case['term'], case['term'])}")
         print(f"内容  {len(manifest['files'])} 个文件，{len(manifest['steps'])} 步经过，联署节点：{'、'.join(sorted(witnesses)) or '没有'}")
         for one in manifest.get("absent", []):
             print(f"没有  {one['title']}：{ABSENT.get(one['why'], one['why'])}（归档时就这样，清单里写明了）")

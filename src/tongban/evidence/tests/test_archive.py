@@ -95,6 +95,7 @@ async def test_a_stranger_finds_all_four_to_hold(packed, tmp_path):
     assert code == 0, said
     for question in ("真实性  成立", "完整性  成立", "可用性  成立", "安全性  成立", "四项都成立"):
         assert question in said
+    assert "保管 10 年" in said
     assert (await asyncio.to_thread(run, tmp_path, package))[0] == 3  # claims no more than it knows
     assert (await asyncio.to_thread(run, tmp_path, package, "--key", "0" * 64))[0] == 1
     assert found.state == "packed"
