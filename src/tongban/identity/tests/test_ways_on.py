@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from tongban.identity.actions import sessions
 from tongban.identity.errors import SENTENCES, WAYS
 from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, household, sign_in, step_up
 from tongban.kernel.clock import CHINA
@@ -162,3 +163,16 @@ async def test_a_restricted_account_is_told_why_and_offered_only_what_works(node
     assert 'value="certificate"' not in page.body
     assert 'value="counter"' in page.body
     assert "/login?again=1&next=/wallet" in page.links()
+
+
+async def test_the_level_is_asked_before_a_correction_is_typed_not_after(nodes: dict[str, Node]) -> None:
+    """Two weeks on the level has dropped to 1: the form was shown, and what was typed was lost on the way to the step-up."""
+    node, browser = nodes[HOME], Browser()
+    browser.accept = "text/html"
+    await sign_in(browser, node, citizen("罗桂兰"))
+    async with node.db.transaction() as tx:
+        await tx.execute("UPDATE session SET acr = 1")
+    node.bell.ring(sessions.BELL)
+    page = await browser.get(node, "/me/disputes/new")
+    assert page.path == "/step-up"
+    assert "next=/me/disputes/new" in page.url
