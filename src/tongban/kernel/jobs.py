@@ -6,6 +6,7 @@ Nothing depends on a job having run to be correct, only to be prompt (architectu
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 Handler = Callable[["Node", Payload], Awaitable[None]]
+_InHand = dict[asyncio.Task[Any], str]
+"""The jobs that run at this moment, and their names."""
 _TRIES = 8
 _LONG_RUN = 60.0
 """Seconds after which a call that fails at last had been well: a clock that runs for ever is not blamed for last week's failure."""
+CUTTING_SECONDS = 5.0
+"""How long a stop cuts jobs in hand that swallow it; then it goes on without them. With the rest of a stop less than the service manager waits."""
 
 
 class Clockwork(msgspec.Struct, frozen=True):
@@ -69,7 +74,7 @@ async def work(node: Node, handlers: dict[str, Handler], stop: asyncio.Event) ->
                 if not taken_over:  # later a job in hand may be our own, still at work without the connection that was lost
                     await _take_over(connection)
                     taken_over = True
-                queue, in_hand = PgQueuer(AsyncpgDriver(connection)), set[asyncio.Task[Any]]()
+                queue, in_hand = PgQueuer(AsyncpgDriver(connection)), _InHand()
                 for name, handler in handlers.items():
                     _register(queue, node, name, handler, in_hand)
                 ending = asyncio.create_task(_end(queue, stop))
@@ -77,6 +82,8 @@ async def work(node: Node, handlers: dict[str, Handler], stop: asyncio.Event) ->
                     await _run(queue, in_hand)
                 finally:
                     ending.cancel()
+                    if in_hand:  # left behind: nothing they do from now on is written down as done
+                        connection.terminate()
             finally:
                 await connection.close(timeout=2)
         except Exception as error:  # noqa: BLE001  the worker must come back whatever ended it, also a database that is away; it is logged
@@ -92,21 +99,35 @@ async def _take_over(connection: Tx) -> None:
     await connection.execute("UPDATE pgqueuer SET heartbeat = 'epoch' WHERE status = 'picked'")
 
 
-async def _run(queue: PgQueuer, in_hand: set[asyncio.Task[Any]]) -> None:
-    """The queue until its shutdown, which waits for the jobs in hand; when this is cancelled, they are cut too."""
+async def _run(queue: PgQueuer, in_hand: _InHand) -> None:
+    """The queue until its shutdown, which waits for the jobs in hand; when this is cancelled, they are cut too.
+
+    A job that swallows that is left behind: its row stays in the queue as picked, and the next start takes it over.
+    """
     running = asyncio.create_task(queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10))
     running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whoever was stopped meanwhile does not ask
     try:
         await asyncio.wait({running})
-    finally:
-        while not running.done():  # the queue itself would wait for each job to its end, however long
-            for one in (running, *in_hand):
-                one.cancel()
-            await asyncio.wait({running}, timeout=0.5)
+    except asyncio.CancelledError:
+        await _cut(running, in_hand)
+        raise
     await running
 
 
-def _register(queue: PgQueuer, node: Node, name: str, handler: Handler, in_hand: set[asyncio.Task[Any]]) -> None:
+async def _cut(running: asyncio.Task[None], in_hand: _InHand) -> None:
+    """End the queue and what it has in hand (切断); after CUTTING_SECONDS whatever still runs is left, and logged by its name."""
+    until = time.monotonic() + CUTTING_SECONDS
+    while not running.done():  # the queue itself would wait for each job to its end, however long
+        if time.monotonic() > until:
+            for name in in_hand.values():
+                log("kernel.job_left", level=logging.ERROR, job=name)
+            return
+        for one in (running, *in_hand):
+            one.cancel()
+        await asyncio.wait({running}, timeout=min(0.5, CUTTING_SECONDS))
+
+
+def _register(queue: PgQueuer, node: Node, name: str, handler: Handler, in_hand: _InHand) -> None:
     @queue.entrypoint(
         name,
         executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(
@@ -117,7 +138,7 @@ def _register(queue: PgQueuer, node: Node, name: str, handler: Handler, in_hand:
     async def run(job: Job) -> None:
         me = asyncio.current_task()
         assert me is not None
-        in_hand.add(me)
+        in_hand[me] = name
         try:
             await handler(node, msgspec.json.decode(job.payload or b"{}"))
         except asyncio.CancelledError:  # the node stops: the queue would take that for a wish to be rid of the job
@@ -127,7 +148,7 @@ def _register(queue: PgQueuer, node: Node, name: str, handler: Handler, in_hand:
             # the queue's tables keep this text: a type is no personal data, arguments might be
             raise RuntimeError(type(error).__name__) from None
         finally:
-            in_hand.discard(me)
+            in_hand.pop(me, None)
 
 
 async def _end(queue: PgQueuer, stop: asyncio.Event) -> None:

@@ -118,7 +118,7 @@ def node(
         from tongban.main import migrate as migrations
 
         migrations.upgrade(chosen.database_url)
-    uvloop.run(serve.serve(chosen))
+    serve.run(chosen)
 
 
 @node_app.command()

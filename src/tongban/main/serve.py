@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
+import os
 import socket
 import sys
 
 import uvicorn
+import uvloop
 
 from tongban import federation
-from tongban.kernel import log as logging
+from tongban.kernel import log as logs
 from tongban.kernel.node import Node
 from tongban.kernel.settings import Settings
+from tongban.main import memory
+
+LEAVING_SECONDS = 2.0
+"""How long tasks that are still there when everything is closed have to end; the process does not stay for them."""
 
 
 class _Server(uvicorn.Server):
@@ -42,11 +50,12 @@ def settle() -> None:
 
 async def serve(settings: Settings) -> None:
     """Serve until told to stop (运行). The caller's loop is used; returns when all is closed."""
+    memory.few_arenas()  # before the first thread asks for any
     gc.disable()  # while the rooms are read in nothing dies; looking for what died is a tenth of a start
     from tongban.main.app import build_app
     from tongban.main.set_up import set_up
 
-    logging.set_up(json=settings.log_json)
+    logs.set_up(json=settings.log_json)
     async with Node.open(settings) as node:
         await set_up(node)
         app = build_app(node)
@@ -57,3 +66,23 @@ async def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=4, backlog=2048,
         )  # fmt: skip
         await _Server(config, node).serve()
+
+
+def run(settings: Settings) -> None:
+    """`serve` with a loop of its own, and an end of the process even when a task swallows every cancellation (运行到底).
+
+    The loop's own end would wait for such a task for ever. Everything is closed by then: nothing is lost by leaving.
+    """
+
+    async def whole() -> None:
+        await serve(settings)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in left:
+            one.cancel()
+        if left and (await asyncio.wait(left, timeout=LEAVING_SECONDS))[1]:
+            logs.log("main.left", level=logging.ERROR, count=sum(not one.done() for one in left))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+    uvloop.run(whole())

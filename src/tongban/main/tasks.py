@@ -7,7 +7,7 @@ from tongban.kernel import jobs, person_keys
 from tongban.kernel.gm import BadEncoding, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.main import reindexing, resealing, rooms
+from tongban.main import memory, reindexing, resealing, rooms
 
 _HEAD_SECONDS = 10
 _WITNESSED_SECONDS = 60
@@ -16,6 +16,7 @@ _CERTIFICATE_SECONDS = 30
 _DATA_KEY_SECONDS = 3600
 _INDEX_KEY_SECONDS = 60
 _OLD_ROWS_SECONDS = 86_400
+_MEMORY_SECONDS = 600
 
 
 async def send_head(node: Node) -> None:
@@ -138,5 +139,6 @@ CLOCKS = [
     jobs.Clockwork("main.index_keys", _INDEX_KEY_SECONDS, reindexing.turn, bell=reindexing.BELL),
     jobs.Clockwork("main.old_rows", _OLD_ROWS_SECONDS, seal_old_rows),
     jobs.Clockwork("main.closed_again", _OLD_ROWS_SECONDS, keep_closed),
+    jobs.Clockwork("main.memory", _MEMORY_SECONDS, memory.tidy),
 ]
 JOBS = {"main.close_log_gap": close_log_gap, person_keys.WIPE: wipe_person_half}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from queue import SimpleQueue
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from tongban.kernel import beside as lanes
 from tongban.kernel import db, jobs
@@ -149,6 +151,43 @@ async def test_the_worker_comes_back_whatever_its_connection_says(node, monkeypa
     async with node.db.transaction() as tx:
         await jobs.enqueue(tx, "kernel.example", {})
     await asyncio.wait_for(ran.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(worker, 10)
+
+
+async def test_a_job_that_swallows_every_cancellation_holds_no_stop_and_is_begun_anew_at_the_next_start(node, monkeypatch):
+    monkeypatch.setattr(jobs, "CUTTING_SECONDS", 0.2)
+    begun, freed, again, stop = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handler(_node, _payload):
+        if begun.is_set():
+            again.set()
+            return
+        begun.set()
+        while not freed.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await freed.wait()
+
+    async with node.db.transaction() as tx:
+        await jobs.enqueue(tx, "kernel.stubborn", {})
+    worker = asyncio.create_task(jobs.work(node, {"kernel.stubborn": handler}, stop))
+    await asyncio.wait_for(begun.wait(), 10)
+    stop.set()
+    with capture_logs() as logged:
+        worker.cancel()
+        _, late = await asyncio.wait({worker}, timeout=8)
+    try:
+        assert not late, "it is cancelled again and again, and the stop waits for ever"
+        assert [one["job"] for one in logged if one["event"] == "kernel.job_left"] == ["kernel.stubborn"]
+        # what it does after its node has ended is not written down: the job is begun anew, and not taken for done
+        async with node.db.reading() as tx:
+            assert await tx.fetchval("SELECT status::text FROM pgqueuer WHERE entrypoint = 'kernel.stubborn'") == "picked"
+    finally:
+        freed.set()
+        await asyncio.wait({worker})
+    stop.clear()
+    worker = asyncio.create_task(jobs.work(node, {"kernel.stubborn": handler}, stop))
+    await asyncio.wait_for(again.wait(), 10)
     stop.set()
     await asyncio.wait_for(worker, 10)
 
