@@ -5,8 +5,10 @@ The challenge carries its own end and a MAC over whom it was made for, so nothin
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
+import importlib
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -42,6 +44,11 @@ class Found(msgspec.Struct, frozen=True):
     bound_acr: int
 
 
+async def read_in() -> None:
+    """Read in the library of passkeys beside the loop 读入通行密钥库: the first passkey after a start holds up nobody's request."""
+    await asyncio.to_thread(importlib.import_module, "webauthn")
+
+
 async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str) -> str:
     """The JSON for `navigator.credentials.create()`, in a session freshly at level 2 or more. Raises `identity.fresh_needed`."""
     if session.acr < 2 or node.clock.now() - session.auth_time > FRESH:
@@ -49,6 +56,7 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
     rows = await tx.fetch("SELECT credential_id FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if len(rows) >= MOST:
         raise failure("identity.passkey_limit", n=MOST)
+    await read_in()
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
         AuthenticatorSelectionCriteria,
@@ -69,6 +77,7 @@ async def binding_options(tx: Tx, node: Node, session: Session, shown_name: str)
 
 async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, agent: str) -> Refusals:
     """Keep a new passkey 绑定通行密钥; its ceiling is the level of this session, at most 3."""
+    await read_in()
     from webauthn import verify_registration_response
     from webauthn.helpers.exceptions import WebAuthnException
 
@@ -107,7 +116,7 @@ async def tell_everywhere(tx: Tx, node: Node, subject: str, kind: str, about: st
 
 
 def asking_options(node: Node) -> str:
-    """The JSON for `navigator.credentials.get()`: any discoverable passkey of this host, user verified."""
+    """The JSON for `navigator.credentials.get()`: any discoverable passkey of this host, user verified. After `read_in`."""
     from webauthn import generate_authentication_options, options_to_json
     from webauthn.helpers.structs import UserVerificationRequirement
 
@@ -118,6 +127,7 @@ def asking_options(node: Node) -> str:
 
 async def answered(tx: Tx, node: Node, answer: str) -> Found | None:
     """Whose passkey answered 认出通行密钥; None when it does not hold. A copied counter warns and does not block."""
+    await read_in()
     from webauthn import verify_authentication_response
     from webauthn.helpers.exceptions import WebAuthnException
 

@@ -61,6 +61,7 @@ async def options(tx: Tx, node: Node, session: Session, staff_no: str) -> str:
     count = await tx.fetchval("SELECT count(*) FROM authenticator WHERE subject = $1 AND kind = 'passkey' AND ended_at IS NULL", session.subject)
     if count >= passkey.MOST:
         raise failure("identity.passkey_limit", n=passkey.MOST)
+    await passkey.read_in()
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
         AttestationConveyancePreference,
@@ -83,6 +84,7 @@ async def bind(tx: Tx, node: Node, session: Session, answer: str, label: str, ag
     challenge = await passkey.taken(tx, node, answer, f"staff:{session.id}")
     if challenge is None or session.kind != "staff":
         return (refusal("identity.passkey_failed", "key"),)
+    await passkey.read_in()
     made = None
     for model in models(node):
         made = _verified(node, answer, challenge, model)

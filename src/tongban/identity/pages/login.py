@@ -241,6 +241,7 @@ def _name_again(request: AnyRequest, typed_name: str, number: str, errors: Refus
 @get("/login/passkey/options", media_type="application/json")
 async def passkey_options(node: HereNode) -> Response[str]:
     """What the browser's passkey dialogue needs."""
+    await passkey.read_in()
     return Response(passkey.asking_options(node), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
