@@ -32,13 +32,14 @@ _behind: WeakKeyDictionary[Node, Behind] = WeakKeyDictionary()
 async def fetch_wanted(node: Node) -> None:
     """Fetch the content of materials that came by letter, then have them looked into (取原件). A silent node is asked again."""
     wrong, behind = _wrong.setdefault(node, {}), _behind.setdefault(node, Behind())
-    late = [address for address, at in wrong.items() if time.monotonic() - at < WRONG_SECONDS]
+    for address in [one for one, at in wrong.items() if time.monotonic() - at >= WRONG_SECONDS]:
+        del wrong[address]
     async with node.db.reading() as tx:
         rows = await tx.fetch(
             "SELECT * FROM (SELECT m.*, row_number() OVER (PARTITION BY origin_node ORDER BY array_position($2::text[], address) NULLS FIRST, made_at)"
             " AS place FROM material m WHERE NOT held AND removed_at IS NULL AND scan <> 'infected' AND byte_count <= $1"
             " AND address <> ALL($3::text[])) AS wanted WHERE place <= $4 ORDER BY place, made_at LIMIT 200",
-            LIMITS.carried_bytes, behind.waiting, late, A_NODE,
+            LIMITS.carried_bytes, behind.waiting, list(wrong), A_NODE,
         )  # fmt: skip
     silent: set[str] = set()
     for row in rows:

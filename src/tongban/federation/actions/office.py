@@ -30,6 +30,7 @@ _HEARD_BELL = "federation.heard."
 _LOOK_AGAIN_SECONDS = 5.0
 _SAME_HINT_SECONDS = 30.0
 _RECOVERING_SECONDS = 1.0
+MOST_UNKNOWN_KEYS = 1000
 SUSPECT_SECONDS = 120.0
 SPREADS_MS = 20_000
 """A directory is everywhere in less than 10 s (federation.md 3); twice that is waited before a new key signs."""
@@ -64,7 +65,7 @@ class Office:
         self.hint: Hint | None = None
         self._away_seconds = node.settings.hub_away_seconds
         self.suspects: dict[str, float] = {}
-        self.unknown_keys: Counter[str] = Counter()
+        self.unknown_keys: dict[str, int] = {}
         self.rolled_back: dict[str, float] = {}
         self.snapshots_tried: set[str] = set()
         self.recovering: bool | None = None
@@ -150,6 +151,14 @@ class Office:
         self._hinted[peer, version] = now
         self.hint = Hint(version, peer)
         node.bell.ring(BEHIND_BELL)
+
+    def unknown_key(self, kid: str) -> int:
+        """How often a letter came that this key signed and the directory does not know (认不出的密钥); whoever sends invents the name."""
+        tries = self.unknown_keys.pop(kid, 0) + 1
+        if len(self.unknown_keys) >= MOST_UNKNOWN_KEYS:
+            del self.unknown_keys[next(iter(self.unknown_keys))]  # which was longest not heard of
+        self.unknown_keys[kid] = tries
+        return tries
 
     def suspected(self, origin: str) -> bool:
         """Whether a relay failed to bring that origin's letters lately, so that it is asked itself."""

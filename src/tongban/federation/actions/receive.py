@@ -147,14 +147,14 @@ async def _stop_for(tx: Tx, node: Node, batch: Batch, letter: Sealed, code: str)
         {"came": {"head": letter.head_bytes.decode(), "kid": letter.kid, "sig": letter.signature}, "by": batch.source}
     )
     where = f"{letter.head.epoch}.{letter.head.seq} {letter.digest}"
+    tries = 0
     if code == "unknown_key":
-        tries = office(node).unknown_keys
-        tries[letter.kid] += 1
+        tries = office(node).unknown_key(letter.kid)
         node.bell.ring(BEHIND_BELL)
     if code == "no_body":
         await _without_body(tx, node, batch, where, evidence)
         return
-    if code == "unknown_key" and office(node).unknown_keys[letter.kid] < UNKNOWN_KEY_TRIES:
+    if code == "unknown_key" and tries < UNKNOWN_KEY_TRIES:
         return
     if code in ("unknown_key", "revoked_key"):
         if code == "revoked_key":
