@@ -76,7 +76,7 @@ async def send_witnessed(node: Node) -> None:
 async def tell_forks(node: Node) -> None:
     """Show every other node, the hub among them, both heads of a log with two histories, and tell the officers here (通告)."""
     async with node.db.transaction() as tx:
-        for fork in await transparency.fork_list(tx, untold=True):
+        for fork in await transparency.fork_list(tx, untold=True, own=node.id):
             if await federation.own_status(tx, node.id) == "active":
                 await federation.send(tx, node, to="*", kind="log.fork", about=f"log:{fork.node}", body=fork.to_json(), open=True)
             await transparency.fork_told(tx, node, fork.node, fork.mark)

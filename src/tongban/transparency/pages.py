@@ -78,7 +78,7 @@ async def show(
     """办事留痕: the newest signed head and how anybody checks a receipt."""
     async with node.db.reading() as tx:
         head, anchor = await queries.head(tx), await queries.root(tx)
-        others, forks, cosigners = await queries.witnessed(tx), await queries.fork_list(tx), await queries.cosigners(tx)
+        others, forks, cosigners = await queries.witnessed(tx), await queries.fork_list(tx, own=node.id), await queries.cosigners(tx)
         silent = await queries.unproved(tx, since=node.clock.now() - _UNPROVED)
     page = LogPage(
         title="办事留痕，改了就能查出来",
@@ -107,7 +107,7 @@ async def watch(request: Request[Any, Any, Any], node: NamedDependency[Node], ac
         page = WatchPage(
             head=head, cosigners=await queries.cosigners(tx), others=await queries.witnessed(tx),
             silent=await queries.unproved(tx, since=node.clock.now() - _UNPROVED),
-            forks=tuple((one, _WAYS[one.way], named(one.first.root), named(one.second.root)) for one in await queries.fork_list(tx)),
+            forks=tuple((one, _WAYS[one.way], named(one.first.root), named(one.second.root)) for one in await queries.fork_list(tx, own=node.id)),
         )  # fmt: skip
     return ui.page(request, "transparency/watch.html", page)
 

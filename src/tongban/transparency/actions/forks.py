@@ -14,7 +14,7 @@ from tongban.kernel.db import Tx
 from tongban.kernel.gm import BadEncoding, Sm2PublicKey, digest, jcs, unb64
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-from tongban.transparency.actions.restores import restore_between
+from tongban.transparency.actions.restores import restore_between, restored_since
 from tongban.transparency.actions.witness import check_signature, countersign, read_head
 from tongban.transparency.errors import HeadRefused
 from tongban.transparency.model import ForkWay, Gap, Head, Witnessed, witness_statement
@@ -107,6 +107,8 @@ async def settle(tx: Tx, node: Node, gap: Gap, proof: Sequence[bytes]) -> Witnes
             gap.node, gap.size, gap.root, node.clock.now(), kid, signature,
         )  # fmt: skip
         return Witnessed(gap.node, "consistent", gap.size, gap.root, gap.held)
+    if await restored_since(tx, gap.node, max(mine.at_ms, theirs.at_ms)):
+        return Witnessed(gap.node, "gap", gap.size, gap.root, gap.held)  # it answered from its new history: that joins nothing of the old one
     await record_fork(tx, node, mine, node.keys.node, theirs, gap.told_by, "no_proof")
     return Witnessed(gap.node, "fork", gap.size, gap.root, gap.held)
 

@@ -2,6 +2,7 @@
 
 The word is the node's own: its signed epoch letter. A pair of heads is explained when they stand on either side of that
 moment; two heads before it, or two after it, are what they always were. Nothing is deleted: every fork stays listed.
+Of its own log a node also knows that a head it does not have, from before it was put back, is one it has lost.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ async def restore_between(tx: Tx, log_node: str, first_ms: int, second_ms: int) 
     return bool(await tx.fetchval(
         "SELECT EXISTS (SELECT FROM log_restore WHERE node = $1 AND at_ms > $2 AND at_ms <= $3)", log_node, early, late
     ))  # fmt: skip
+
+
+async def restored_since(tx: Tx, log_node: str, moment_ms: int) -> bool:
+    """Whether that node was put back after a moment (后来恢复过): what it lost it cannot join, and stays named as not joined."""
+    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM log_restore WHERE node = $1 AND at_ms > $2)", log_node, moment_ms))
 
 
 async def begin_anew(tx: Tx, head: Head) -> bool:

@@ -49,13 +49,18 @@ async def forks(tx: Tx) -> tuple[Witnessed, ...]:
     return tuple(Witnessed(row["node"], row["state"], row["size"], row["root"], row["size"]) for row in rows)
 
 
-async def fork_list(tx: Tx, *, untold: bool = False) -> tuple[Fork, ...]:
-    """Every log known to have two histories, with both heads, newest first (点名); `untold`: those nobody was told of yet."""
+async def fork_list(tx: Tx, *, untold: bool = False, own: str = "") -> tuple[Fork, ...]:
+    """Every log known to have two histories, with both heads, newest first (点名); `untold`: those nobody was told of yet.
+
+    `own`: the log of this node, which cannot join what it lost to what it kept: its own restore explains that, to itself alone.
+    """
     rows = await tx.fetch(
-        "SELECT f.*, (SELECT max(r.at_ms) FROM log_restore r WHERE r.node = f.node"
+        "SELECT f.*, coalesce((SELECT max(r.at_ms) FROM log_restore r WHERE r.node = f.node"
         " AND r.at_ms > least((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint)"
-        " AND r.at_ms <= greatest((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint)) AS restored_ms"
-        " FROM log_fork f WHERE NOT $1 OR told_at IS NULL ORDER BY found_at DESC, mark LIMIT 100", untold
+        " AND r.at_ms <= greatest((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint)),"
+        " (SELECT min(r.at_ms) FROM log_restore r WHERE r.node = f.node AND f.node = $2 AND f.way = 'no_proof'"
+        " AND r.at_ms > greatest((f.first#>>'{head,at}')::bigint, (f.second#>>'{head,at}')::bigint))) AS restored_ms"
+        " FROM log_fork f WHERE NOT $1 OR told_at IS NULL ORDER BY found_at DESC, mark LIMIT 100", untold, own
     )
     return tuple(
         Fork(

@@ -6,7 +6,7 @@ import pytest
 
 from tongban import transparency
 
-from .make import doors
+from .make import doors, signed
 from .test_forks import history, seen, statement
 
 
@@ -68,6 +68,40 @@ async def test_an_undeclared_restore_and_one_declared_after_the_lie_explain_noth
     await transparency.declare_restore(tx, "samr", 9, at(two))
     (fork,) = await transparency.fork_list(tx)
     assert fork.restored_ms is None, "a true fork was explained away"
+
+
+async def test_a_question_about_what_was_lost_ends_with_the_restore(tx, node, neighbour, liar):
+    """Heard of from a neighbour and never joined, because the node had gone back: its new history, grown as long, is no answer to that.
+
+    It stays named as not joined, which is true, and is not called a lie, which is not.
+    """
+    key = liar.keys.signer("s1").public
+    before, _ = await history(liar, 5, 4, start=0)
+    after, proofs = await history(liar, 3, 9, start=50, tail=[(5, 9)])
+    await seen(tx, node, liar, before[0])
+    gap = await transparency.overheard(tx, node, told_by="mps", key=key, body=statement(neighbour, before[1]))
+    assert gap is not None
+    await transparency.declare_restore(tx, "510000", 9, at(after[0]))
+    assert (await transparency.settle(tx, node, gap, proofs[0])).state == "gap"
+    assert await transparency.fork_list(tx) == (), "an honest restore is called a lie"
+    assert [one.size for one in await transparency.unproved(tx, since=node.clock.now() + timedelta(seconds=1))] == [9]
+    await seen(tx, node, liar, after[0])
+    assert [one.restored_ms for one in await transparency.fork_list(tx)] == [at(after[0])]
+
+
+async def test_a_node_put_back_does_not_accuse_itself(tx, node, neighbour):
+    """A neighbour's signature under a head that the backup does not have: until the restore is declared it alarms, then it is explained."""
+    held, _ = await history(node, 3, start=0)
+    lost, _ = await history(node, 3, 4, start=0)
+    await signed(tx, node, 3)
+    key = neighbour.keys.signer("s1").public
+    said = await transparency.take_cosignature(tx, node, witness="mps", key=key, certificate=b"", body=statement(neighbour, lost[1]))
+    assert said.state == "fork"
+    assert [one.restored_ms for one in await transparency.fork_list(tx, own=node.id)] == [None], "a tail cut off must alarm"
+    moment = max(at(held[0]), at(lost[1])) + 60_000
+    await transparency.declare_restore(tx, node.id, 9, moment)
+    assert [one.restored_ms for one in await transparency.fork_list(tx, own=node.id)] == [moment]
+    assert [one.restored_ms for one in await transparency.fork_list(tx)] == [None], "others judge: explained away"
 
 
 async def test_the_public_page_tells_them_apart_and_names_who_gives_no_proof(node, neighbour, liar):
