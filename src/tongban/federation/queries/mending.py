@@ -59,10 +59,13 @@ async def breaks(tx: Tx) -> list[Break]:
 async def recoveries(tx: Tx) -> list[Recovery]:
     """The restores of this node, newest first (恢复), with what became of the letters that came home."""
     states = {row["state"]: row["count"] for row in await tx.fetch("SELECT state, count(*) FROM letter_returned GROUP BY state")}
-    rows = await tx.fetch("SELECT * FROM node_recovery ORDER BY begun_at DESC LIMIT 5")
+    rows = await tx.fetch(  # a node that wrote on unnoticed is in doubt from its first letter that others have and it has not
+        "SELECT r.*, least(r.last_at, (SELECT min((convert_from(l.letter, 'UTF8')::jsonb#>>'{head,at}')::bigint) FROM letter_returned l"
+        " WHERE l.epoch = r.epoch)) AS doubt_from FROM node_recovery r ORDER BY begun_at DESC LIMIT 5"
+    )
     return [
         Recovery(
-            id=row["id"], why=row["why"], begun_ms=_ms(row["begun_at"]), epoch=row["epoch"], seq=row["seq"], last_at=row["last_at"],
+            id=row["id"], why=row["why"], begun_ms=_ms(row["begun_at"]), epoch=row["epoch"], seq=row["seq"], last_at=row["doubt_from"],
             answered=row["answered"], opened=row["opened"], ended_ms=_ms(row["ended_at"]) if row["ended_at"] else None,
             states=states if number == 0 else {},
         )

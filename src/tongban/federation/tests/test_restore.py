@@ -89,13 +89,18 @@ async def test_a_restore_nobody_noticed_is_found_by_the_readers_and_mends_itself
     await back_up(nodes[A])
     await write(nodes[A], 4, 5, 6)
     await settle(nodes)
+    async with nodes[A].db.reading() as tx:
+        lost = await tx.fetchval("SELECT min(at) FROM (SELECT at FROM outbox ORDER BY seq DESC LIMIT 3) AS last")
     await put_back(nodes[A])
     await write(nodes[A], 20, 21, 22)  # other letters under the same numbers
     await stamp(nodes[A])
     await settle(nodes)
     await agree(nodes, 0, 1, 2, 3, 4, 5, 6, 20, 21, 22)
     async with nodes[A].db.reading() as tx:
-        assert (await recoveries(tx))[0].why == "diverged"
+        found = (await recoveries(tx))[0]
+        assert found.why == "diverged"
+        assert found.last_at is not None
+        assert found.last_at <= lost, "the span of doubt begins after letters that are in doubt"
         assert await tx.fetchval("SELECT count(*) FROM diverged_report WHERE holds") >= 1
 
 
