@@ -22,6 +22,7 @@ HOME_COOKIE = "__Host-tb_home"
 NOROAM_COOKIE = "__Host-tb_noroam"
 NOROAM_SECONDS = 1800
 LEAVING_SECONDS = 20
+REFUSED_SECONDS, LEFT_SECONDS = 10, 120  # before a link from the home asks again: longer than a loop, than a sign-out on its way
 LONG = 400 * 86400
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
@@ -88,8 +89,21 @@ async def take(request: AnyRequest, node: Node, response: AnyResponse, opened: O
     return response
 
 
-def leave(response: AnyResponse) -> AnyResponse:
+def leave(node: Node, response: AnyResponse) -> AnyResponse:
     """Take the session away from the browser; the home stays remembered, but nobody is roamed in for a while."""
     drop(response, SESSION_COOKIE)
-    put(response, NOROAM_COOKIE, "1", seconds=NOROAM_SECONDS)
+    stay(node, response, LEFT_SECONDS)
     return response
+
+
+def stay(node: Node, response: AnyResponse, seconds: int) -> None:
+    """Nobody is roamed in for half an hour 先不漫游; a link from the home may ask again after `seconds` (R-303)."""
+    put(response, NOROAM_COOKIE, str(int(node.clock.now().timestamp()) + seconds), seconds=NOROAM_SECONDS)
+
+
+def stays(request: AnyRequest, node: Node, *, invited: bool) -> bool:
+    """Whether this browser is not to be sent to its home now; `invited` by a link that comes from there."""
+    value = request.cookies.get(NOROAM_COOKIE)
+    if value is None:
+        return False
+    return not (invited and value.isdecimal() and len(value) < 12 and int(value) <= node.clock.now().timestamp())

@@ -65,7 +65,7 @@ async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
         else:
             response = ui.see_other(way.url)
             browser.put(response, ROAM_COOKIE, way.cookie, seconds=1800)
-            browser.put(response, NOROAM_COOKIE, "1", seconds=browser.LEAVING_SECONDS)
+            browser.put(response, NOROAM_COOKIE, "leaving", seconds=browser.LEAVING_SECONDS)
             return response
     if query.get("hint") and node.settings.role == "province" and (typed := await introduce.fetch_hint(node, query["hint"])):
         return await _begin(request, node, typed, next_path)
@@ -74,8 +74,9 @@ async def login(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespon
 
 def _other_home(request: AnyRequest, node: Node, next_path: str) -> str:
     """The node to ask silently, empty when there is none or it said no a while ago."""
-    home = came_from(next_path) or request.cookies.get(HOME_COOKIE, "")
-    if not home.isalnum() or home == node.id or NOROAM_COOKIE in request.cookies:
+    link = came_from(next_path)
+    home = link or request.cookies.get(HOME_COOKIE, "")
+    if not home.isalnum() or home == node.id or browser.stays(request, node, invited=bool(link)):
         return ""
     return home
 
@@ -282,7 +283,7 @@ async def logout(request: AnyRequest, node: HereNode) -> AnyResponse:
         async with node.db.transaction() as tx:
             await ending.leave(tx, node, session.id)
         node.bell.ring(sessions.BELL)
-    return browser.leave(ui.see_other("/logout"))
+    return browser.leave(node, ui.see_other("/logout"))
 
 
 @get("/logout")

@@ -88,7 +88,7 @@ async def leave_device(request: AnyRequest, node: HereNode, actor: Asking, devic
     async with node.db.transaction() as tx:
         await devices_verbs.leave(tx, node, session, str(device))
     node.bell.ring(sessions.BELL)
-    return browser.leave(ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
+    return browser.leave(node, ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
 
 
 @post("/me/devices/{device:uuid}/remove", status_code=200)
@@ -100,7 +100,7 @@ async def remove_device(request: AnyRequest, node: HereNode, actor: Asking, devi
         if not await devices_verbs.remove(tx, node, session, str(device), browser.agent_of(request)):
             raise failure("identity.device_gone")
     node.bell.ring(sessions.BELL)
-    return browser.leave(ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
+    return browser.leave(node, ui.see_other("/logout")) if str(device) == session.device else ui.see_other("/me/devices")
 
 
 @get("/me/devices/passkey/options", media_type="application/json")
@@ -147,7 +147,7 @@ async def leave_all(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
     async with node.db.transaction() as tx:
         await ending.leave_everywhere(tx, node, session.subject)
     node.bell.ring(sessions.BELL)
-    return browser.leave(ui.see_other("/logout"))
+    return browser.leave(node, ui.see_other("/logout"))
 
 
 @get("/me/access")

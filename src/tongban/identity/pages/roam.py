@@ -12,7 +12,6 @@ from tongban.identity.actions import introduce, issuers, roam
 from tongban.identity.errors import SENTENCES, failure
 from tongban.identity.pages import browser
 from tongban.identity.pages.browser import (
-    NOROAM_COOKIE,
     ROAM_COOKIE,
     AnyRequest,
     AnyResponse,
@@ -122,7 +121,7 @@ async def callback(request: AnyRequest, node: HereNode, home: FromPath[str]) -> 
         return response
     if back.silent:
         response = ui.see_other("/login?next=" + quote(back.next, safe=""))
-        browser.put(response, NOROAM_COOKIE, "1", seconds=browser.NOROAM_SECONDS)
+        browser.stay(node, response, browser.REFUSED_SECONDS)
     else:
         page = OnwardPage(
             title="这次没有登录成" if back.error != "access_denied" else "没有核验",

@@ -66,7 +66,7 @@ async def confirm(request: AnyRequest, node: HereNode) -> AnyResponse:
     if staff:
         browser.drop(response, STAFF_COOKIE)
         return response
-    return browser.leave(response)
+    return browser.leave(node, response)
 
 
 ROUTES = [confirm]

@@ -49,7 +49,7 @@ def _level(node: Node, session: Session) -> int:
 
 
 async def _page(
-    request: AnyRequest, node: Node, session: Session, level: int, next_path: str, errors: Refusals = (), name: str = ""
+    request: AnyRequest, node: Node, session: Session, level: int, next_path: str, errors: Refusals = (), name: str = "", number: str = ""
 ) -> AnyResponse:
     async with node.db.reading() as tx:
         known = await person(tx, node, session.subject)
@@ -63,14 +63,14 @@ async def _page(
         why=SENTENCES["identity.level_needed"][1].format(item=_what(next_path)),
         only_hall="" if {"face", "passkey", "register"} & set(ways.ways) else SENTENCES["identity.level_unavailable"][1].format(hall="大厅"),
         level=level, next=next_path, ways=tuple(one for one in ways.ways if not until or one in _RESTRICTED), decline=_decline(next_path), demo=node.settings.demo, word_digits=step_up.WORD_DIGITS,
-        restricted=SENTENCES["identity.restricted"][1].format(time=until) if until else "", name=name, errors=errors,
+        restricted=SENTENCES["identity.restricted"][1].format(time=until) if until else "", name=name, number=number, errors=errors,
     )  # fmt: skip
     return ui.page(request, "identity/step_up.html", page, status=status_of(errors) if errors else 200)
 
 
 _RESTRICTED = ("passkey", "counter", "hall")
 _WHAT = (
-    ("/apply", "这件事"), ("/wallet", "看证照"), ("/me/phone", "换手机号"), ("/me/devices", "改登录方式"), ("/me/voice", "用声纹"),
+    ("/oidc/authorize", "那个应用里的事"), ("/apply", "这件事"), ("/wallet", "看证照"), ("/me/phone", "换手机号"), ("/me/devices", "改登录方式"), ("/me/voice", "用声纹"),
     ("/me/agents", "让别人代办"), ("/cases", "看办件"), ("/me/home", "搬账号"),
     ("/me/switch", "替公司办事"), ("/me/closing", "注销账号"), ("/levels", "要紧的事"),
 )  # fmt: skip
@@ -102,7 +102,7 @@ async def raised(request: AnyRequest, node: HereNode) -> AnyResponse:
         return ui.see_other("/step-up/go?" + urlencode({"level": level, "next": next_path}))
     found = await _by(request, node, session, form)
     if isinstance(found, tuple):
-        return await _page(request, node, session, level, next_path, found, form["name"])
+        return await _page(request, node, session, level, next_path, found, form["name"], form["number"])
     node.bell.ring(sessions.BELL)
     return await browser.take(request, node, ui.see_other(next_path), found)
 

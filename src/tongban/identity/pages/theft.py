@@ -87,7 +87,7 @@ async def theft_own(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRe
     async with node.db.transaction() as tx:
         await theft.restrict(tx, node, session.subject, "devices")
     node.bell.ring(sessions.BELL)
-    return browser.leave(ui.see_other("/recover"))
+    return browser.leave(node, ui.see_other("/recover"))
 
 
 @get("/staff/recovery")

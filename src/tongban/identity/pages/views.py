@@ -93,6 +93,7 @@ class StepUpPage(msgspec.Struct, frozen=True, kw_only=True):
     only_hall: str = ""
     restricted: str = ""
     name: str = ""
+    number: str = ""
     errors: tuple[Refusal, ...] = ()
 
 

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from tongban.federation.actions import way
+from tongban.federation.actions.office import office
 from tongban.identity.actions import sessions
 from tongban.identity.errors import SENTENCES, WAYS
-from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, household, sign_in, step_up
+from tongban.identity.tests.make import Browser, MakeNode, Page, citizen, code_for, household, sign_in, step_up
 from tongban.kernel.clock import CHINA
 from tongban.kernel.node import Node
 
@@ -127,9 +129,9 @@ async def test_an_error_page_has_the_button_its_words_name(nodes: dict[str, Node
     page = await looking.get(nodes[HOME], "/me/agents/01890000-0000-7000-8000-000000000000")
     assert page.status == 404
     assert "/me/agents" in page.links()
-    for code, way in WAYS.items():
+    for code, there in WAYS.items():
         assert code in SENTENCES
-        assert way[1].startswith("/")
+        assert there[1].startswith("/")
 
 
 async def test_a_passkey_that_may_not_be_bound_now_is_refused_in_words(nodes: dict[str, Node]) -> None:
@@ -163,6 +165,50 @@ async def test_a_restricted_account_is_told_why_and_offered_only_what_works(node
     assert 'value="certificate"' not in page.body
     assert 'value="counter"' in page.body
     assert "/login?again=1&next=/wallet" in page.links()
+
+
+async def test_a_link_from_the_home_signs_in_though_it_was_said_no_before(nodes: dict[str, Node]) -> None:
+    """R-303: nobody was signed in at home, so the visited node said no for half an hour; the person signed in at home and came again."""
+    home, away, browser = nodes[HOME], nodes[AWAY], Browser()
+    come = "/login?next=/me/access%3Ffrom%3D" + HOME
+    page = await browser.get(away, come)
+    assert (page.path, len(page.trail)) == ("/login", 4), "asked once, and no loop"
+    await sign_in(browser, home, citizen("罗桂兰"))
+    page = await browser.get(away, come)
+    assert (page.path, len(page.trail)) == ("/login", 1), "not at once again: whoever is sent round and round is caught"
+    _some_seconds_later(browser, away)
+    page = await browser.get(away, come)
+    assert (page.path, page.status) == ("/me/access", 200)
+    page = await browser.submit(away, await browser.get(away, "/oidc/logout"), "/oidc/logout/confirm")
+    assert (await browser.get(away, come)).path == "/login"
+
+
+def _some_seconds_later(browser: Browser, node: Node) -> None:
+    """The cookie holds the moment from which a link may ask again: that moment has come."""
+    jar = browser.jar[node.settings.host]
+    assert int(jar["__Host-tb_noroam"]) > node.clock.now().timestamp()
+    jar["__Host-tb_noroam"] = str(int(node.clock.now().timestamp()) - 1)
+
+
+async def test_what_was_typed_at_a_step_up_stays_when_the_register_is_away(nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """“你填的都在”: the number was gone."""
+    node, browser = nodes[HOME], Browser()
+    page = await browser.get(node, "/login?next=/levels")
+    page = await browser.submit(node, page, "/login", who="13700000031")
+    page = await browser.submit(node, page, "/login/code", code=await code_for(browser, node, "13700000031"), number=citizen("马志明").number)
+
+    async def cut(*_: object, **__: object) -> None:
+        raise way.NoAnswer("transport")
+
+    monkeypatch.setattr(way, "transport", cut)
+    typed = {"name": "马志明", "number": citizen("马志明").number}
+    await browser.submit(node, page, "/login/name", **typed)
+    page = await browser.get(node, "/step-up?level=2&next=/levels")
+    page = await browser.submit(node, page, "/step-up", way="register", **typed)
+    office(node).breakers.clear()
+    assert "现在查不到户籍登记" in page.body
+    assert f'value="{typed["name"]}"' in page.body
+    assert f'value="{typed["number"]}"' in page.body
 
 
 async def test_the_level_is_asked_before_a_correction_is_typed_not_after(nodes: dict[str, Node]) -> None:
