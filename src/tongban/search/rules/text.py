@@ -57,7 +57,9 @@ def core(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, long and short ones, without signs (分词)."""
-    import rjieba  # its dictionary is a twentieth of a node's start, and a restarted node's index already stands
+    # its dictionary is a twentieth of a node's start, and a restarted node's index already stands; it holds the interpreter while it
+    # loads (0.1 s, once), so that a thread would spare nobody
+    import rjieba
 
     return [word for word in rjieba.cut_for_search(text) if PIECES.fullmatch(word)]
 
