@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tongban.cases.pages.desk import ACTS
+from tongban.cases.rules.desk import ACTS
 from tongban.credentials.rules.templates import acts
 from tongban.federation.actions import officers
 from tongban.identity.actions import dispute_desk
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 ACTION = re.compile(rf"^({'|'.join(ROOMS)})\.[a-z_]+$")
 # actions that reach the check inside a table: file -> what the table holds
 TABLES = {
-    "cases/pages/desk.py": {action for action, _ in ACTS.values()},
+    "cases/rules/desk.py": {action for action, _ in ACTS.values()},
     "credentials/actions/office.py": {act.right for act in acts().values() if act.right},
     "service_apps/pages.py": {row.action for row in transitions().values()},
     "identity/actions/dispute_desk.py": {dispute_desk.DECIDE, dispute_desk.CONFIRM},

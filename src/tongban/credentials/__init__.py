@@ -30,7 +30,16 @@ from tongban.credentials.actions import (
 from tongban.credentials.actions.at_home import at_home
 from tongban.credentials.actions.gathering import fetch_missing
 from tongban.credentials.actions.share import on_need
-from tongban.credentials.actions.use import UsePurpose, check_file, find_licences, licence_data, licence_file
+from tongban.credentials.actions.use import (
+    UsePurpose,
+    check_file,
+    copy_id,
+    find_licences,
+    licence_data,
+    licence_file,
+    licence_state,
+    take_copy,
+)
 from tongban.credentials.actions.verify import decode_picture
 from tongban.credentials.errors import BadPicture, TypeRefused
 from tongban.credentials.model import (
@@ -54,23 +63,36 @@ from tongban.credentials.model import (
     View,
 )
 from tongban.credentials.model.sharing import (
+    NO_GRANT,
+    NO_PERMISSION,
+    NOT_FOUND,
+    NOT_NOW,
+    CopyId,
     FoundLicence,
+    LicenceCopy,
     LicenceData,
     LicenceFile,
     LicenceRefused,
     LicencesFound,
+    LicenceState,
     Need,
 )
 from tongban.credentials.queries import credential, halls, of_case, of_holder, print_state, receipt_of, views
 from tongban.credentials.queries.corrected import used_before
 from tongban.credentials.queries.credentials import of_company, within
+from tongban.credentials.queries.issued import of_company as issued_to_company
 from tongban.credentials.queries.issued import of_subject as issued_to
 from tongban.credentials.queries.types import check_library, purposes, type_named, type_of, types
 
 __all__ = [
+    "NOT_FOUND",
+    "NOT_NOW",
+    "NO_GRANT",
+    "NO_PERMISSION",
     "BadPicture",
     "Browser",
     "Card",
+    "CopyId",
     "Credential",
     "CredentialType",
     "FoundLicence",
@@ -79,9 +101,11 @@ __all__ = [
     "HomeCard",
     "HomeCards",
     "Issuer",
+    "LicenceCopy",
     "LicenceData",
     "LicenceFile",
     "LicenceRefused",
+    "LicenceState",
     "LicencesFound",
     "Need",
     "Presentation",
@@ -99,6 +123,7 @@ __all__ = [
     "cancel",
     "check_file",
     "check_library",
+    "copy_id",
     "credential",
     "decode_picture",
     "fetch_missing",
@@ -106,8 +131,10 @@ __all__ = [
     "halls",
     "issue",
     "issued_to",
+    "issued_to_company",
     "licence_data",
     "licence_file",
+    "licence_state",
     "of_case",
     "of_company",
     "of_holder",
@@ -124,6 +151,7 @@ __all__ = [
     "revoke",
     "set_up",
     "suspend",
+    "take_copy",
     "type_named",
     "type_of",
     "types",

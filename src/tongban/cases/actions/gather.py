@@ -58,7 +58,7 @@ async def cards(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, pl
     if not types or (company and actor.for_subject != draft.subject):
         return Cards()
     async with node.db.reading() as tx:
-        home = await _registrar(node, draft.subject) if company else await identity.home_of(tx, draft.subject) or node.id
+        home = await registrar(node, draft.subject) if company else await identity.home_of(tx, draft.subject) or node.id
         own = await _at_hand(tx, node, actor, draft.subject, item, types)
     if company:
         types = tuple(name for name in types if name not in {one.type_name for one in own})
@@ -90,11 +90,16 @@ async def cards(node: Node, actor: Actor, draft: Draft, item: catalogue.Item, pl
             not_granted.append(federation.name_of(node, licence.issuer))
         else:
             values.update(got)
-    rows = [FoundCard(one.type_name, one.org_name, one.state, _day(one.valid_until), _ms(one.state_at), one.issuer) for one in told.found]
+    rows = [_row(one, one.issuer) for one in told.found]
     return Cards((*(own if company else ()), *rows), values, told.silent, tuple(dict.fromkeys(not_granted)))
 
 
-async def _registrar(node: Node, company: str) -> str:
+def _row(one: credentials.Card | credentials.FoundLicence, where: str) -> FoundCard:
+    until = _day(one.valid_until)
+    return FoundCard(one.type_name, one.org_name, one.state, until, _ms(one.state_at), where, str(one.id), one.identifier, one.issuer)
+
+
+async def registrar(node: Node, company: str) -> str:
     """The node that registers companies of the division in this credit code (登记机关所在节点, GB 32100: characters 3 to 8); empty when unknown."""
     division = company[4:10]
     if any(prefix and division.startswith(prefix) for prefix in node.settings.divisions):
@@ -116,7 +121,7 @@ async def _at_hand(
 ) -> tuple[FoundCard, ...]:
     """Those of a wallet kept here, as they are now (卡包里的)."""
     found = [one for one in await held(tx, node, actor, subject, item) if one.type_name in types]
-    return tuple(FoundCard(one.type_name, one.org_name, one.state, _day(one.valid_until), _ms(one.state_at), node.id) for one in found)
+    return tuple(_row(one, node.id) for one in found)
 
 
 async def looked_again(tx: Tx, node: Node, actor: Actor, draft: Draft, item: catalogue.Item) -> Draft:

@@ -16,6 +16,7 @@ from tongban.cases.model.application import (
     usable,
 )
 from tongban.cases.model.asked import Correction, Decision, Defect, Reason, Remedy
+from tongban.cases.model.copies import CopyAsked, LicenceTold, Linked
 from tongban.cases.model.mirrored import DocumentRef, HomeCase, HomeCases, Mirror, Past, Request, Summary, Told, View
 from tongban.cases.model.record import (
     Case,
@@ -35,6 +36,7 @@ __all__ = [
     "CaseFile",
     "Clock",
     "ClockKind",
+    "CopyAsked",
     "Correction",
     "DayUnit",
     "Decision",
@@ -47,6 +49,8 @@ __all__ = [
     "HistoryLine",
     "HomeCase",
     "HomeCases",
+    "LicenceTold",
+    "Linked",
     "Mirror",
     "Offer",
     "OfferedFile",

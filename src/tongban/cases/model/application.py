@@ -29,7 +29,8 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 class FoundCard(msgspec.Struct, frozen=True):
     """A licence the item needs that was found (查到的证照): no content. `at` (Unix ms) is how old that knowledge is.
 
-    `state` is that of the licence, or `coming`: its issuer was asked for it and sends it.
+    `state` is that of the licence, or `coming`: its issuer was asked for it and sends it. `node` is where it was found; `id`,
+    `identifier` and `issuer` say which one it is: empty for one that is coming, and from a node that does not say it yet.
     """
 
     type_name: str
@@ -38,6 +39,9 @@ class FoundCard(msgspec.Struct, frozen=True):
     valid_until: str
     at: int
     node: str = ""
+    id: str = ""
+    identifier: str = ""
+    issuer: str = ""
 
 
 USABLE = frozenset({"valid", "coming"})

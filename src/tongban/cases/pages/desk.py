@@ -13,7 +13,7 @@ from litestar.response import Response
 from tongban import catalogue, evidence, federation, identity, ui
 from tongban.cases.actions import documents
 from tongban.cases.errors import CaseUnknown
-from tongban.cases.model import Case, Clock, FoundCard, HistoryLine, Offer, QueueRow, Remedy, usable
+from tongban.cases.model import Case, Clock, FoundCard, HistoryLine, Offer, QueueRow, Remedy
 from tongban.cases.pages import asked
 from tongban.cases.pages.door import Asking, HereNode, Part, Req
 from tongban.cases.pages.mine import attachment
@@ -21,7 +21,7 @@ from tongban.cases.queries import desk as lists
 from tongban.cases.queries import readings, records
 from tongban.cases.queries.calendar import calendar
 from tongban.cases.rules import clocks as ticking
-from tongban.cases.rules import desk, forms, moves, promise
+from tongban.cases.rules import desk, forms, licences, moves, promise
 from tongban.cases.rules.process import PROCESS
 from tongban.evidence import Material
 from tongban.kernel.actor import Actor
@@ -69,12 +69,13 @@ class AnswerRow(msgspec.Struct, frozen=True):
 
 
 class MaterialRow(msgspec.Struct, frozen=True):
-    """One material with how it came (材料)."""
+    """One material with how it came (材料); `copy`: a licence stands for it, and whoever looks may ask for its copy."""
 
     code: str
     title: str
     how: str
     files: tuple[Material, ...]
+    copy: bool
 
 
 class DeskCasePage(msgspec.Struct, frozen=True):
@@ -195,10 +196,10 @@ async def note_access(tx: Tx, node: Node, actor: Actor, case: Case, fields: tupl
     """The reason and one line in the person's ledger (记台账): unit, not the clerk's name. Raises `identity.reason_needed`."""
     kind: identity.ReasonKind = "case" if case.worker == actor.staff_id else "queue"
     ref, about = case.id, f"case:{case.id}"
-    if not _may(actor, desk.SEE, case):
+    if not desk.may(actor, desk.SEE, case):
         kind, ref = "emergency", await identity.emergency_naming(tx, node, actor, case.subject) or ""
         about = f"emergency:{ref}"
-    elif not readings.readable(node, case) and not acts_of(actor, case):
+    elif not readings.readable(node, case) and not desk.acts_of(actor, case):
         kind = "none"
     await identity.reading_reason(
         tx, node, actor, case.subject, kind, ref, fields=fields, basis=BASIS, about=about,
@@ -221,15 +222,15 @@ async def case_page(
     names = await catalogue.division_names(tx)
     clocks = await records.clocks(tx, case.subject, case.id)
     today = node.clock.today()
-    known = await federation.present(node) if _may(actor, "cases.transfer", case) else None
+    known = await federation.present(node) if desk.may(actor, "cases.transfer", case) else None
     clock = ticking.running(clocks)
     text = promise.of_clock(clock, case.file.correction, calendar(node))
     number = CaseNumber.parse(case.number).grouped
     return DeskCasePage(
         title=f"{case.item_name}，{number}", heading=case.item_name, case=case, seen=f"{case.term}.{case.rev}", grouped=number,
         state_words=PROCESS.states[case.state].zh, clock_text=text, clock_state=_light(clock, today),
-        answers=_answers(item, case, names, shown), materials=await _materials(tx, node, item, case),
-        history=await records.history(tx, node, case.subject, case.id), clocks=clocks, acts=acts_of(actor, case),
+        answers=_answers(item, case, names, shown), materials=await _materials(tx, node, actor, item, case),
+        history=await records.history(tx, node, case.subject, case.id), clocks=clocks, acts=desk.acts_of(actor, case),
         remedies=documents.remedies_of(item, item.organisation.name if item else node.settings.name),
         reasons=_options(moves.NOT_ACCEPTED_REASONS), transfer_reasons=_options(moves.TRANSFER_REASONS),
         void_reasons=_options(moves.VOID_REASONS),
@@ -238,42 +239,6 @@ async def case_page(
         nodes=tuple(ui.Option(one.id, one.name) for one in (known.active() if known else ()) if one.id != node.id and one.divisions),
         why_not=_why_not(case, clocks, today), typed=typed, errors=wrong,
     )  # fmt: skip
-
-
-ACTS: dict[str, tuple[str, frozenset[str]]] = {
-    "correct": ("cases.correct", frozenset({"received"})),
-    "accept": ("cases.accept", frozenset({"received"})),
-    "not_accept": ("cases.accept", frozenset({"received"})),
-    "reinstate": ("cases.accept", frozenset({"correction_lapsed"})),
-    "review": ("cases.review", frozenset({"accepted"})),
-    "opinion": ("cases.review", frozenset({"under_review"})),
-    "special": ("cases.review", frozenset({"under_review"})),
-    "end_special": ("cases.review", frozenset({"special_procedure"})),
-    "extend": ("cases.extend", frozenset({"under_review"})),
-    "grant": ("cases.decide", frozenset({"under_review"})),
-    "refuse": ("cases.decide", frozenset({"under_review"})),
-    "finish": ("cases.decide", frozenset({"granted", "refused"})),
-    "deliver": ("cases.decide", frozenset({"finished"})),
-    "transfer": ("cases.transfer", frozenset({"received", "accepted", "under_review"})),
-    "void": ("cases.void", frozenset(PROCESS.transition("T26").from_)),
-}
-"""Each act of the desk: the staff action it needs and the states it is offered in."""
-
-
-def acts_of(actor: Actor, case: Case) -> frozenset[str]:
-    """What this staff member may do with the case now (能做什么)."""
-    found = {name for name, (action, states) in ACTS.items() if case.state in states and _may(actor, action, case)}
-    if case.immediate and case.state == "accepted" and _may(actor, "cases.decide", case):
-        found |= {"grant", "refuse"}
-    if case.asked:
-        found.discard("correct")
-    if case.extended:
-        found.discard("extend")
-    return frozenset(found)
-
-
-def _may(actor: Actor, action: str, case: Case) -> bool:
-    return actor.may(action, division=case.division, org=case.org_code, item=case.task_code)
 
 
 def _answers(
@@ -298,26 +263,21 @@ def _answers(
     return tuple(made)
 
 
-async def _materials(tx: Tx, node: Node, item: catalogue.Item | None, case: Case) -> tuple[MaterialRow, ...]:
-    files, sent, made = await records.materials(tx, node, case), case.file.submission, []
-    cards = {one.type_name: one for one in sent.licences or () if usable((one,))}
-    held = None if sent.licences is None else frozenset(cards)
-    for one in catalogue.materials_needed(item, sent.answers, node.clock.today(), held=held) if item else ():
+async def _materials(tx: Tx, node: Node, actor: Actor, item: catalogue.Item | None, case: Case) -> tuple[MaterialRow, ...]:
+    files, made, open_copies = await records.materials(tx, node, case), [], desk.in_hand(actor, case)
+    for one in licences.needed(item, case.file.submission, node.clock.today()):
         kept = files.get(one.material.name, ())
-        how = "本人交的" if kept else _licence_words(one, cards) or one.how
+        card = None if kept else licences.standing_for(one, case.file.submission)
+        how = "本人交的" if kept else _licence_words(card) if card else one.how
         if one.material.name in case.file.corrected:
             how = "补正交的"
-        made.append(MaterialRow(one.material.name, one.material.title, how, kept))
+        made.append(MaterialRow(one.material.name, one.material.title, how, kept, open_copies and card is not None))
     return tuple(made)
 
 
-def _licence_words(one: catalogue.MaterialNeeded, cards: Mapping[str, FoundCard]) -> str:
-    """What was known of the licence that stands for a material when the case was handed in (查到的证照); empty where nobody looked."""
-    ways = [way.name for way in one.material.replaceable_by if way.kind == "licence" and way.name in cards]
-    if one.state != "licence" or not ways:
-        return ""
-    found = cards[ways[0]]
-    return f"电子证照：{found.type_name}，{found.org_name}，" + ("正在取" if found.state == "coming" else "提交时查到有效")
+def _licence_words(card: FoundCard) -> str:
+    """What was known of the licence that stands for a material when the case was handed in (查到的证照)."""
+    return f"电子证照：{card.type_name}，{card.org_name}，" + ("正在取" if card.state == "coming" else "提交时查到有效")
 
 
 def _desk_row(row: QueueRow, today: date, names: Mapping[str, str]) -> DeskRow:

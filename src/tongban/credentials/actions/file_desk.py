@@ -6,19 +6,14 @@ held, not in what the file says. It is kept nowhere; the issuer's and this node'
 
 from __future__ import annotations
 
-from typing import Final
-
 from tongban import federation, seals
 from tongban.credentials.actions.file_check import LARGEST
 from tongban.credentials.actions.use import UsePurpose, check_file
-from tongban.credentials.model.sharing import LONGEST_REASON, FileChecked, FileJudged
+from tongban.credentials.model.sharing import LONGEST_REASON, VALID, FileChecked, FileJudged
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
-
-VALID: Final = "01"
-"""The state of a licence that may be used, as public implementations number it."""
 
 
 async def judge_file(node: Node, actor: Actor, *, file: bytes, reason: str) -> FileJudged | Refusals:

@@ -230,7 +230,11 @@ async def file(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
 
 
 async def download(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`downloadFile` {v, file}: the watermarked copy, once, for the node that asked, while its id lives (下载文件)."""
+    """`downloadFile` {v, file, form}: the watermarked copy, once, for the node that asked, while its id lives (下载文件).
+
+    `form` is `ofd` or `pdf`; the file stands under that name in the answer.
+    """
+    form: Literal["ofd", "pdf"] = "pdf" if body.get("form") == "pdf" else "ofd"
     try:
         code = sm3(unb64(str(body["file"]), length=24))
     except (KeyError, ValueError):
@@ -247,23 +251,24 @@ async def download(node: Node, caller: str, body: dict[str, Any]) -> dict[str, A
         # what stops being valid between the id and the download is not given
         if one is None or showing.state_now(one.state, one.valid_until, node.clock.today()) != "valid":
             return {"v": 1, "code": NOT_FOUND, "words": WORDS[NOT_FOUND]}
-        made, mark = await _copy(tx, node, one, row)
-    return {"v": 1, "code": OK, "words": WORDS[OK], "ofd": b64(made), "digest": digest(made), "watermark": mark}
+        made, mark = await _copy(tx, node, one, row, form)
+    return {"v": 1, "code": OK, "words": WORDS[OK], form: b64(made), "digest": digest(made), "watermark": mark}
 
 
-async def _copy(tx: Tx, node: Node, one: Credential, row: asyncpg.Record) -> tuple[bytes, str]:
+async def _copy(tx: Tx, node: Node, one: Credential, row: asyncpg.Record, form: Literal["ofd", "pdf"]) -> tuple[bytes, str]:
     """The copy with its watermark, sealed anew by the department, and a leaf that says it was made."""
     reason = node.cipher.open("case", "credential_file.reason", str(row["id"]), row["reason"]).reveal()
     mark = layout.watermark(row["who"], reason, node.clock.now())
     kind = type_of(node, one.type_code)
     if kind is None:
         raise federation.CallRefused(404, "not_found")
+    compose, put_seal = (seals.compose_pdf, seals.seal_pdf) if form == "pdf" else (seals.compose, seals.seal_document)
     try:
-        unsealed = await seals.compose(await drawn(node, one, mark))
+        unsealed = await compose(await drawn(node, one, mark))
     except seals.MissingGlyph:
         raise federation.CallRefused(422, "refused", ("glyph",)) from None
     seal = await seals.ensure_seal(tx, node, one.org_code, one.org_name)
-    sealed: bytes = await seals.seal_document(
+    sealed: bytes = await put_seal(
         tx, node, seal, unsealed, "电子证照加注件", about=f"credential:{one.id}", placement=layout.seal_place(kind)
     )  # fmt: skip
     await transparency.append(tx, "credential.copied", jcs({"credential": str(one.id), "use": str(row["id"]), "digest": digest(sealed)}))
@@ -271,14 +276,19 @@ async def _copy(tx: Tx, node: Node, one: Credential, row: asyncpg.Record) -> tup
 
 
 async def verify(node: Node, caller: str, body: dict[str, Any]) -> dict[str, Any]:
-    """`verifyCertInfo`: the state now of a licence whose identifier, and perhaps digest, the caller holds (核验)."""
+    """`verifyCertInfo`: the state now of a licence whose identifier, and perhaps digest, the caller holds (核验).
+
+    Who names a holder as well is told nothing of somebody else's licence.
+    """
     asked = read(body, node.clock.now())
     async with node.db.transaction() as tx:
         one = await issued.by_identifier(tx, node, asked.credential)
         if one is None:
             return {"v": 1, "code": NOT_FOUND, "words": WORDS[NOT_FOUND]}
+        if asked.subject and not _is_of(one, asked.subject):
+            return await _refused(tx, node, caller, VERIFY, asked, NOT_HOLDER)
         state = outside(showing.state_now(one.state, one.valid_until, node.clock.today()))
-        own = msgspec.structs.replace(asked, subject=one.subject)
+        own = msgspec.structs.replace(asked, subject=asked.subject or one.subject)
         extra = {"state": state.code, "state_words": state.words, "same": not asked.digest or asked.digest == one.digest}
         return await _answered(tx, node, caller, VERIFY, own, str(one.id), one.type_code, ("证照状态",), f"核验证照，{BASIS}", extra)
 

@@ -19,12 +19,15 @@ from tongban.credentials.model.sharing import (
     NOT_FOUND,
     NOT_NOW,
     OK,
+    CopyId,
     FileChecked,
     FoundLicence,
+    LicenceCopy,
     LicenceData,
     LicenceFile,
     LicenceRefused,
     LicencesFound,
+    LicenceState,
     UseAsked,
 )
 from tongban.credentials.queries.credentials import card as find_card
@@ -118,6 +121,17 @@ async def licence_file(
     node: Node, actor: Actor, licence: FoundLicence, *, subject: str, purpose: UsePurpose
 ) -> LicenceFile | LicenceRefused:
     """A watermarked copy of a licence (获取文件): a one-off id first, then the file; its seal is checked before it is used."""
+    given = await copy_id(node, actor, licence, subject=subject, purpose=purpose)
+    if isinstance(given, LicenceRefused):
+        return given
+    got = await take_copy(node, licence.issuer, given.file)
+    if isinstance(got, LicenceRefused):
+        return got
+    return LicenceFile(licence.id, licence.type_name, got.content, got.digest, got.watermark, node.clock.now())
+
+
+async def copy_id(node: Node, actor: Actor, licence: FoundLicence, *, subject: str, purpose: UsePurpose) -> CopyId | LicenceRefused:
+    """The one-off id under which a copy of a valid licence may be taken for some minutes (一次性文件编号). No transaction may be open."""
     asked = _asked(node, actor, purpose, subject=subject, credential=licence.id)
     answer = await _call(node, licence.issuer, share.FILE_BY_ID, asked)
     if answer is None:
@@ -125,21 +139,44 @@ async def licence_file(
     kept = await _kept(node, licence.issuer, share.FILE_BY_ID, asked, answer, licence.id)
     if answer.get("code") != OK:
         return _refused(answer)
-    if not kept:
-        return LicenceRefused(NOT_NOW)
-    got = await _call_raw(node, licence.issuer, share.DOWNLOAD, {"v": 1, "file": str(answer.get("file", ""))}, budget_ms=FILE_MS)
+    file = answer.get("file")
+    return CopyId(file) if kept and isinstance(file, str) and file else LicenceRefused(NOT_NOW)
+
+
+async def take_copy(node: Node, issuer: str, file: str, *, pdf: bool = False) -> LicenceCopy | LicenceRefused:
+    """The watermarked copy under a one-off id of that node, OFD or PDF (下载副本): once; its seals are checked before it is given on.
+
+    A node that gives no PDF yet answers with the OFD. No transaction may be open; nothing of the copy is kept here.
+    """
+    got = await _call_raw(node, issuer, share.DOWNLOAD, {"v": 1, "file": file, "form": "pdf" if pdf else "ofd"}, budget_ms=FILE_MS)
     if got is None or got.get("code") != OK:
         return LicenceRefused(str(got.get("code", NOT_NOW)) if got else NOT_NOW)
+    form: Literal["pdf", "ofd"] = "pdf" if "pdf" in got else "ofd"
     try:
-        ofd = unb64(str(got["ofd"]))
+        content = unb64(str(got[form]))
     except (KeyError, ValueError):
         return LicenceRefused(NOT_NOW)
     async with node.db.reading() as tx:
         anchors = await seals.anchors(tx)
-    if digest(ofd) != got.get("digest") or not (await seals.check_ofd(ofd, anchors)).ok:
-        log("credentials.copy_not_sound", peer=licence.issuer)
+    sound = await (seals.verify_pdf if form == "pdf" else seals.check_ofd)(content, anchors)
+    if digest(content) != got.get("digest") or not sound.ok:
+        log("credentials.copy_not_sound", peer=issuer)
         return LicenceRefused(NOT_NOW)
-    return LicenceFile(licence.id, licence.type_name, ofd, digest(ofd), str(got.get("watermark", "")), node.clock.now())
+    return LicenceCopy(content, form, digest(content), str(got.get("watermark", "")))
+
+
+async def licence_state(
+    node: Node, actor: Actor, licence: FoundLicence, *, subject: str, purpose: UsePurpose
+) -> LicenceState | LicenceRefused:
+    """The state of a licence now, by its issuer (核验状态): needs a reason and no grant, tells nothing else. No transaction may be open."""
+    asked = _asked(node, actor, purpose, subject=subject, credential=licence.identifier)
+    answer = await _call(node, licence.issuer, share.VERIFY, asked)
+    if answer is None:
+        return LicenceRefused(NOT_NOW)
+    kept = await _kept(node, licence.issuer, share.VERIFY, asked, answer, licence.id)
+    if answer.get("code") != OK:
+        return _refused(answer)
+    return LicenceState(str(answer.get("state", ""))[:2], str(answer.get("state_words", ""))[:20]) if kept else LicenceRefused(NOT_NOW)
 
 
 async def check_file(node: Node, actor: Actor, *, issuer: str, file: bytes, purpose: UsePurpose) -> FileChecked | LicenceRefused:

@@ -34,6 +34,8 @@ NO_GRANT: Final[Mapping[str, str]] = {
 }
 """What is wrong with the grant, by the owner's word (授权上缺什么)."""
 LONGEST_REASON: Final = 200
+VALID: Final = "01"
+"""The state of a licence that may be used, as public implementations number it."""
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -107,6 +109,33 @@ class LicenceFile(msgspec.Struct, frozen=True):
     digest: str
     watermark: str
     at: datetime
+
+
+class CopyId(msgspec.Struct, frozen=True):
+    """The one-off id of a copy at the issuer (一次性文件编号): who asked may take the copy once, within its minutes."""
+
+    file: str
+
+
+class LicenceCopy(msgspec.Struct, frozen=True):
+    """A watermarked copy as it is handed on (副本): sealed by the issuing department, kept nowhere by who asked."""
+
+    content: bytes
+    form: Literal["pdf", "ofd"]
+    digest: str
+    watermark: str
+
+
+class LicenceState(msgspec.Struct, frozen=True):
+    """The state of a licence now, in its issuer's words (现在的状态): `code` as public implementations number it."""
+
+    code: str
+    words: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may be used."""
+        return self.code == VALID
 
 
 class FileChecked(msgspec.Struct, frozen=True):
