@@ -35,6 +35,19 @@ class ItemNotOffered(Failure):
         super().__init__(sentence="这个事项现在不能在网上办", todo="看看办事指南里的窗口地址，或者换一个相近的事项")
 
 
+class CompanyOnly(Failure):
+    """Only an organisation applies for this, and somebody began it for oneself (单位才能办)."""
+
+    code = "cases.company_only"
+    status = 403
+
+    def __init__(self, task_code: str) -> None:
+        super().__init__(
+            sentence="这件事要替企业办，现在是你自己", todo="先切换到企业，再开始办理", ask="没有要找的企业，请打 12345",
+            link=("切换到企业", f"/me/switch?next=/s/{task_code}"),
+        )  # fmt: skip
+
+
 class NoCodePool(Failure):
     """A licence for a new organisation needs its code, and nobody gives codes to this node (没有码池)."""
 
@@ -45,6 +58,19 @@ class NoCodePool(Failure):
         super().__init__(
             sentence="这个节点还没有接上统一社会信用代码的赋码系统，执照发不出去", todo="接上以后会自动发出，不用重新审批",
             ask="管理员：在 cases/actions/decide.py 接上登记机关的赋码",
+        )  # fmt: skip
+
+
+class NoLicenceToRenew(Failure):
+    """A licence is to be renewed and the company has none of this node that is valid (没有可换的执照)."""
+
+    code = "cases.no_licence_to_renew"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            sentence="没有查到本机关发给这家企业的有效营业执照，不能换发", todo="冻结的先恢复；吊销、注销的不予变更；别处发的转给发照的登记机关",
+            ask="证照的情况问本单位证照管理员",
         )  # fmt: skip
 
 

@@ -6,13 +6,13 @@ from datetime import date
 
 import msgspec
 
-from tongban import catalogue, credentials, federation, identity
-from tongban.cases.actions import documents, step
+from tongban import catalogue, credentials, federation
+from tongban.cases.actions import company, documents, step
 from tongban.cases.actions.intake import officer
-from tongban.cases.errors import NoCodePool
+from tongban.cases.errors import NoLicenceToRenew
 from tongban.cases.model import Case, Reason, Remedy
 from tongban.cases.queries import records
-from tongban.cases.rules import desk, moves, paper, result
+from tongban.cases.rules import desk, moves, paper
 from tongban.kernel import jobs
 from tongban.kernel.actor import SYSTEM, Actor
 from tongban.kernel.clock import CHINA
@@ -26,8 +26,14 @@ REPLACED = frozenset({"valid", "expired"})
 
 
 async def grant(tx: Tx, node: Node, actor: Actor, case: Case) -> Case | Refusals:
-    """T14: the conditions are met (准予). Finishing follows by itself in a transaction of its own."""
+    """T14: the conditions are met (准予). Finishing follows by itself in a transaction of its own.
+
+    Refused where a licence is to be renewed and there is none: what could not be finished is not granted.
+    """
     desk.must(actor, "cases.decide", case)
+    nothing = await company.nothing_to_renew(tx, node, case)
+    if nothing:
+        return nothing
     grounds = moves.Grounds(
         today=node.clock.today(),
         opinion=case.state == "accepted" or await records.opinions(tx, case.subject, case.id) > 0,
@@ -130,19 +136,12 @@ async def handed_over(tx: Tx, node: Node, case_id: str, credential_id: str) -> N
     await step.make(tx, node, case, "T17", step.Who("peer"), grounds, words)
 
 
-def _code(node: Node, case: Case) -> str:
-    """The code of the organisation this case sets up (赋码): in earnest the registrar gives it, here it is invented, on demo nodes only."""
-    if not node.settings.demo:
-        raise NoCodePool
-    return result.credit_code(case)
-
-
 async def _issue(
     tx: Tx, node: Node, actor: Actor, case: Case, item: catalogue.Item, kind: credentials.CredentialType
 ) -> str:
     sent = case.file.submission
-    previous, before = await _previous(tx, node, case, kind)
-    code = _code(node, case) if kind.holder == "legal" else ""
+    previous, before = await _previous(tx, node, case, item, kind)
+    code = company.code(node, case, previous) if kind.holder == "legal" else ""
     known = {
         "@decided_on": (await _decided_on(tx, node, case)).isoformat(), "@credit_code": code,
         "@organisation": item.organisation.name, "@applicant_name": sent.evidence.name,
@@ -151,6 +150,8 @@ async def _issue(
     if before is not None:
         known |= {f"@previous.{key}": value.reveal() for key, value in before.data.items()}
     data = catalogue.credential_data(item, sent.answers, known, await catalogue.division_names(tx))
+    if kind.holder == "legal" and previous is not None:
+        data = {key: value.reveal() for key, value in previous.data.items()} | data  # what is not changed stays (换发)
     name = data.get("company_name", "") if kind.holder == "legal" else sent.evidence.name or data.get("name", "")
     holder = credentials.Holder(
         subject=case.subject, home=await _home(node, case), kind="legal" if kind.holder == "legal" else "natural", name=Personal(name),
@@ -161,23 +162,9 @@ async def _issue(
         tx, node, actor, type_code=kind.code, holder=holder, issuer=issuer, data=data, case=case.id,
         previous=previous.id if previous else None,
     )  # fmt: skip
-    if kind.holder == "legal" and before is None:
-        await _registered(tx, node, case, code, name)
+    if kind.holder == "legal":
+        await company.tell_register(tx, node, case, code, name, new=previous is None)
     return issued.id
-
-
-async def _registered(tx: Tx, node: Node, case: Case, code: str, name: str) -> None:
-    """A licence of an organisation: the register of organisations hears of it in this commit (报送法人登记), R-301.
-
-    Who represents it is what the form calls `legal_name` and `legal_number`; a form without them registers nothing.
-    """
-    answers = case.file.submission.answers
-    legal, number = answers.get("legal_name"), answers.get("legal_number")
-    if isinstance(legal, str) and isinstance(number, str) and legal and number:
-        new = identity.NewOrganisation(
-            code=code, name=name, division=case.division, legal_name=legal, legal_number=number, registered_on=node.clock.today()
-        )
-        await identity.company_registered(tx, node, new, case=case.id)
 
 
 async def _home(node: Node, case: Case) -> str:
@@ -193,12 +180,17 @@ async def _home(node: Node, case: Case) -> str:
 
 
 async def _previous(
-    tx: Tx, node: Node, case: Case, kind: credentials.CredentialType
+    tx: Tx, node: Node, case: Case, item: catalogue.Item, kind: credentials.CredentialType
 ) -> tuple[credentials.Credential | None, credentials.Credential | credentials.Card | None]:
-    """The credential of the same type that the new one replaces (换证、签注), where one person has one: by this node's own register,
-    wherever the holder's home is. And the one whose entries stand as `{@previous}`: that one, or a card that another node issued
-    and a wallet kept here holds.
+    """The credential of the same type that the new one replaces (换证、签注、换发), where one person has one: by this node's own register,
+    wherever the holder's home is; of a company where the item renews its licence. And the one whose entries stand as `{@previous}`:
+    that one, or a card that another node issued and a wallet kept here holds. Raises NoLicenceToRenew.
     """
+    if company.renews(item):
+        licence = await company.licence(tx, node, case, kind)
+        if licence is None:
+            raise NoLicenceToRenew
+        return licence, licence
     if kind.multiple or kind.holder == "legal":
         return None, None
     issued = [one for one in await credentials.issued_to(tx, node, case.subject) if one.type_code == kind.code]

@@ -23,7 +23,7 @@ from tongban.kernel.node import Node
 async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: str = "") -> Draft:
     """A draft of an item that is published here (开始办理); an unfinished one of the same item is taken up again.
 
-    `subject`: for whom a window fills it in. Raises SignInNeeded, ItemNotOffered.
+    `subject`: for whom a window fills it in. Raises SignInNeeded, ItemNotOffered, CompanyOnly.
     """
     if not subject:
         actor.require(1)
@@ -31,6 +31,7 @@ async def begin(tx: Tx, node: Node, actor: Actor, task_code: str, *, subject: st
     item = await catalogue.item(tx, task_code)
     if item is None or not item.online:
         raise ItemNotOffered
+    power.must_be_for(owner, item)
     if not subject:
         await power.needs(tx, node, actor, "draft", item)
     # one draft an item and person: two taps on 开始办理 meet at this lock

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tongban import catalogue, identity, notifications
+from tongban.cases.errors import CompanyOnly
 from tongban.cases.model import Answers
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
@@ -25,6 +26,12 @@ def deed(act: str, item: catalogue.Item) -> identity.Deed:
     return identity.Deed(
         act=act, item=item.task_code, item_name=item.name, audience=frozenset(item.audience), level=max(item.level, LEAST_LEVEL),
     )  # fmt: skip
+
+
+def must_be_for(subject: str, item: catalogue.Item) -> None:
+    """Raise CompanyOnly where the item is for organisations and this is for a person (办事对象要对)."""
+    if "person" not in item.audience and not subject.startswith("o1"):
+        raise CompanyOnly(item.task_code)
 
 
 def payee_wrong(actor: Actor, item: catalogue.Item, answers: Answers) -> Refusals:

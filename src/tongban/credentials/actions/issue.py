@@ -15,7 +15,7 @@ from tongban.credentials.actions import lists, status, wallet
 from tongban.credentials.errors import CardGone, TypeRefused
 from tongban.credentials.model import Credential, CredentialType, Holder, Issuer
 from tongban.credentials.model.acts import Ground
-from tongban.credentials.queries.credentials import GROUP
+from tongban.credentials.queries.credentials import GROUP, issued_here
 from tongban.credentials.queries.credentials import credential as find
 from tongban.credentials.queries.keys import signer_of
 from tongban.credentials.queries.types import type_of
@@ -48,7 +48,7 @@ async def issue(
 
     `data` maps field keys or Chinese field names to values; what the type does not declare is left out. `previous` is the
     id of the one it replaces: that one is superseded and named in the new record, and the version in the identifier grows
-    (换发). With `moved_from` the previous one is that subject's: it is moved, and the new one has a number of its own (转移).
+    (换发); a company's one lies with whoever had it, and the new one is its own (企业换照). With `moved_from` the previous one is that subject's: it is moved, and the new one has a number of its own (转移).
     Without `valid_until` the type's own rule counts. `ground` is why, where no case says so.
     Raises TypeRefused (type unknown or demo on a production node, required field missing), seals.NoSeal, seals.SealGone,
     seals.MissingGlyph. Doing it twice for one case and type gives the first one back.
@@ -66,7 +66,8 @@ async def issue(
     values = showing.fill(kind, data)
     why = ground or Ground(f"case:{case}" if case else "登记")
     operation = "transfer" if moved_from else "renew" if previous else "issue"
-    old = await _previous(tx, node, actor, moved_from or holder.subject, previous, operation, why) if previous else None
+    whose = await _had_by(tx, node, holder, previous) if previous and not moved_from else moved_from
+    old = await _previous(tx, node, actor, whose, previous, operation, why) if previous else None
     now, today = node.clock.now(), node.clock.today()
     until = valid_until or _until(kind, values, today)
     number, identifier = _number(kind, issuer, values, None if moved_from else old, today.strftime("%Y%m%d"))
@@ -165,6 +166,14 @@ def _until(kind: CredentialType, values: Mapping[str, str], today: date) -> date
         return templates.until(kind.validity, values, today)
     except ValueError:
         raise TypeRefused(f"{kind.name}的有效期算不出来，日期不对") from None
+
+
+async def _had_by(tx: Tx, node: Node, holder: Holder, previous: str) -> str:
+    """Whose the one before is (原证在谁名下): the holder's, or for a company who had the licence with its number, its founder say."""
+    old = await issued_here(tx, node, previous) if holder.kind == "legal" else None
+    if old is None or old.holder_kind != "legal" or holder.number is None or old.number != holder.number.reveal():
+        return holder.subject
+    return old.subject
 
 
 async def _previous(

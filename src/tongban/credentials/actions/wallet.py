@@ -67,12 +67,11 @@ async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None
         return
     if body["previous"]:
         await tx.execute(
-            "UPDATE credential_card SET replaced_by = $3 WHERE subject = $1 AND id = $2 AND issuer = $4",
-            subject,
-            body["previous"],
-            card_id,
-            origin,
-        )
+            # a company's one before may lie with its founder: the same number says that it is the company's
+            "UPDATE credential_card SET replaced_by = $3 WHERE id = $2 AND issuer = $4 AND (subject = $1 OR"
+            " ($5 = 'legal' AND holder_kind = 'legal' AND number = $6))",
+            subject, body["previous"], card_id, origin, holder["kind"], about["number"],
+        )  # fmt: skip
     await notifications.notify(
         tx, node, subject=subject, kind="credential.issued", title=f"{kind.name}发下来了", text="在“亮证”里能看，也能出示给别人",
         link=f"/wallet/{card_id}", about=f"credential:{card_id}", link_words="看证照",

@@ -123,7 +123,8 @@ async def of_company(tx: Tx, node: Node, actor: Actor, company: str, deed: ident
         "WHERE c.number = $1 AND c.holder_kind = 'legal' AND c.replaced_by IS NULL ORDER BY c.issued_at DESC, c.id DESC LIMIT 50",
         company[2:].upper(),
     )
-    return tuple(_card(node, row) for row in rows)
+    found = (_card(node, row) for row in rows)
+    return tuple(one for one in found if one.state not in {"superseded", "moved"})  # the newer one may lie elsewhere
 
 
 async def card(tx: Tx, node: Node, subject: str, card_id: str) -> Card | None:

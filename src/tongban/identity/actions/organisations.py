@@ -25,14 +25,17 @@ ASK_AGAIN, ASK_AT_LEAST = timedelta(minutes=1), timedelta(days=1)
 
 
 class NewOrganisation(msgspec.Struct, frozen=True, kw_only=True):
-    """An organisation to register or to change 登记的企业: `status` is 存续, 注销 or 吊销."""
+    """An organisation to register or to change 登记的企业: `status` is 存续, 注销 or 吊销.
+
+    A change without `legal_number` leaves the representative as the register has it (法定代表人不变).
+    """
 
     code: str
     name: str
     division: str
-    legal_name: str
-    legal_number: str
     registered_on: date
+    legal_name: str = ""
+    legal_number: str = ""
     status: str = OPEN
 
 
@@ -47,13 +50,20 @@ class Represented(msgspec.Struct, frozen=True, kw_only=True):
 async def enter(tx: Tx, node: Node, new: NewOrganisation, *, by: str) -> int | None:
     """Register an organisation, or a change of it, at the register's node 登记或变更; its version, None when nothing changed.
 
-    A change of name, state or representative makes the next version and tells every node. Raises BadIdentifier.
+    A change of name, state or representative makes the next version and tells every node; a new one without representative is
+    not taken. Raises BadIdentifier.
     """
     code = CreditCode.parse(new.code).value
     subject = subject_of(code)
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"org:{subject}")
-    old = await tx.fetchrow("SELECT name, status, legal_number, version, registered_on FROM org_entry WHERE subject = $1", subject)
+    old = await tx.fetchrow("SELECT name, status, legal_name, legal_number, version, registered_on FROM org_entry WHERE subject = $1", subject)
     number_before = None if old is None else node.cipher.open("sensitive", "org_entry.legal_number", subject, old["legal_number"]).reveal()
+    if not new.legal_number:
+        if old is None or number_before is None:
+            log("identity.representative_unsaid", kind="organisation.registered")
+            return None
+        named = node.cipher.open("identity", "org_entry.legal_name", subject, old["legal_name"]).reveal()
+        new = msgspec.structs.replace(new, legal_name=named, legal_number=number_before)
     same_person = number_before == new.legal_number
     if old is not None and same_person and (old["name"], old["status"]) == (new.name, new.status):
         return None
@@ -185,7 +195,8 @@ async def company_registered(tx: Tx, node: Node, new: NewOrganisation, *, case: 
     if node.id == REGISTER:
         await enter(tx, node, new, by=node.id)
         return
-    body = msgspec.to_builtins(new)
+    # what is not said is left out: a register of before would else take an empty representative for a new one
+    body = {name: value for name, value in msgspec.to_builtins(new).items() if value != ""}
     try:
         await federation.send(
             tx, node, to=REGISTER, kind="organisation.registered", about=f"org:{subject_of(new.code)}", body=body,

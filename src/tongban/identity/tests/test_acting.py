@@ -17,7 +17,7 @@ from tongban.identity.actions import mandates as verbs
 from tongban.identity.actions.mandates import Wanted
 from tongban.identity.letters import accounts
 from tongban.identity.queries import mandates as queries
-from tongban.identity.queries.organisations import subject_of
+from tongban.identity.queries.organisations import org_entry, subject_of
 from tongban.identity.rules.mandates import ACT_WORDS
 from tongban.identity.rules.roles import assignment
 from tongban.identity.tests.make import PC_AGENT, Browser, citizen, household, sign_in, step_up
@@ -307,6 +307,36 @@ async def test_a_company_founded_in_a_province_is_known_to_the_register_by_lette
         assert "新公司" not in await tx.fetchval("SELECT name FROM org_entry WHERE code = $1", foreign)
     companies = await organisations.ask(nodes["510000"], who.subject)
     assert "成都武侯演示新公司（演示）" in {one.name for one in companies}
+
+
+async def test_a_change_that_names_no_representative_leaves_the_one_there_is(nodes):
+    """变更登记 with a new name only: the register keeps who represents it; a new company without one is not taken."""
+    wu, (code, strange) = citizen("吴思涵"), ("91510107MADEM2005U", "91510107MADEM2006Y")
+    first = organisations.NewOrganisation(
+        code=code, name="成都武侯演示旧名公司（演示）", division="510107", legal_name=wu.name, legal_number=wu.number, registered_on=nodes["samr"].clock.today(),
+    )  # fmt: skip
+    renamed = organisations.NewOrganisation(code=code, name="成都武侯演示改名公司（演示）", division="510107", registered_on=first.registered_on)
+    unknown = organisations.NewOrganisation(code=strange, name="成都武侯演示无名公司（演示）", division="510107", registered_on=first.registered_on)
+    for number, new in enumerate((first, renamed, unknown)):
+        async with nodes["510000"].db.transaction() as tx:
+            await organisations.company_registered(tx, nodes["510000"], new, case=f"change-{number}")
+
+    async def known():
+        async with nodes["samr"].db.reading() as tx:
+            return await org_entry(tx, nodes["samr"], organisations.subject_of(code))
+
+    await until(known)
+
+    async def after():
+        found = await known()
+        return found if found.version == 2 else None
+
+    found = await until(after)
+    assert (found.name, found.legal_name.reveal()) == (renamed.name, wu.name)
+    async with nodes["samr"].db.reading() as tx:
+        number = await tx.fetchval("SELECT legal_number FROM org_entry WHERE code = $1", code)
+        assert nodes["samr"].cipher.open("sensitive", "org_entry.legal_number", organisations.subject_of(code), number).reveal() == wu.number
+        assert await tx.fetchval("SELECT count(*) FROM org_entry WHERE code = $1", strange) == 0
 
 
 async def test_name_and_number_are_told_only_while_the_session_lives(nodes, agent):
