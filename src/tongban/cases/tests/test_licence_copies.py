@@ -8,7 +8,7 @@ import re
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from tongban import consent, credentials, federation, seals
+from tongban import consent, credentials, evidence, federation, seals
 from tongban.cases.actions import decide, intake, licence_copies, review
 from tongban.cases.errors import CaseUnknown, NotYourCounty, OwnCase
 from tongban.cases.model import CopyAsked, FoundCard
@@ -294,10 +294,13 @@ async def test_another_persons_licence_named_in_a_submission_tells_nothing(node)
     assert (told.standing, told.ticket) == ("unknown", ""), "another person's licence opened"
     assert "核对不上" in told.why
     assert sent.id == str(card.id)
-    for bad in ({"id": "x", "identifier": "x"}, {"issuer": "999999"}, {"id": "x" * 3000, "identifier": "y" * 3000}, {"issuer": "../cn"}):
+    for bad in ({"id": uuid7(), "identifier": "x"}, {"issuer": "999999"}, {"id": uuid7(), "identifier": "y" * 3000}, {"issuer": "../cn"}):
         await relinked(node, case_id, make.changed(sent, **bad))
         told = (await asked(node, case_id)).told
         assert (told.standing, told.ticket) == ("unknown", ""), bad
+    for bad in ({"id": "x"}, {"id": "x" * 3000}, {"issuer": ""}):  # names none: the holder's own is looked for
+        await relinked(node, case_id, make.changed(sent, **bad))
+        assert await ticket_of(node, case_id)
 
 
 async def test_one_that_was_coming_or_that_an_older_node_sent_is_found_by_holder(node):
