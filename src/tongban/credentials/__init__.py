@@ -81,7 +81,6 @@ from tongban.credentials.queries import credential, halls, of_case, of_holder, p
 from tongban.credentials.queries.corrected import used_before
 from tongban.credentials.queries.credentials import of_company, within
 from tongban.credentials.queries.issued import of_company as issued_to_company
-from tongban.credentials.queries.issued import of_company as issued_to_company
 from tongban.credentials.queries.issued import of_subject as issued_to
 from tongban.credentials.queries.types import check_library, purposes, type_named, type_of, types
 
@@ -132,7 +131,6 @@ __all__ = [
     "halls",
     "issue",
     "issued_to",
-    "issued_to_company",
     "issued_to_company",
     "licence_data",
     "licence_file",
