@@ -47,6 +47,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {  # who looks, and at which add
         ("CD-SJ-01@510000", "/desk/{waiting}"), ("CD-SJ-02@510000", "/desk/{case}"), ("WH-SJ-01@510000", "403:/desk/{waiting}"),
         ("CD-SJ-01@510000", "later:/desk/{waiting}"),
     ),
+    "/desk/{case_id:str}/licences/{material:str}": (("CD-SJ-01@510000", "/desk/{waiting}/licences/member_identity"),),
     "/dev/components": ((NOBODY, "/dev/components"),),
     "/help": ((NOBODY, "/help"),),
     "/info/{entry_id:str}": ((NOBODY, "{info}"),),

@@ -14,13 +14,14 @@ import msgspec
 from tongban import catalogue, credentials, federation, identity, seals
 from tongban.cases.actions import gather
 from tongban.cases.errors import CaseUnknown
-from tongban.cases.model import CopyAsked, LicenceTold, Linked
+from tongban.cases.model import CopyAsked, FoundCard, LicenceTold, Linked
 from tongban.cases.queries import records
 from tongban.cases.rules import desk, licences
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusal, Refusals
 from tongban.kernel.gm import BadEncoding, CannotOpen, b64, unb64
+from tongban.kernel.ids import is_uuid
 from tongban.kernel.node import Node
 
 LONGEST: Final = 100
@@ -77,7 +78,7 @@ async def take(node: Node, actor: Actor, case_id: str, material: str, ticket: st
     async with node.db.reading() as tx:
         found = await _linked(tx, node, actor, case_id, material)
     held = _opened(node, actor, found, ticket)
-    if held is None or (found.card.id and held.licence != found.card.id):
+    if held is None or (_named(found.card) and held.licence != found.card.id):
         return (GONE,)
     got = await credentials.take_copy(node, held.issuer, held.file, pdf=True)
     if isinstance(got, credentials.LicenceRefused):
@@ -141,7 +142,7 @@ async def _which(
 ) -> credentials.FoundLicence | LicenceTold:
     """The licence the application named; by holder and type for one that was on its way then, and for what an older node sent."""
     card, case = found.card, found.case
-    if card.id:
+    if _named(card):
         return credentials.FoundLicence(
             card.id, card.identifier, card.type_name, card.issuer, card.org_name, "valid", None, node.clock.now()
         )
@@ -158,6 +159,11 @@ async def _which(
     if told.not_granted:
         return LicenceTold("unknown", "现在查不到", why=_why(credentials.LicenceRefused(credentials.NO_PERMISSION, "no_grant")))
     return LicenceTold("unknown", "没有查到现在有效的", why="还没有取到，或者已经不能用了。请申请人出示原件，或者请对方补材料")
+
+
+def _named(card: FoundCard) -> bool:
+    """Whether the application says which licence it was; what another node wrote may be anything."""
+    return is_uuid(card.id) and bool(card.issuer)
 
 
 async def _noted(tx: Tx, node: Node, actor: Actor, found: Linked, what: tuple[str, ...], purpose: str) -> None:
