@@ -85,8 +85,11 @@ async def propose_resume(tx: Tx, node: Node, actor: Actor, client_id: str) -> Ch
     return await _propose(tx, node, actor, client_id, "resume", {})
 
 
-async def decide(tx: Tx, node: Node, actor: Actor, change_id: str, *, agree: bool, seen: str) -> Refusals:
-    """Another member of staff decides 审批: the content is pinned by the digest they saw; nobody approves an own proposal."""
+async def decide(tx: Tx, node: Node, actor: Actor, change_id: str, *, agree: bool, seen: str, reason: str = "") -> Refusals:
+    """Another member of staff decides 审批: the content is pinned by the digest they saw; nobody approves an own proposal.
+
+    A refusal has its `reason` (2 to 200 characters), which whoever proposed reads.
+    """
     row = await tx.fetchrow("SELECT * FROM client_change WHERE id = $1 AND decided_at IS NULL FOR UPDATE", change_id)
     if row is None:
         return (Refusal("identity.change_gone", "这个申请已经处理过了", "change"),)
@@ -97,14 +100,17 @@ async def decide(tx: Tx, node: Node, actor: Actor, change_id: str, *, agree: boo
         return (Refusal("identity.four_eyes", "自己申请的要另一位同事来批", "change"),)
     if seen != row["digest"]:
         return (Refusal("identity.change_other", "你看的和现在的不一样，重新打开看一遍再定", "change"),)
+    reason = "" if agree else reason.strip()
+    if not agree and not 2 <= len(reason) <= 200:
+        return (Refusal("identity.change_reason", "写上不同意的理由，申请的同事能看到", "reason"),)
     if agree:
         refused = await _apply(tx, node, row, actor)
         if refused:
             return refused
     leaf = await _leaf(tx, node, "client.decided", row["client"], {"digest": row["digest"], "agreed": agree, "what": row["what"]})
     await tx.execute(
-        "UPDATE client_change SET decided_by = $2, decided_at = $3, decision = $4, leaf = $5 WHERE id = $1",
-        change_id, actor.staff_id, node.clock.now(), "approved" if agree else "refused", leaf,
+        "UPDATE client_change SET decided_by = $2, decided_at = $3, decision = $4, leaf = $5, reason = $6 WHERE id = $1",
+        change_id, actor.staff_id, node.clock.now(), "approved" if agree else "refused", leaf, reason,
     )  # fmt: skip
     return ()
 

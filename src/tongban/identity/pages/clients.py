@@ -64,6 +64,7 @@ class ClientsPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "接入应用"
     rows: tuple[Row, ...]
     changes: tuple[ChangeRow, ...]
+    refused: tuple[ChangeRow, ...]
     may_propose: bool
 
 
@@ -108,6 +109,7 @@ class ChangePage(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
     may_decide: bool
     errors: Refusals = ()
+    reason: str = ""
     back: str = "/staff/clients"
 
 
@@ -148,11 +150,12 @@ async def listed(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     """All registered clients, and what waits for a second pair of eyes."""
     _see(actor)
     async with node.db.reading() as tx:
-        found, waiting = await queries.clients(tx), await queries.changes(tx, open_only=True)
+        found, waiting, refused = await queries.clients(tx), await queries.changes(tx, open_only=True), await queries.refused(tx)
     names = {one.id: one.name for one in found}
     page = ClientsPage(
         rows=tuple(Row(one.id, one.name, one.rules.words, one.sector or "没填", *STATUS[one.status]) for one in found),
-        changes=tuple(_change_row(one, names.get(one.client, "")) for one in waiting), may_propose=holds(actor, "identity.client_propose"),
+        changes=tuple(_change_row(one, names.get(one.client, "")) for one in waiting),
+        refused=tuple(_change_row(one, names.get(one.client, "")) for one in refused), may_propose=holds(actor, "identity.client_propose"),
     )  # fmt: skip
     return ui.page(request, "identity/clients.html", page)
 
@@ -312,7 +315,7 @@ async def change(request: AnyRequest, node: HereNode, actor: Asking, change_id: 
     return await _change(request, node, actor, str(change_id))
 
 
-async def _change(request: AnyRequest, node: Node, actor: Actor, change_id: str, errors: Refusals = ()) -> AnyResponse:
+async def _change(request: AnyRequest, node: Node, actor: Actor, change_id: str, errors: Refusals = (), reason: str = "") -> AnyResponse:
     async with node.db.reading() as tx:
         found = await queries.change(tx, change_id)
         client = None if found is None else await queries.registered(tx, found.client)
@@ -321,7 +324,7 @@ async def _change(request: AnyRequest, node: Node, actor: Actor, change_id: str,
     now = _facts(request, msgspec.to_builtins(client)) if client is not None and found.what == "change" else {}
     page = ChangePage(
         title=f"申请：{WHAT[found.what]}", change=found, facts=tuple((WORDS[name], value, now.get(name, "")) for name, value in _facts(request, found.body).items()),
-        own=found.proposed_by == actor.staff_id, errors=errors,
+        own=found.proposed_by == actor.staff_id, errors=errors, reason=reason,
         may_decide=actor.may("identity.client_approve", division=client.division if client else str(found.body.get("division", ""))),
         back=f"/staff/clients/{found.client}" if client is not None else "/staff/clients",
     )  # fmt: skip
@@ -334,9 +337,9 @@ async def decide(request: AnyRequest, node: HereNode, actor: Asking, change_id: 
     form = await ui.form(request)
     _see(actor)
     async with node.db.transaction() as tx:
-        refused = await verbs.decide(tx, node, actor, str(change_id), agree=form["act"] == "agree", seen=form["digest"])
+        refused = await verbs.decide(tx, node, actor, str(change_id), agree=form["act"] == "agree", seen=form["digest"], reason=form["reason"])
     if refused:
-        return await _change(request, node, actor, str(change_id), refused)
+        return await _change(request, node, actor, str(change_id), refused, form["reason"])
     return ui.see_other(f"/staff/clients/changes/{change_id}")
 
 

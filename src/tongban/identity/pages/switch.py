@@ -85,8 +85,10 @@ async def switch(request: AnyRequest, node: HereNode, actor: Asking) -> AnyRespo
     async with node.db.reading() as tx:
         found = next((one for one in await _choices(tx, node, actor) if one.id == form["mandate"]), None)
     if found is not None and found.basis == "legal_rep":
-        # the step-up comes back to the switch page, where one more tap is needed: a GET never switches
-        actor.require(acting.BEGIN_LEVEL["legal_rep"])
+        if actor.acr < (level := acting.BEGIN_LEVEL["legal_rep"]):
+            # the step-up comes back to the switch page, where one more tap is needed (the row says so): a GET never switches
+            there = "/me/switch?" + urlencode({"for": found.id, "next": next_path})
+            return ui.see_other("/step-up?" + urlencode({"level": level, "next": there}))
         if not found.copy:
             await acting.freshen(node, _as(actor, found), level=3)
     if found is not None and found.basis == "guardian" and form["agree"] != "yes":

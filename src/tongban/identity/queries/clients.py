@@ -27,6 +27,7 @@ class Change(msgspec.Struct, frozen=True):
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision: str | None = None
+    reason: str = ""
 
 
 class ClientKey(msgspec.Struct, frozen=True):
@@ -82,7 +83,7 @@ async def keys_of(tx: Tx, client_id: str) -> list[ClientKey]:
 async def change(tx: Tx, change_id: str) -> Change | None:
     """One proposed change, decided or not."""
     row = await tx.fetchrow(
-        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision FROM client_change WHERE id = $1", change_id
+        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision, reason FROM client_change WHERE id = $1", change_id
     )
     return None if row is None else msgspec.convert(dict(row), Change)
 
@@ -90,8 +91,17 @@ async def change(tx: Tx, change_id: str) -> Change | None:
 async def changes(tx: Tx, client_id: str | None = None, *, open_only: bool = False) -> list[Change]:
     """Proposed changes, newest first; of one client, or of all."""
     rows = await tx.fetch(
-        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision FROM client_change"
+        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision, reason FROM client_change"
         " WHERE ($1::text IS NULL OR client = $1) AND (decided_at IS NULL OR NOT $2) ORDER BY proposed_at DESC LIMIT 200",
         client_id, open_only,
     )  # fmt: skip
+    return [msgspec.convert(dict(row), Change) for row in rows]
+
+
+async def refused(tx: Tx) -> list[Change]:
+    """The last changes that were not agreed to, newest first 没同意的: also of a client that is not registered and has no page."""
+    rows = await tx.fetch(
+        "SELECT id, client, what, body, digest, proposed_by, proposed_at, decided_by, decided_at, decision, reason FROM client_change"
+        " WHERE decision = 'refused' ORDER BY decided_at DESC LIMIT 20"
+    )
     return [msgspec.convert(dict(row), Change) for row in rows]

@@ -82,6 +82,22 @@ async def test_a_client_is_registered_by_two_and_stopped_by_one(node: Node) -> N
     assert (row["status"], row["proposed_by"], row["approved_by"]) == ("active", "CQ-YY-01", "CQ-YY-02")
 
 
+async def test_a_refusal_has_its_reason_and_whoever_asked_reads_it(node: Node) -> None:
+    registrar, reviewer = await clerk(node, "CQ-YY-01"), await clerk(node, "CQ-YY-02")
+    page = await registrar.get(node, "/staff/clients/new")
+    change = await registrar.post(node, "/staff/clients/new", {**token(page), **FORM, "name": "演示打听网"})
+    page = await reviewer.get(node, change.path)
+    silent = await reviewer.post(node, change.path, {**token(page), "act": "refuse", "reason": " "})
+    assert silent.status == 422
+    assert "写上不同意的理由" in silent.body
+    done = await reviewer.post(node, change.path, {**token(silent), "act": "refuse", "reason": "用途没有写清楚"})
+    assert "没同意" in done.body
+    listed = await registrar.get(node, "/staff/clients")
+    assert "用途没有写清楚" in listed.body, "who asked is told nothing"
+    assert change.path in listed.body
+    assert "用途没有写清楚" in (await registrar.get(node, change.path)).body
+
+
 async def test_nobody_else_looks(node: Node) -> None:
     page = await Browser().get(node, "/staff/clients")
     assert page.path == "/staff/login" or page.status in (401, 403)
