@@ -83,6 +83,13 @@ def test_a_company_is_found_first_however_it_is_typed(whole, query) -> None:
     assert not found.best.here, "it is 成都's, found from 重庆 because it is open across provinces"
 
 
+@pytest.mark.parametrize("query", ["公司搬家", "公司搬家换地址", "公司改名字", "换法人", "营业执照换地址"])
+def test_a_companys_move_is_a_change_and_not_a_new_company(whole, query) -> None:
+    found = find_in(whole, query, division="510100")
+    assert found.best is not None
+    assert found.best.shown.service == "company_change"
+
+
 @pytest.mark.parametrize("query", ["长辈版", "亲情版", "关爱版", "关怀版", "guanhuaiban"])
 def test_the_elder_version_is_an_act(whole, query) -> None:
     assert find_in(whole, query).best.shown.mode == "elder"
