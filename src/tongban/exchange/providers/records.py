@@ -109,5 +109,6 @@ def made_up(resource: str, subject: str) -> dict[str, str]:
             values[name] = (_FIRST_DAY + timedelta(days=chance.randint(0, 3800))).isoformat()
         else:
             values[name] = "".join(chance.choice("0123456789") if letter == "#" else letter for letter in one["like"])
-    where = _words()["place"].get(place, {}).get("words", "")
-    return {name: value.replace("{place}", where) for name, value in values.items()}
+    where = _words()["place"].get(place, {})
+    words, division = where.get("words", ""), where.get("division", "")
+    return {name: value.replace("{place}", words).replace("{division}", division) for name, value in values.items()}

@@ -110,18 +110,19 @@ async def _item_facts(tx: Tx, node: Node, app: ServiceApp, task_code: str, versi
         channels=tuple(item.channels),
         findings=tuple(found),
         other_app=await carrier(tx, task_code, besides=app.id),
-        unknown_prefills=await _unknown_prefills(tx, item),
+        unknown_prefills=await unknown_prefills(tx, item),
     )
 
 
-async def _unknown_prefills(tx: Tx, item: catalogue.Item) -> tuple[str, ...]:
-    """What the form wants from registers that no data resource has."""
+async def unknown_prefills(tx: Tx, item: catalogue.Item) -> tuple[str, ...]:
+    """Which fields of the form want something from registers that no data resource has (没有来处的预填), each with the resource."""
     found = []
     for planned in catalogue.prefill_plan(item.form):
         for one in planned.sources:
             held = await exchange.definition(tx, one.resource) if one.source == "register" else None
             if one.source == "register" and (held is None or one.field not in {field.name for field in held.fields}):
-                found.append(f"{one.resource} 的 {one.field}")
+                field = item.form.field(planned.field)
+                found.append(f"“{field.label if field else planned.field}”要的 {one.resource} 的 {one.field}")
     return tuple(dict.fromkeys(found))
 
 

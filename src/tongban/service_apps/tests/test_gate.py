@@ -121,7 +121,10 @@ def test_items_absent_foreign_carried_or_unsound():
     assert failed(facts(items=change(present=False))) == {"D2"}
     assert failed(facts(items=change(ours=False))) == {"D2"}
     assert failed(facts(items=change(other_app="别的应用"))) == {"D3"}
-    assert failed(facts(items=change(unknown_prefills=("mps.population 的 x",)))) == {"D5"}
+    unknown = judge(facts(items=change(unknown_prefills=("“参加哪种医保”要的 nobody.insured 的 kind",))))
+    assert [(one.rule, one.severity, one.text) for one in unknown if not one.passed] == [
+        ("D5", "error", "没有登记部门提供 “参加哪种医保”要的 nobody.insured 的 kind")
+    ]
     bad = Trouble("C-03 收费没有依据", "item.yaml fee", "写上收费依据")
     found = [one for one in judge(facts(items=change(findings=(bad,)))) if not one.passed]
     assert [(one.rule, one.fix, one.place) for one in found] == [("D1", "写上收费依据", "item.yaml fee")]

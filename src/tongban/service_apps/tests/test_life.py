@@ -250,8 +250,27 @@ async def test_a_demo_node_takes_its_apps_through_the_same_gate(node):
         await seed_demo(node)
     async with node.db.reading() as tx:
         apps = await service_apps.apps(tx)
-    assert sorted(one.name for one in apps) == ["企业开办", "养老保险转移", "出生户口登记", "社保卡服务"]
+    assert sorted(one.name for one in apps) == ["企业变更", "企业开办", "养老保险转移", "出生户口登记", "社保卡服务"]
     assert {one.state for one in apps} == {"published"}
+
+
+async def test_a_prefill_from_a_register_nobody_owns_is_refused_by_name(node, draft):
+    from tongban.service_apps.actions.check import unknown_prefills
+
+    shipped = catalogue.load_folder(node.settings.items_dir)
+    async with node.db.reading() as tx:
+        found = [f"{one.item.plain_name} {name}" for one in shipped for name in await unknown_prefills(tx, one.item)]
+        assert found == [], "an item asks a register that no catalogue of resources knows"
+        item = await catalogue.item(tx, draft.items[0].task_code, draft.items[0].version)
+        assert item is not None
+        step, *rest = item.form.steps
+        first = step.fields[0]
+        asked = tuple(catalogue.Prefill(source="register", resource=one, field=two) for one, two in (("nobody.insured", "kind"), ("mps.population", "x")))
+        form = msgspec.structs.replace(item.form, steps=(msgspec.structs.replace(step, fields=(msgspec.structs.replace(first, prefill=asked),)), *rest))
+        unknown = await unknown_prefills(tx, msgspec.structs.replace(item, form=form))
+    assert [one for one in unknown if first.label in one] == [
+        f"“{first.label}”要的 nobody.insured 的 kind", f"“{first.label}”要的 mps.population 的 x"
+    ]
 
 
 def test_the_table_names_only_known_states():
