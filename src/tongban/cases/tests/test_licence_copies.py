@@ -97,6 +97,7 @@ async def test_a_clerk_gives_a_reason_sees_the_state_and_opens_the_copy_once(nod
     without = await browser.post(path, {"reason": "  "}, page=path)
     assert without.status_code == 422
     assert "写清为什么要看" in without.text
+    assert without.text.count("有 1 处要改") == 1, "the same fault is told twice"
     before, told = await counts(node), len(await lines(node, case_id))
     second = await browser.post(path, {"reason": WHY}, page=path)
     assert second.status_code == 200
