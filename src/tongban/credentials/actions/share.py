@@ -216,6 +216,8 @@ async def file(node: Node, caller: str, body: dict[str, Any], *, by_holder: bool
         if isinstance(found, str):
             return await _refused(tx, node, caller, service, asked, found)
         one, allowed = found
+        if allowed.fields:  # everything stands on a copy: only for an item that needs the licence whole
+            return await _refused(tx, node, caller, service, asked, NO_PERMISSION)
         file_id, now = secrets.token_bytes(24), node.clock.now()
         done = await tx.execute(
             "INSERT INTO credential_file (subject, id, code_hash, credential, caller, who, reason, about, made_at, expires_at) "

@@ -189,6 +189,14 @@ async def test_the_file_is_a_watermarked_copy_under_a_one_off_id(nodes):
     assert refused == LicenceRefused("10")
 
 
+async def test_no_copy_of_a_licence_of_which_the_item_needs_two_fields_only(nodes):
+    """T-29: everything stands on a copy, also under a grant for it: only an item that needs the licence whole gets one."""
+    one = await drive(nodes)
+    licence = of(await found(nodes, "500000"), one)
+    got = await credentials.licence_file(nodes["500000"], make.citizen(HER), licence, subject=HER, purpose=WHY)
+    assert got == LicenceRefused("100"), "a whole copy where two fields are needed"
+
+
 async def test_verify_tells_the_state_of_an_identifier(nodes):
     one = await drive(nodes)
     asked = share.UseAsked(uuid7(), nodes["500000"].clock.ms(), "演示单位", REASON, credential=one.identifier, digest=one.digest)
