@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tongban import federation
 from tongban.kernel.errors import Failure
 
 
@@ -117,3 +118,13 @@ class PrintRefused(Failure):
 
     def __init__(self, sentence: str, todo: str = "请刷新页面，看看这一单现在到哪一步了") -> None:
         super().__init__(sentence=sentence, todo=todo, ask="大厅值班长")
+
+
+class PrintForgotten(federation.LetterStuck):
+    """A hall tells of an order that this node does not have, as after a restore (本节点没有这一单)."""
+
+    code = "credentials.print_forgotten"
+    words = (
+        "大厅说到的打印单，这里没有记录，多半是恢复备份时丢的。打电话给大厅核对：纸证还没交，请大厅退掉这一单，让持证人重新约；"
+        "已经交了，记下空白证号，再由两个人搁置这封信"
+    )

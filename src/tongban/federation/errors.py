@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from tongban.kernel.errors import Failure
 
@@ -187,6 +188,21 @@ class EnrolmentRefused(Failure):
 
     def __str__(self) -> str:
         return f"federation.enrolment_refused:{self.reason}"
+
+
+class LetterStuck(Failure):
+    """A letter that cannot be taken as things stand and waits for a person (等人处理的信).
+
+    Rooms subclass it and give `code` and `words`: what happened and what to do, for the operators' page. The words are the
+    same for every letter, so nothing personal can stand in them.
+    """
+
+    code = "federation.letter_stuck"
+    status = 409
+    words: ClassVar[str] = "这封信现在办不了，要人处理"
+
+    def __init__(self) -> None:
+        super().__init__(sentence=type(self).words, todo="在“节点互联”里看这封信", ask="本单位运维")
 
 
 class NotYet(Exception):

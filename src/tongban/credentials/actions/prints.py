@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from tongban import consent, federation, notifications, transparency
-from tongban.credentials.errors import CardGone
+from tongban.credentials.errors import CardGone, PrintForgotten
 from tongban.credentials.model import PrintOrder
 from tongban.credentials.queries.credentials import card as find_card
 from tongban.credentials.queries.credentials import credential as find
@@ -146,7 +146,9 @@ async def take_state(tx: Tx, node: Node, origin: str, at_ms: int, body: dict[str
         "JOIN credential c ON c.subject = o.subject AND c.id = o.credential WHERE o.id = $1 FOR UPDATE OF o",
         str(body["order"]),
     )
-    if row is None or row["hall_node"] != origin:
+    if row is None:
+        raise PrintForgotten
+    if row["hall_node"] != origin:
         raise ValueError("a print order of another hall")
     if int(body["rev"]) <= row["rev"]:
         return

@@ -16,6 +16,7 @@ from tongban.federation.actions import enrol, officers, park, receive
 from tongban.federation.actions.alarm import resolve_alarm
 from tongban.federation.actions.compact import NAME
 from tongban.federation.actions.office import RECOVERS, area, office
+from tongban.federation.errors import LetterStuck
 from tongban.federation.model import (
     Alarm,
     ComeHome,
@@ -60,6 +61,12 @@ _MEMBERSHIP = {
     "suspended": "已被暂停", "gone": "已退出",
 }  # fmt: skip
 _TRUST = {"fresh": "有效", "stale": "已过期，只认原有的节点和密钥", "expired": "过期超过 30 天，只能办本地的事"}
+
+
+def why(reason: str, error: str | None) -> str:
+    """Why a letter waits, in a sentence (为什么停放): the words of the room that could not take it, where it has some."""
+    stuck = next((one.words for one in LetterStuck.__subclasses__() if one.code == error), "")
+    return stuck or REASONS.get(reason, reason)
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -196,7 +203,7 @@ async def _nodes_page(tx: Tx, node: Node, actor: Actor, errors: Refusals = ()) -
     )
     return NodesPage(
         title="节点互联", nodes=tuple(rows), figures=figures, alarms=tuple(await alarms(tx)),
-        waiting=tuple(Waiting(one, REASONS.get(one.reason, one.reason)) for one in waiting), outbox=mine,
+        waiting=tuple(Waiting(one, why(one.reason, one.error)) for one in waiting), outbox=mine,
         membership=_MEMBERSHIP[await own_status(tx, node.id)], digits=(await own_digits(tx) or ()) if found is None else (),
         directory=str(found.version) if found else "", trust=_TRUST[rules.freshness(found, node.clock.ms())] if found else "",
         changes=tuple(await directory_changes(tx)), enrolments=tuple(await enrolments(tx, status="pending")),
@@ -237,7 +244,7 @@ async def _letter(request: _Ask, node: Node, actor: Actor, letter_id: str, error
         raise NotFound("没有找到这封信")
     may = actor.may("federation.operate", division=area(node))
     page = LetterPage(
-        title=f"{found.origin} 第 {found.seq} 封信", letter=found, reason=REASONS.get(found.reason, ""), may_operate=may,
+        title=f"{found.origin} 第 {found.seq} 封信", letter=found, reason=why(found.reason, found.error), may_operate=may,
         may_confirm=may and found.asked_by not in {"", actor.staff_id}, errors=errors,
     )  # fmt: skip
     return ui.page(request, "federation/letter.html", page, status=422 if errors else 200)
