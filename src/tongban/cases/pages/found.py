@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -62,19 +63,20 @@ class FoundPage(msgspec.Struct, frozen=True):
     action: str
     next: str
     back: str
+    by: str
     back_label: str = "返回填写"
 
 
-def told(draft: Draft, item: catalogue.Item) -> Found:
-    """The draft's sources as a list (查到了哪些)."""
-    rows, missing = [], []
+def told(draft: Draft, item: catalogue.Item, today: date) -> Found:
+    """The draft's sources as a list (查到了哪些); what is not asked with these answers is not missing."""
+    rows, missing, shown = [], [], catalogue.visible(item.form, draft.file.answers, today)
     for planned in catalogue.prefill_plan(item.form):
         source, field = draft.file.sources.get(planned.field), item.form.field(planned.field)
         if field is None:
             continue
         if source is not None and source.kind != "typed" and draft.file.answers.get(planned.field):
             rows.append(Row(field.label, source.name, source.at, source.as_of, source.pending))
-        elif not draft.file.answers.get(planned.field):
+        elif not draft.file.answers.get(planned.field) and planned.field in shown:
             missing.append(field.label)
     cards = []
     for one in draft.file.cards:
@@ -99,7 +101,8 @@ async def show(request: Req, node: HereNode, actor: Asking, draft_id: Part) -> R
     async with node.db.reading() as tx:
         offers = await agree.offers(tx, draft, item) if _decides(actor, draft) else ()
     first = f"/apply/{draft.id}/{forms.pages(item, draft.file, node.clock.today())[0]}"
-    page = FoundPage("替你查到的", msgspec.structs.replace(told(draft, item), offers=offers), f"/apply/{draft.id}/found", first, first)
+    by = "信用代码" if draft.subject.startswith("o1") else "证件号"
+    page = FoundPage("替你查到的", msgspec.structs.replace(told(draft, item, node.clock.today()), offers=offers), f"/apply/{draft.id}/found", first, first, by)
     return ui.page(request, "cases/found.html", page)
 
 

@@ -163,7 +163,7 @@ async def _form_page(tx: Tx, node: Node, draft: Draft, item: catalogue.Item, wro
         title=f"代收 {item.name}", heading=f"代收：{item.name}", draft=draft,
         questions=await asked.questions(tx, draft.file, fields),
         materials=await materials_page(tx, node, draft, item, wrong, action, "", ""), action=action, errors=wrong,
-        found=found.told(draft, item),
+        found=found.told(draft, item, node.clock.today()),
     )  # fmt: skip
 
 

@@ -8,10 +8,14 @@ from tongban import credentials
 from tongban.cases.actions import decide, drafts, intake, numbers, prefill, review, submit
 from tongban.cases.errors import CompanyOnly, NoLicenceToRenew
 from tongban.cases.model import Case, Mirror
+from tongban.cases.pages.found import told
 from tongban.cases.queries import mirrors
 from tongban.cases.rules import forms
 from tongban.cases.tests import make
 from tongban.cases.tests.make import CHANGE, Browser, act, citizen, clerk, held, tried
+from tongban.credentials.actions import wallet
+from tongban.credentials.errors import CardGone
+from tongban.credentials.pages.wallet import _lent
 from tongban.identity.actions import acting
 from tongban.identity.actions.acting import ByLaw
 from tongban.identity.queries import mandates
@@ -35,19 +39,24 @@ REST = {"resolved_on": "2026-11-10", "by_resolution": "true", "amends_articles":
 @pytest.fixture(scope="module")
 async def node(make_node):
     made = await make.ready(await make_node("510000", clock=SetClock(make.WEDNESDAY)), CHANGE, make.COMPANY)
-    issuer = credentials.Issuer("11510100DEM000014N", "成都市市场监督管理局（演示）")
     async with made.db.transaction() as tx:
         for code in (CODE, FROZEN):
-            data = {
-                "company_name": NAME, "credit_code": code, "company_type": "有限责任公司", "legal_representative": "演示陈晓雨",
-                "business_scope": "软件开发", "capital": "50 万元人民币", "founded_on": "2026-11-01", "address": "武侯区演示路 88 号",
-                "registered_on": "2026-11-01",
-            }  # fmt: skip
-            await credentials.issue(
-                tx, made, clerk(), type_code=credentials.type_named(made, "营业执照").code, issuer=issuer, data=data,
-                holder=credentials.Holder(FOUNDER.subject, made.id, Personal(NAME), Personal(code), kind="legal"),
-            )  # fmt: skip
+            await licensed(tx, made, code)
     return made
+
+
+async def licensed(tx, node, code, **more):
+    """The licence of a company, in its founder's wallet as 设立登记 leaves it."""
+    data = {
+        "company_name": NAME, "credit_code": code, "company_type": "有限责任公司", "legal_representative": "演示陈晓雨",
+        "business_scope": "软件开发", "capital": "50 万元人民币", "founded_on": "2026-11-01", "address": "武侯区演示路 88 号",
+        "registered_on": "2026-11-01",
+    }  # fmt: skip
+    return await credentials.issue(
+        tx, node, clerk(), type_code=credentials.type_named(node, "营业执照").code, data=data,
+        issuer=credentials.Issuer("11510100DEM000014N", "成都市市场监督管理局（演示）"),
+        holder=credentials.Holder(FOUNDER.subject, node.id, Personal(NAME), Personal(code), kind="legal"), **more,
+    )  # fmt: skip
 
 
 def company(code=CODE):
@@ -129,6 +138,11 @@ async def test_the_licence_fills_the_form_and_the_change_renews_it(node):
     assert {name: draft.file.answers[name] for name in said} == said
     assert {(draft.file.sources[name].kind, draft.file.sources[name].name) for name in said} == {("licence", "电子证照：营业执照")}
     assert "licence" not in {one.material.name for one in forms.uploads(item, draft.file, make.TODAY)}, "the licence is asked for on paper"
+    assert told(draft, item, make.TODAY).missing == ("联络员手机号码",), "what nobody asks with these answers is called missing"
+    async with node.db.reading() as tx:
+        assert [one.number for one in await _lent(tx, node, who, set())] == [CODE], "its wallet does not say where the licence lies"
+        for other in (FOUNDER, await agent_for(node, "000199908000")):
+            assert await _lent(tx, node, other, set()) == ()
     case = await handed_in(node, who, changes=["name", "capital"], new_name=NEW_NAME, new_capital="80")
     assert case.subject == company()
     async with node.db.reading() as tx:
@@ -180,6 +194,28 @@ async def test_a_person_is_led_to_the_switch(node):
     assert answer.status_code == 403
     assert "这件事要替企业办" in answer.text
     assert f'href="/me/switch?next=/s/{CHANGE}"' in answer.text
+
+
+async def test_no_licence_puts_another_companys_away(node, monkeypatch):
+    """One replaces another with its own number only, whoever names it: the issuer's register and the wallet both judge."""
+    stranger = CreditCode.make("91", "510107", "MADEM00D3").value
+    async with node.db.reading() as tx:
+        (theirs,) = await credentials.issued_to_company(tx, node, company(FROZEN))
+    with pytest.raises(CardGone):
+        async with node.db.transaction() as tx:
+            await licensed(tx, node, stranger, previous=str(theirs.id))
+    came = []
+    receive = wallet.receive
+
+    async def keep(_tx, _node, _origin, body):
+        came.append(body)
+
+    async with node.db.transaction() as tx:
+        monkeypatch.setattr(wallet, "receive", keep)
+        await licensed(tx, node, stranger)
+        await receive(tx, node, node.id, {**came[0], "previous": str(theirs.id)})
+        (card,) = [one for one in await credentials.of_holder(tx, node, FOUNDER.subject) if one.number == FROZEN]
+    assert str(card.id) == str(theirs.id)
 
 
 async def test_a_frozen_licence_is_not_renewed(node):

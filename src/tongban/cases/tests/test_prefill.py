@@ -315,4 +315,4 @@ async def test_licences_of_another_node_are_found_and_used(node, monkeypatch):
     await prefill.fill(node, who, draft, item, again=True)
     draft = await again(node, draft)
     assert draft.file.not_granted == ("510000",), "the person is told why it has to be typed"
-    assert told(draft, item).not_granted == ("510000",)
+    assert told(draft, item, node.clock.today()).not_granted == ("510000",)

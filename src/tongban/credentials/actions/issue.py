@@ -169,10 +169,15 @@ def _until(kind: CredentialType, values: Mapping[str, str], today: date) -> date
 
 
 async def _had_by(tx: Tx, node: Node, holder: Holder, previous: str) -> str:
-    """Whose the one before is (原证在谁名下): the holder's, or for a company who had the licence with its number, its founder say."""
-    old = await issued_here(tx, node, previous) if holder.kind == "legal" else None
-    if old is None or old.holder_kind != "legal" or holder.number is None or old.number != holder.number.reveal():
+    """Whose the one before is (原证在谁名下): the holder's; of a company whoever has the one with its number, its founder say.
+
+    Raises CardGone for the licence of another company, also one that the same person founded.
+    """
+    if holder.kind != "legal":
         return holder.subject
+    old = await issued_here(tx, node, previous)
+    if old is None or old.holder_kind != "legal" or holder.number is None or old.number != holder.number.reveal():
+        raise CardGone
     return old.subject
 
 

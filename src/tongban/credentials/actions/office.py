@@ -24,7 +24,7 @@ from tongban.credentials.rules import templates
 from tongban.kernel.actor import Actor
 from tongban.kernel.db import Tx
 from tongban.kernel.errors import NotAllowed, Refusal, Refusals
-from tongban.kernel.gm import jcs
+from tongban.kernel.gm import Personal, jcs
 from tongban.kernel.node import Node
 
 KINDS: Final[Mapping[str, str]] = {
@@ -208,7 +208,8 @@ async def _carry_out(tx: Tx, node: Node, actor: Actor, wanted: Wanted, confirmed
     if one is None:
         raise CardGone
     if wanted.operation == "renew":
-        same = Holder(one.subject, one.home, one.holder_name, kind="legal" if one.holder_kind == "legal" else "natural")
+        company = one.holder_kind == "legal"
+        same = Holder(one.subject, one.home, one.holder_name, Personal(one.number) if company else None, kind="legal" if company else "natural")
         made = await renew(tx, node, actor, one.subject, one.id, changes=given, holder=same, ground=ground)
         return str(made.id)
     if wanted.operation == "transfer":

@@ -68,8 +68,8 @@ async def receive(tx: Tx, node: Node, origin: str, body: dict[str, Any]) -> None
     if body["previous"]:
         await tx.execute(
             # a company's one before may lie with its founder: the same number says that it is the company's
-            "UPDATE credential_card SET replaced_by = $3 WHERE id = $2 AND issuer = $4 AND (subject = $1 OR"
-            " ($5 = 'legal' AND holder_kind = 'legal' AND number = $6))",
+            "UPDATE credential_card SET replaced_by = $3 WHERE id = $2 AND issuer = $4 AND"
+            " CASE WHEN $5 = 'legal' THEN holder_kind = 'legal' AND number = $6 ELSE subject = $1 END",
             subject, body["previous"], card_id, origin, holder["kind"], about["number"],
         )  # fmt: skip
     await notifications.notify(

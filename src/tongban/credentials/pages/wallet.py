@@ -25,6 +25,7 @@ from tongban.credentials.queries.receipts import card_receipt
 from tongban.credentials.queries.types import halls, type_of, types
 from tongban.credentials.rules import layout, showing
 from tongban.kernel.actor import Actor
+from tongban.kernel.db import Tx
 from tongban.kernel.errors import Refusals
 from tongban.kernel.node import Node
 
@@ -76,7 +77,7 @@ class There(msgspec.Struct, frozen=True):
 
 
 class WalletPage(msgspec.Struct, frozen=True):
-    """What /wallet draws; for a visitor, `there` is what the home has."""
+    """What /wallet draws; for a visitor, `there` is what the home has. Of a company, `lent` are its cards that lie with a person."""
 
     title: str
     cards: tuple[CardRow, ...]
@@ -87,6 +88,8 @@ class WalletPage(msgspec.Struct, frozen=True):
     q: str = ""
     chips: tuple[Chip, ...] = ()
     found: int = 0
+    company: bool = False
+    lent: tuple[CardRow, ...] = ()
 
 
 class PickupRow(msgspec.Struct, frozen=True):
@@ -187,12 +190,14 @@ async def cards(
         return ui.page(request, "credentials/wallet.html", page)
     async with node.db.reading() as tx:
         found = [card for card in await queries.of_holder(tx, node, actor.person) if await queries.within(tx, actor, card.id)]
+        lent = await _lent(tx, node, actor, {card.id for card in found})
         asked = {
             row["type_code"]
             for row in await tx.fetch("SELECT type_code FROM credential_request WHERE subject = $1", actor.person)
         }
     today, held = node.clock.today(), {card.type_code for card in found}
     q, only = request.query_params.get("q", "").strip()[:40], request.query_params.get("only", "")
+    company = actor.person.startswith("o1")
     every = tuple((card, card_row(card, type_of(node, card.type_code), today)) for card in found)
     named = tuple(one for one in every if q in one[1].name + one[1].hint + one[1].issuer)
     page = WalletPage(
@@ -204,11 +209,21 @@ async def cards(
         addable=tuple(
             Addable(kind.code, kind.name, kind.code in asked)
             for kind in types(node)
-            if kind.on_request and kind.code not in held
+            if kind.on_request and kind.code not in held and (kind.holder == "legal" or not company)
         ),
+        company=company,
+        lent=tuple(card_row(card, type_of(node, card.type_code), today) for card in lent),
         done=request.query_params.get("done", ""),
     )
     return ui.page(request, "credentials/wallet.html", page)
+
+
+async def _lent(tx: Tx, node: Node, actor: Actor, own: set[str]) -> tuple[Card, ...]:
+    """A company's cards that lie with a person, its founder say (在别人名下的), for who represents it by law."""
+    if not actor.by_law or not actor.person.startswith("o1"):
+        return ()
+    found = await queries.of_company(tx, node, actor, actor.person, identity.Deed(act="view"))
+    return tuple(card for card in found if card.id not in own)
 
 
 @post("/wallet/add")

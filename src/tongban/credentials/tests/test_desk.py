@@ -21,7 +21,7 @@ from tongban.credentials.tests.test_doors import browser, send
 from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import Failure, NotAllowed
 from tongban.kernel.gm import Personal
-from tongban.kernel.ids import CredentialId
+from tongban.kernel.ids import CredentialId, CreditCode
 from tongban.seals.rules import container
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
@@ -152,6 +152,19 @@ async def test_renewing_names_the_old_one_and_supersedes_it(node) -> None:
     assert named == old.id
     assert (new.valid_until, new.data["vehicle_class"].reveal()) == (date(2036, 1, 1), "C1")
     assert status.outside("superseded").code == "05"
+
+
+async def test_a_companys_licence_is_renewed_for_the_company_it_names(node) -> None:
+    """The desk knows the company by the number on the licence; whoever founded it has the new one too."""
+    code = CreditCode.make("91", "500103", "MADEM00E1").value
+    data = {"credit_code": code, "company_name": "重庆演示换照公司（演示）", "legal_representative": "陈演示"}
+    old = await give(node, "营业执照", data, Holder(HER.subject, "500000", Personal(data["company_name"]), Personal(code), kind="legal"))
+    done = await propose(node, CLERK, "renew", old, data={"legal_representative": "演示乙"})
+    await confirm(node, CHECKER, done.proposal)
+    async with node.db.reading() as tx:
+        (new,) = await queries.of_holder(tx, node, HER.subject, type_code=old.type_code)
+    assert (new.number, new.data["legal_representative"].reveal()) == (code, "演示乙")
+    assert await state(node, old) == "superseded"
 
 
 async def test_a_transfer_moves_the_old_one_and_gives_the_new_holder_a_number_of_its_own(node) -> None:
