@@ -85,7 +85,10 @@ TOGETHER = {
         "tests/federation/test_letters_processes.py", "tests/federation/test_calls_processes.py",
         "tests/federation/test_directory_processes.py", "tests/federation/test_two_histories.py",
     ),
-    "walked": ("tests/journeys/", "tests/nation/test_tour.py", "tests/nation/test_agents.py", "tests/nation/test_items.py", "tests/nation/test_licences.py"),
+    "walked": (
+        "tests/journeys/", "tests/nation/test_tour.py", "tests/nation/test_agents.py", "tests/nation/test_company.py", "tests/nation/test_items.py",
+        "tests/nation/test_licences.py",
+    ),
     "judged": ("tests/conformance/oidc/",),
 }  # fmt: skip
 """Files that share what stands for them: two nations of processes whose nodes are killed, one that people walk through, one household."""

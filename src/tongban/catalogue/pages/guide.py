@@ -85,6 +85,7 @@ class GuidePage(msgspec.Struct, frozen=True):
     delivery: str
     level: str
     startable: bool
+    company_only: bool
     version: int
     digest: str
     back: str = "/services"
@@ -185,7 +186,7 @@ def guide_of(item: Item, names: Mapping[str, str], *, preview: bool = False) -> 
         remedies=tuple(_remedy(one) for one in item.remedies), deadlines=item.deadlines,
         consult=item.contact.consult, complaint=item.contact.complaint, result=item.result.name,
         delivery="、".join(DELIVERIES[way] for way in item.delivery), level=LEVELS[item.acr],
-        startable=item.online and not preview, version=item.version, digest=item.digest,
+        startable=item.online and not preview, company_only="person" not in item.audience, version=item.version, digest=item.digest,
     )
 
 

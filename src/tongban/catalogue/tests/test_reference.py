@@ -51,7 +51,7 @@ async def test_only_a_plain_yes_is_official(tx) -> None:
     assert lists["证照类型"] == (106, 0)
     assert lists["跨省通办"] == (56, 11)
     assert lists["目录信息"] == (100, 0)
-    assert lists["基本目录"] == (7, 0)
+    assert lists["基本目录"] == (8, 0)
 
 
 async def test_the_tree_of_divisions(tx) -> None:
