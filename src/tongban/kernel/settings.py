@@ -55,16 +55,11 @@ class SettingsError(Exception):
 
 
 def load(path: Path) -> Settings:
-    """Read a node's settings file (读配置). Relative folders count from the file's own folder.
+    """Read a node's settings file (读配置): TOML, or the `node.json` a demo node is started with. Relative folders count from its folder.
 
     Raises SettingsError naming the file and what is wrong with it.
     """
-    try:
-        raw: dict[str, object] = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}). Give the path of a node's settings file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from None
+    raw = _read(path)
     for field in msgspec.structs.fields(Settings):
         value = os.environ.get(f"TONGBAN_{field.name.upper()}")
         if value is not None:
@@ -76,6 +71,20 @@ def load(path: Path) -> Settings:
         return msgspec.convert(raw, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {error}. docs/operate/settings.md lists every key.") from None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        if path.suffix == ".json":
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}). Give the path of a node's settings file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise SettingsError(f"{path}: not {kind} of a node's settings: {error}") from None
 
 
 def _path(kind: type, value: object) -> object:

@@ -33,7 +33,7 @@ app.add_typer(keys_app, name="keys")
 
 DEMO_FOLDER = node_settings.CODE_ROOT / ".demo"
 Folder = Annotated[Path, typer.Option("--folder", help="Where the demo keeps its data.")]
-SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The node's settings file (deploy/nodes/*.toml).")]
+SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The node's settings file (deploy/nodes/*.toml, or node.json of a demo node).")]
 
 
 def _version(wanted: bool) -> None:

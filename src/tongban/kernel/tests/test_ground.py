@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tongban.kernel import jobs, log
@@ -137,6 +138,24 @@ def test_an_unknown_setting_is_an_error_that_names_it(tmp_path: Path):
 def test_the_environment_wins_over_the_file(monkeypatch):
     monkeypatch.setenv("TONGBAN_POOL_SIZE", "7")
     assert node_settings.load(node_settings.CODE_ROOT / "deploy" / "nodes" / "cn.toml").pool_size == 7
+
+
+def test_the_file_of_a_demo_node_is_read_like_a_toml(tmp_path):
+    path = tmp_path / "node.json"
+    said = {
+        "node": "510000", "name": "四川省", "role": "province", "base_url": "http://510000.localhost:8104", "divisions": ["51"],
+        "database_url": "postgresql://tb@/x", "data_dir": str(tmp_path), "organisation": "11510000MB0000001D", "demo": True,
+    }
+    path.write_bytes(msgspec.json.encode(said))
+    found = node_settings.load(path)
+    assert (found.node, found.data_dir, found.divisions, found.demo) == ("510000", tmp_path, ("51",), True)
+    path.write_bytes(msgspec.json.encode(said | {"datadir": "x"}))
+    with pytest.raises(node_settings.SettingsError, match="datadir"):
+        node_settings.load(path)
+    for bad in (b"{", b"[]", b"\xff{}", b'"x"'):
+        path.write_bytes(bad)
+        with pytest.raises(node_settings.SettingsError, match=r"node\.json: not JSON"):
+            node_settings.load(path)
 
 
 def test_a_log_takes_declared_fields_only():
