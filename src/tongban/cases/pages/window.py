@@ -78,6 +78,9 @@ async def begin(request: Req, node: HereNode, actor: Asking) -> Response[Any]:
         item = await catalogue.item(tx, form["task_code"]) if form["task_code"] else None
         if item is None:
             wrong.append(Refusal("cases.window.item", "请选要办的事项", "task_code"))
+        elif "person" not in item.audience:  # before anybody is looked up
+            said = "这件事要替企业办，窗口还不能代收：请法定代表人或者代办人登录后切换到企业在网上办，办不了打指南上的电话"
+            wrong.append(Refusal("cases.window.company", said, "task_code"))
         else:
             visit = await identity.open_visit(tx, node, actor, number, name)
             if isinstance(visit, tuple):
@@ -172,7 +175,7 @@ async def _start_page(
 ) -> Response[Any]:
     async with node.db.reading() as tx:
         found = await catalogue.items(tx)
-    items = tuple(ui.Option(one.task_code, f"{one.name}（{one.organisation}）") for one in found)
+    items = tuple(ui.Option(one.task_code, f"{one.name}（{one.organisation}）") for one in found if "person" in one.audience)
     said = ""
     if done.isdigit() and len(done) == 22:
         said = CaseNumber.parse(done).grouped

@@ -20,6 +20,7 @@ from tongban.identity.actions import acting
 from tongban.identity.actions.acting import ByLaw
 from tongban.identity.queries import mandates
 from tongban.identity.queries.organisations import REGISTER
+from tongban.identity.queries.persons import number_index
 from tongban.kernel.actor import SYSTEM
 from tongban.kernel.clock import SetClock
 from tongban.kernel.errors import Failure
@@ -194,6 +195,29 @@ async def test_a_person_is_led_to_the_switch(node):
     assert answer.status_code == 403
     assert "这件事要替企业办" in answer.text
     assert f'href="/me/switch?next=/s/{CHANGE}"' in answer.text
+
+
+async def test_a_window_takes_it_for_nobody_and_says_nothing_of_who_is_known(node):
+    """Companies have no window yet: the same words for a right name and a wrong one, and nobody is read (T-60)."""
+    async with node.db.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO person (subject, home, proof, name, number, bi_number, seen_at) VALUES ($1, '510000', 3, $2, $3, $4, now())",
+            FOUNDER.subject, node.cipher.seal("identity", "person.name", FOUNDER.subject, "演示陈晓雨"),
+            node.cipher.seal("sensitive", "person.number", FOUNDER.subject, make.NUMBER), number_index(node, make.NUMBER),
+        )  # fmt: skip
+    desk = Browser(node, clerk("window", **DESK))
+    start = (await desk.get("/desk/receive")).text
+    assert CHANGE not in start
+    assert make.COMPANY in start
+    answers = [
+        await desk.post("/desk/receive", {"task_code": CHANGE, "number": make.NUMBER, "name": name}, page="/desk/receive")
+        for name in ("演示陈晓雨", "演示别人")
+    ]
+    assert [one.status_code for one in answers] == [422, 422]
+    assert all("切换到企业在网上办" in one.text for one in answers)
+    async with node.db.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM counter_visit WHERE subject = $1", FOUNDER.subject) == 0
+        assert await tx.fetchval("SELECT count(*) FROM access_reason") == 0
 
 
 async def test_no_licence_puts_another_companys_away(node, monkeypatch):
