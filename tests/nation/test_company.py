@@ -11,6 +11,8 @@ from tests.nation.test_agents import act_for, banner, founded
 
 from tongban.kernel.clock import SystemClock
 from tongban.main.demo.tour import walk
+from tongban.main.demo.tour.person import sign_in_with
+from tongban.main.demo.tour.story import Story
 
 pytestmark = pytest.mark.nation
 CHANGE = "11510100DEM000014N3000199908000"
@@ -22,12 +24,24 @@ def licences(page):
     return [href for text, href in page.links if "营业执照" in text and href.startswith("/wallet/") and not href.endswith("/show")]
 
 
-def changed(story, new_name):
+def moved(story, new_name):
     return {
         "changes": ["name", "address"], "resolved_on": SystemClock().today().isoformat(), "by_resolution": "true", "amends_articles": "true",
         "new_name": new_name, "new_district": "510107", "new_address": "演示路 30 号 2 幢 101 室", "premises": "promise",
         "mobile": story.person.phone, "delivery": "electronic",
     }  # fmt: skip
+
+
+async def accepted(story, case):
+    """The first of three officers of 成都 takes it; the page of the case."""
+    return await walk.desk_step(story, OFFICERS[0], case, "accept", {"complete": "yes"})
+
+
+async def granted(story, case):
+    """The second reviews it, the third grants it."""
+    await walk.desk_step(story, OFFICERS[1], case, "review", {})
+    await walk.desk_step(story, OFFICERS[1], case, "opinion", {"favourable": "yes", "opinion": "材料齐全，符合登记条件（演示）"})
+    await walk.desk_step(story, OFFICERS[2], case, "grant", {})
 
 
 async def represented(story, company):
@@ -67,17 +81,12 @@ async def test_a_company_is_renamed_and_moved_with_its_licence(story):
     page.must("按信用代码查的", "统一社会信用代码", "用得上的证照", "时的状态", "有效")
     page = await her.get(page.url.rsplit("/", 1)[0] + "/company")
     new_name = company.replace("演示科技", "演示文化")
-    check = await walk.fill_pages(her, page, walk.only_empty(changed(story, new_name)))
+    check = await walk.fill_pages(her, page, walk.only_empty(moved(story, new_name)))
     check.must("你只要交 0 份", "用你的电子证照：营业执照", new_name)
     case = await walk.hand_in(her, check)
-
-    # three officers at their desk
-    acceptor, examiner, approver = OFFICERS
-    page = await walk.desk_step(story, acceptor, case, "accept", {"complete": "yes"})
+    page = await accepted(story, case)
     page.must(f"由{story.person.name}代{company}提交", new_name)
-    await walk.desk_step(story, examiner, case, "review", {})
-    await walk.desk_step(story, examiner, case, "opinion", {"favourable": "yes", "opinion": "材料齐全，符合登记条件（演示）"})
-    await walk.desk_step(story, approver, case, "grant", {})
+    await granted(story, case)
 
     # the company's own wallet has the new one; the one before has left hers and says that it is over
     await story.until(lambda: her.get(home + "/wallet"), new_name, seconds=15)
@@ -93,3 +102,31 @@ async def test_a_company_is_renamed_and_moved_with_its_licence(story):
     assert licences(await her.get(home + "/wallet")) == []
     await story.until(lambda: her.get(home + old), "已换新", seconds=15)
     assert old != new
+
+
+async def test_a_new_representative_takes_over_and_the_former_one_is_out(story):
+    """R-301, T-87: the change is told to 法人登记, which ends her power everywhere; the new one finds company and licence."""
+    company = await founded(story)
+    her, home = story.browser("her"), story.home
+    await represented(story, company)
+    page = await act_for(her, home, company)
+    async with Story(story.addresses, as_json=False, number=2, folder=story.folder) as other:
+        heir = await other.invent()
+        page = await her.get(f"{home}/s/{CHANGE}")
+        page = await her.submit(page.form(action="/apply"))
+        typed = moved(story, "") | {"changes": ["legal"], "new_legal_name": heir.name, "new_legal_number": heir.number}
+        check = await walk.fill_pages(her, page, walk.only_empty(typed))
+        check.must("网上签名就行", heir.name)
+        case = await walk.hand_in(her, check)
+        await accepted(story, case)
+        await granted(story, case)
+        await story.until(lambda: her.get(home + "/me"), "代办授权已经停了", seconds=20)
+        assert company not in (await her.get(home + "/wallet")).text, "the licence stayed with the former representative"
+        his = other.browser("her")
+        await his.get(home + "/me/switch")
+        await sign_in_with(his, await his.get(home + "/login?next=/me/switch"), heir)
+        await represented(other, company)
+        await act_for(his, home, company)
+        await story.until(lambda: his.get(home + "/wallet"), company, seconds=15)
+        (card,) = licences(his.page)
+        (await his.get(f"{home}{card}?all=1")).must("有效", heir.name, company)
