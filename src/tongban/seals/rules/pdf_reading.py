@@ -38,6 +38,8 @@ _HIDDEN: Final = re.compile(rb"/[^\s/<>\[\](){}%]*#(?:[46][1-9A-Fa-f]|[57][0-9Aa
 _LIMITS: Final = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=LARGEST_STREAM), document_budget=DocumentDecodeBudget(base_allowance=LARGEST_TOTAL, max_ratio=0)
 )
+_LISTED: Final = re.compile(rb"/(?:Filter|F)\s*\[([\0\t\n\f\r -Z\\^-~]*)\]")
+_PACKINGS: Final = frozenset({"/FlateDecode", "/Fl"})
 _PLAIN_FILTERS: Final = frozenset({"/FlateDecode", "/DCTDecode", "/Fl", "/DCT", "/ASCII85Decode"})
 
 
@@ -81,8 +83,12 @@ def _check_streams(pdf: bytes) -> None:
 
 
 def _chained(plain: bytes) -> bool:
-    """Two packings one in the other; text around one packing (reportlab's ASCII85) is none."""
-    for found in re.finditer(rb"/(?:Filter|F)\s*\[([^\]]*)\]", plain):
+    """Two packings one in the other, as far as they are written out; text around one packing (reportlab's ASCII85) is none.
+
+    A list is written in plain signs: one that begins by chance in a picture does not go on to the dictionaries behind it. What is
+    written in a way that only hides it is found when the objects are read (`_check_filters`).
+    """
+    for found in _LISTED.finditer(plain):
         if len(re.findall(rb"/(?:FlateDecode|Fl|LZWDecode|LZW|RunLengthDecode|RL|JBIG2Decode)\b", found.group(1))) > 1:
             return True
     return False
@@ -149,6 +155,8 @@ def _check_filters(stream: generic.StreamObject) -> None:
     filters = [str(named)] if isinstance(named, generic.NameObject) else [str(one) for one in named or ()]
     if len(filters) > 2 or any(one not in _PLAIN_FILTERS for one in filters):
         raise Refused("压缩方式不认识", str(filters[0]) if filters else "")
+    if sum(one in _PACKINGS for one in filters) > 1:
+        raise Refused("压缩了又压缩")
     if "/ASCII85Decode" in filters and filters[-1] in ("/FlateDecode", "/Fl"):
         if len(stream.encoded_data) > LARGEST_TEXT:
             raise Refused("文件太大")

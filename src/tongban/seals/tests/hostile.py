@@ -136,13 +136,20 @@ def _objects(content: bytes, about: bytes) -> bytes:
 
 
 def looks_hidden() -> dict[str, bytes]:
-    """Harmless PDFs with streams whose bytes happen to look like a name written to hide it."""
-    text = b"/9jD#41qE:" + b"87cUR" * 4
+    """Harmless PDFs with streams whose bytes happen to look like a name written to hide it, or like the beginning of a list of packings."""
+    text, small = b"/9jD#41qE:" + b"87cUR" * 4, _stream(zlib.compress(b"x"))
     return {
         "in text": _simple(more={4: _stream(text + b"~>", b"/Filter/ASCII85Decode")}),
         "in a picture": _simple(more={4: _stream(b"\xff\xd8\xff" + text + b"\xff\xd9", b"/Filter/DCTDecode")}),
         "as it is": _simple(more={4: _stream(text, b"")}),
+        "a list that begins in one stream": _simple(more={4: _stream(b"\x9c/F[\x1e\xe7", b""), 5: small, 6: small, 7: b"[1]"}),
+        "a list that begins in a packed one": _simple(more={4: _stream(_packed_with(b"/F [")), 5: small, 6: small, 7: b"[1]"}),
     }
+
+
+def _packed_with(wanted: bytes) -> bytes:
+    """What zlib opens and in which these bytes stand as they are."""
+    return zlib.compress(b"\xd1" + wanted + b"\xe2", 0)
 
 
 def harmless() -> bytes:
@@ -166,7 +173,8 @@ def pdfs() -> dict[str, bytes]:
         "film": _simple(page=b"/Annots[<</Subtype/Movie/Movie<</F(a)>>>>]"), "sound": _simple(page=b"/Annots[<</Subtype/Sound>>]"), "hidden name": _simple(b"/Open#41ction<</S/J#61vaScript/JS(1)>>"),
         "object nobody points to": _simple(more={4: b"<</S/JavaScript/JS(1)>>"}), "encrypted": _simple(trailer=b"/Encrypt<</Filter/Standard/V 1/R 2/O(a)/U(b)/P -1>>/ID[(a)(a)]"),
         "bomb": _simple(more={4: _stream(bomb)}), "many bombs": _simple(more={at: _stream(zlib.compress(b"0" * 15_000_000, 9)) for at in range(4, 10)}),
-        "packed twice": _simple(more={4: _stream(zlib.compress(bomb), b"/Filter[/FlateDecode/FlateDecode]")}), "old packing": _simple(more={4: _stream(b"x", b"/Filter/LZWDecode")}),
+        "packed twice": _simple(more={4: _stream(zlib.compress(bomb), b"/Filter[/FlateDecode/FlateDecode]")}), "packed twice behind a remark": _simple(more={4: _stream(zlib.compress(bomb), b"/Filter[/FlateDecode%]\n/FlateDecode]")}), "packed twice elsewhere": _simple(more={4: _stream(zlib.compress(zlib.compress(b"x")), b"/Filter 5 0 R"), 5: b"[/FlateDecode/FlateDecode]"}),
+        "old packing": _simple(more={4: _stream(b"x", b"/Filter/LZWDecode")}),
         "bomb in text": _simple(more={4: _objects(base64.a85encode(bomb) + b"~>", b"/Filter[/ASCII85Decode/FlateDecode]")}), "bomb in digits": _simple(more={4: _objects(bomb.hex().encode() + b">", b"/Filter[/ASCIIHexDecode/FlateDecode]")}),
         "hidden name behind a false end": _simple(more={4: _stream(b"x\nendstream\nendobj\n5 0 obj\n<</S/J#61vaScript>>\nendobj\n", b"")}),
         "fax picture": _simple(more={4: _stream(b"x", b"/Filter/JBIG2Decode")}), "no pages": _simple().replace(b"/Count 1", b"/Count 0"), "too many pages": _simple().replace(b"/Count 1", b"/Count 9"*1 + b"99"),
