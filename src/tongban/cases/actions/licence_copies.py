@@ -48,7 +48,7 @@ async def look(tx: Tx, node: Node, actor: Actor, case_id: str, material: str) ->
     Raises StaffNeeded, CaseUnknown (also for a material no licence stands for), NotYourCounty, OwnCase, NotAllowed.
     """
     found = await _linked(tx, node, actor, case_id, material)
-    await _noted(tx, node, actor, found, ("提交时查到的证照",), f"办理{found.case.item_name}")
+    await _noted(tx, node, actor, found, ("申请用到的证照",), f"办理{found.case.item_name}")
     return found
 
 
@@ -68,7 +68,7 @@ async def ask(node: Node, actor: Actor, case_id: str, material: str, reason: str
     async with node.db.transaction() as tx:
         if (await _linked(tx, node, actor, case_id, material)).card != found.card:
             raise CaseUnknown
-        fields = ("证照副本", "证照状态") if told.ticket else ("证照状态",) if told.standing != "unknown" else ("提交时查到的证照",)
+        fields = ("证照副本", "证照状态") if told.ticket else ("证照状态",) if told.standing != "unknown" else ("申请用到的证照",)
         await _noted(tx, node, actor, found, fields, purpose.reason)
     return CopyAsked(found, told)
 

@@ -104,6 +104,7 @@ async def test_a_clerk_gives_a_reason_sees_the_state_and_opens_the_copy_once(nod
     assert second.text.count(">有效</span>") == 2, "the state now stands beside that at submission"
     ticket = re.search(r'name="ticket" value="([^"]+)"', second.text)[1]
     assert str(card.id) not in second.text
+    assert "data-file" in second.text, "a button that stays busy after the file came"
     third = await browser.post(f"{path}/copy", {"ticket": ticket}, page=path)
     assert third.headers["content-type"] == "application/pdf"
     assert third.headers["content-disposition"].startswith("attachment")
