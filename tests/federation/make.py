@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-import secrets
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -19,12 +19,19 @@ from tongban.kernel.ids import IdNumber, uuid7
 from tongban.kernel.node import Node
 
 HOME, AWAY, REGISTER = "500000", "510000", "mps"
+_count = itertools.count(1)
+
+
+def unlike() -> tuple[str, date, str]:
+    """The number, birthday and phone of one more invented woman (演示): nobody else of this run has either."""
+    count = next(_count)
+    born = date(1980, 1, 1) + timedelta(days=count % 9000)
+    return IdNumber.make("500199", born, 998).value, born, f"198{count:08d}"  # the demo register itself invents orders below 998
 
 
 async def invented(mps: Node, name: str = "许海燕") -> Any:
-    """A new invented person of the register (演示), at the first birthday with a free number."""
-    born = date(1980, 1, 1) + timedelta(days=secrets.randbelow(9000))
-    number, phone = IdNumber.make("500199", born, secrets.randbelow(490) * 2).value, f"199{secrets.randbelow(10**8):08d}"
+    """A new invented person of the register (演示)."""
+    number, born, phone = unlike()
     async with mps.db.transaction() as tx:
         await enter(tx, mps, NewEntry(name=name, number=number, sex="女", born=born, nation="汉族", address="重庆市演示路 1 号（演示）", division="500103"))
     return msgspec.structs.replace(citizen(), name=name, number=number, phone=phone)

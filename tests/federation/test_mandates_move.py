@@ -7,10 +7,9 @@ two steps; what is ended on either side is over on the other.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,8 +25,10 @@ from tongban.identity.tests.make import Browser, MakeNode, citizen, household, s
 from tongban.kernel.actor import Actor
 from tongban.kernel.errors import Failure
 from tongban.kernel.gm import Personal
-from tongban.kernel.ids import IdNumber, uuid7
+from tongban.kernel.ids import uuid7
 from tongban.kernel.node import Node
+
+from .make import unlike
 
 OLD, NEW, OTHER = "500000", "530000", "510000"
 ITEM = "12500000DEM00003002002099903000"
@@ -54,8 +55,7 @@ async def nodes(make_node: MakeNode) -> AsyncIterator[dict[str, Node]]:
 
 async def invented(nodes: dict[str, Node], home: str, name: str) -> Person:
     """A new invented person of the register, signed in at a home for the first time (演示)."""
-    born = date(1980, 1, 1) + timedelta(days=secrets.randbelow(9000))
-    number, phone = IdNumber.make("500199", born, secrets.randbelow(490) * 2).value, f"199{secrets.randbelow(10**8):08d}"
+    number, born, phone = unlike()
     mps, node, browser = nodes["mps"], nodes[home], Browser()
     async with mps.db.transaction() as tx:
         await enter(tx, mps, NewEntry(name=name, number=number, sex="女", born=born, nation="汉族", address="重庆市演示路 1 号（演示）", division="500103"))
