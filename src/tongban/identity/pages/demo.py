@@ -24,6 +24,7 @@ _SURNAMES = "陈林周吴郑何罗宋唐许邓冯"
 _GIVEN = ("晓雨", "建国", "秀英", "志远", "思涵", "子墨", "桂兰", "海燕", "文博", "雅琴", "德明", "春梅")
 _REGION = "500199"
 """A county code that was never given out, so that no invented number is anybody's."""
+_FIRST = date(1900, 1, 1)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -67,20 +68,31 @@ async def add(request: Request[Any, Any, Any], node: HereNode) -> Response[Inven
     body = await request.body()
     wanted = msgspec.json.decode(body, type=Wanted) if body else Wanted()
     name = wanted.name or secrets.choice(_SURNAMES) + secrets.choice(_GIVEN)
-    born = date(node.clock.today().year - wanted.age, 1, 1) + timedelta(days=secrets.randbelow(330))
+    birth = born(node.clock.today(), wanted.age)
     async with node.db.transaction() as tx:
         while True:
             order = secrets.randbelow(499) * 2 + (1 if wanted.sex == "男" else 0)
-            number = IdNumber.make(_REGION, born, order).value
+            number = IdNumber.make(_REGION, birth, order).value
             before = await tx.fetchval("SELECT count(*) FROM register_entry")
             await enter(tx, node, NewEntry(
-                name=name, number=number, sex=wanted.sex, born=born, nation="汉族", address=wanted.address, division=wanted.division,
+                name=name, number=number, sex=wanted.sex, born=birth, nation="汉族", address=wanted.address, division=wanted.division,
                 photo_held=wanted.photo_held,
             ))  # fmt: skip
             if await tx.fetchval("SELECT count(*) FROM register_entry") > before:
                 break
-    phone = f"199{secrets.randbelow(10**8):08d}"
-    return Response(Invented(name, number, phone, wanted.sex, born.isoformat(), wanted.address, wanted.division), status_code=201)
+    told = Invented(name, number, phone(birth, order), wanted.sex, birth.isoformat(), wanted.address, wanted.division)
+    return Response(told, status_code=201)
+
+
+def born(today: date, age: int) -> date:
+    """The birthday of somebody who is that old today, whatever the day of the year (生日)."""
+    last = today.replace(year=today.year - age, day=min(today.day, 28))
+    return last - timedelta(days=secrets.randbelow(330))
+
+
+def phone(birth: date, order: int) -> str:
+    """A phone number nobody has, and no other invented person: of one birthday and order there is one (手机号)."""
+    return f"199{((birth - _FIRST).days * 1000 + order) % 10**8:08d}"
 
 
 @post("/demo/register", status_code=200)

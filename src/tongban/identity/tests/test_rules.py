@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import secrets
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -13,10 +14,12 @@ from tongban.identity import errors
 from tongban.identity.actions.set_up import people
 from tongban.identity.actions.step_up import ways
 from tongban.identity.model import Person
+from tongban.identity.pages import demo
 from tongban.identity.rules import levels, roles, throttle, typed
 from tongban.identity.rules.clients import pairwise_sub
 from tongban.kernel.actor import NOBODY, Actor, Assignment
 from tongban.kernel.errors import NotAllowed, StaffNeeded
+from tongban.kernel.ids import IdNumber
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 KNOWN = people().citizens[0].number
@@ -208,3 +211,18 @@ def test_t76_a_person_is_another_in_every_sector():
     known = {pairwise_sub(b"k" * 32, sector, subject) for sector, subject in (("a", "n1x"), ("b", "n1x"), ("a", "n1y"), ("an1", "x"))}
     assert len(known) == 4, "two sectors can compare notes"
     assert pairwise_sub(b"k" * 32, "a", "n1x") in known
+
+
+@pytest.mark.parametrize("today", [date(2026, 1, 1), date(2026, 11, 23), date(2026, 12, 31), date(2028, 2, 29)])
+def test_an_invented_person_is_as_old_as_asked_whatever_the_day_and_the_draw(today: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    for drawn in range(330):
+        monkeypatch.setattr(secrets, "randbelow", lambda _n, drawn=drawn: drawn)
+        for age in (0, 8, 14, 18, 34, 70):
+            assert IdNumber.make("500199", demo.born(today, age), 2).age(today) == age, (drawn, age)
+
+
+def test_no_two_invented_people_have_one_phone() -> None:
+    """Birthday and order make a number; both are in the phone."""
+    days = [date(1926, 1, 1) + timedelta(days=one) for one in range(0, 37_000, 37)]
+    assert len({demo.phone(day, order) for day in days for order in (0, 1, 996, 997)}) == 4 * len(days)
+    assert all(typed.kind_of(demo.phone(day, 997)) == "phone" for day in days)
