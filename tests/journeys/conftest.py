@@ -184,14 +184,16 @@ class Clerk(Person):
 
 @pytest.fixture
 async def invent(nation: Nation) -> AsyncIterator[Callable[[], Awaitable[Story]]]:
-    """`await invent()`: a story with a newly invented person and this nation's addresses."""
+    """`await invent()`: a story with a newly invented person and this nation's addresses; no two of a test have one name."""
     made: list[Story] = []
 
     async def make() -> Story:
         addresses = {node: nation.settings(node).base_url for node in nation.members}
         story = Story(addresses, as_json=True, number=1, folder=nation.folder)
+        taken = {one.person.name for one in made}
         made.append(story)
-        await story.invent()
+        while (await story.invent()).name in taken:
+            pass
         return story
 
     yield make
