@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import asyncpg
 import msgspec
 import pytest
@@ -87,7 +89,7 @@ async def test_stopping_takes_one_and_a_reason_going_on_takes_another(node, tx):
 
 
 async def test_withdrawn_for_good_with_its_grants(node, tx):
-    until = node.clock.now().replace(year=node.clock.now().year + 1)
+    until = node.clock.now() + timedelta(days=365)
     asked = await exchange.propose(
         tx, node, steward("anna"), resource="510000.marriage", caller="500000", purpose="case.check", fields=("status",), quota_per_day=5,
         until=until, reason="核对",

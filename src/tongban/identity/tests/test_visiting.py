@@ -260,7 +260,7 @@ async def test_a_home_cannot_invent_whom_its_person_acts_for(nodes, boss, agent,
         async with there.db.transaction() as tx:
             await mandates.put(tx, there, {
                 "id": shown.id, "grantor": shown.grantor, "agent": who.subject, "basis": "family", "items": (ITEM,), "acts": ("submit",),
-                "set_name": "", "set_version": 0, "from_at": there.clock.now(), "until_at": there.clock.now().replace(year=2099),
+                "set_name": "", "set_version": 0, "from_at": there.clock.now(), "until_at": there.clock.now() + timedelta(days=30_000),
                 "granted_acr": 3, "granted_by_subject": "", "granted_node": HOME, "agent_node": HOME, "state": "active",
                 "offered_until": there.clock.now(), "grantor_name": Personal("演示"), "agent_name": Personal("演示"),
             })  # fmt: skip
