@@ -7,7 +7,9 @@ until its operator connects one with `use_register`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
@@ -16,10 +18,12 @@ from weakref import WeakKeyDictionary
 import msgspec
 import msgspec.yaml
 
+from tongban.kernel.clock import Clock, SystemClock
 from tongban.kernel.node import Node
 from tongban.kernel.settings import CODE_ROOT, SettingsError
 
 DEMO_FILE = CODE_ROOT / "deploy" / "demo" / "licences.yaml"
+_FROM_TODAY = re.compile(r"今天加 (\d+) 天")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +67,12 @@ def _people(path: Path, node_id: str) -> dict[str, _Person]:
 class DemoRegister:
     """The demo's register (演示登记库): works, is away, or is slow."""
 
-    def __init__(self, node_id: str, *, path: Path = DEMO_FILE, way: Literal["works", "away", "slow"] = "works") -> None:
+    def __init__(
+        self, node_id: str, *, path: Path = DEMO_FILE, way: Literal["works", "away", "slow"] = "works", clock: Clock | None = None
+    ) -> None:
         self._people = _people(path, node_id)
         self.way = way
+        self._clock = clock or SystemClock()
 
     async def entries(self, number: str, name: str) -> tuple[Entry, ...]:
         """As LicenceRegister; away raises ConnectionError, slow takes longer than anybody waits."""
@@ -74,7 +81,15 @@ class DemoRegister:
         if self.way == "slow":
             await asyncio.sleep(60)  # longer than the patience of whoever asks: that is what this twin is for
         found = self._people.get(number)
-        return found.licences if found is not None and found.name == name else ()
+        held = found.licences if found is not None and found.name == name else ()
+        return tuple(_dated(one, self._clock.today()) for one in held)
+
+
+def _dated(entry: Entry, today: date) -> Entry:
+    """The entry with a day in it where the file counts from today (按今天算的日期): what is to run out soon does so whenever it is asked for."""
+    counted = {key: found for key, value in entry.data.items() if (found := _FROM_TODAY.fullmatch(value))}
+    days = {key: (today + timedelta(days=int(found[1]))).isoformat() for key, found in counted.items()}
+    return msgspec.structs.replace(entry, data={**entry.data, **days}) if days else entry
 
 
 _registers: WeakKeyDictionary[Node, LicenceRegister] = WeakKeyDictionary()
@@ -89,7 +104,7 @@ def register(node: Node) -> LicenceRegister | None:
     """This node's register; on a demo node the twin, elsewhere None until one is connected."""
     found = _registers.get(node)
     if found is None and node.settings.demo and DEMO_FILE.exists():
-        found = _registers[node] = DemoRegister(node.id)
+        found = _registers[node] = DemoRegister(node.id, clock=node.clock)
     return found
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from tongban import credentials, federation, identity, seals
 from tongban.credentials.actions import gather
+from tongban.credentials.providers import DemoRegister
 from tongban.credentials.queries import types
 from tongban.credentials.queries.credentials import credential as find
+from tongban.credentials.rules.showing import state_word
 from tongban.credentials.tests import make
 from tongban.kernel.clock import SetClock
 from tongban.kernel.gm import Personal
@@ -93,3 +95,12 @@ async def test_what_a_register_issues_says_its_own_days(make_node, monkeypatch: 
         card = await find(tx, node, make.SUBJECT, str(issued))
     assert card is not None
     assert card.data["valid_from"].reveal() == card.valid_from.isoformat() == "2026-11-18"
+
+
+@pytest.mark.parametrize("at", [AT, datetime(2028, 2, 29, 15, 59, 59, tzinfo=UTC), datetime(2031, 12, 31, 16, 0, tzinfo=UTC)])
+async def test_a_licence_of_the_demo_runs_out_soon_whenever_it_is_asked_for(at):
+    """On purpose, so that the wallet has one to show: the day is counted, not written down."""
+    clock = SetClock(at)
+    held = await DemoRegister("mps", clock=clock).entries("50019919880130033X", "何志远")
+    (driving,) = [one for one in held if one.type == "机动车驾驶证"]
+    assert state_word("valid", date.fromisoformat(driving.data["valid_until"]), clock.today()) == "快到期"
