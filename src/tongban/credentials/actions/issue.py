@@ -28,6 +28,10 @@ from tongban.kernel.ids import BadIdentifier, CredentialId, CreditCode, uuid7
 from tongban.kernel.log import log
 from tongban.kernel.node import Node
 
+_DRAWN = 12
+"""Digits of a number that are drawn: of ten thousand licences of a kind that an office issues in a day, nine digits gave two people
+one number on every twentieth day."""
+
 
 async def issue(
     tx: Tx,
@@ -209,7 +213,7 @@ def _number(
         serial = (
             values["credit_code"]
             if kind.holder == "legal" and "credit_code" in values
-            else f"{day}{secrets.randbelow(10**9):09d}"
+            else f"{day}{secrets.randbelow(10**_DRAWN):0{_DRAWN}d}"
         )
         return serial, str(CredentialId.make(kind.code, organisation, serial))
     except BadIdentifier as why:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -66,6 +67,17 @@ async def test_an_id_number_never_enters_identifier_or_number(node):
     async with node.db.transaction() as tx:
         issued = await make.permit(tx, node)
     assert make.PERSON["number"] not in issued.identifier + issued.number
+
+
+async def test_two_people_of_one_day_do_not_get_one_number(node, monkeypatch):
+    """A licence is found by its number alone: what is drawn is large enough for a busy office's day."""
+    drawn, draw = [], secrets.randbelow
+    monkeypatch.setattr(secrets, "randbelow", lambda many: drawn.append(many) or draw(many))
+    async with node.db.transaction() as tx:
+        issued = await make.permit(tx, node)
+    (numbers,) = [one for one in drawn if str(one).rstrip("0") == "1"]  # keys and places are drawn too, from no power of ten
+    assert 10_000**2 / 2 / numbers < 1e-4
+    assert CredentialId.parse(issued.identifier).serial == issued.number
 
 
 async def test_personal_columns_are_sealed(node, shop):
