@@ -27,6 +27,7 @@ LARGEST_TEXT: Final = 1024 * 1024
 MOST_OBJECTS: Final = 20_000
 MOST_PAGES: Final = 200
 _DEEPEST: Final = 24
+_PIECE: Final = 64 * 1024
 # what acts, carries other files, or looks different from reader to reader
 ACTIVE: Final = frozenset({
     "/JavaScript", "/JS", "/Launch", "/EmbeddedFile", "/EmbeddedFiles", "/RichMedia", "/XFA", "/OpenAction", "/AA", "/SubmitForm",
@@ -68,18 +69,36 @@ def read(pdf: bytes) -> PdfFileReader:
 
 
 def _check_streams(pdf: bytes) -> None:
-    """No compressed part swells beyond measure, wherever it stands and whatever its dictionary says."""
-    total = 0
-    for found in _STREAM.finditer(pdf):
-        try:
-            size = len(zlib.decompressobj().decompress(pdf[found.end() :], LARGEST_STREAM + 1))
-        except zlib.error:
-            continue  # text around a packing is opened by the reader alone, within the same measure (_LIMITS)
-        total += size
-        if size > LARGEST_STREAM or total > LARGEST_TOTAL:
-            raise Refused("解开后太大")
+    """No compressed part swells beyond measure, wherever it stands and whatever its dictionary says, also when it breaks in the end."""
+    total, whole = 0, memoryview(pdf)
+    for count, found in enumerate(_STREAM.finditer(pdf), 1):
+        if count > MOST_OBJECTS:
+            raise Refused("文件里的对象太多")
+        size = 0
+        for more in _opened(whole[found.end() :]):
+            size, total = size + more, total + more
+            if size > LARGEST_STREAM or total > LARGEST_TOTAL:
+                raise Refused("解开后太大")
     if _chained(pdf):
         raise Refused("压缩了又压缩")
+
+
+def _opened(packed: memoryview) -> Iterator[int]:
+    """How much comes out of a compressed part, piece by piece and up to where it breaks; none of what stands behind it is copied.
+
+    Text around a packing is opened by the reader alone, within the same measure (_LIMITS).
+    """
+    opening = zlib.decompressobj()
+    for at in range(0, len(packed), _PIECE):
+        rest: memoryview | bytes = packed[at : at + _PIECE]
+        try:
+            while rest and not opening.eof:
+                yield len(opening.decompress(rest, _PIECE))
+                rest = opening.unconsumed_tail
+        except zlib.error:
+            return
+        if opening.eof:
+            return
 
 
 def _chained(plain: bytes) -> bool:
