@@ -132,15 +132,11 @@ async def licence_file(
 
 async def copy_id(node: Node, actor: Actor, licence: FoundLicence, *, subject: str, purpose: UsePurpose) -> CopyId | LicenceRefused:
     """The one-off id under which a copy of a valid licence may be taken for some minutes (一次性文件编号). No transaction may be open."""
-    asked = _asked(node, actor, purpose, subject=subject, credential=licence.id)
-    answer = await _call(node, licence.issuer, share.FILE_BY_ID, asked)
-    if answer is None:
-        return LicenceRefused(NOT_NOW)
-    kept = await _kept(node, licence.issuer, share.FILE_BY_ID, asked, answer, licence.id)
-    if answer.get("code") != OK:
-        return _refused(answer)
-    file = answer.get("file")
-    return CopyId(file) if kept and isinstance(file, str) and file else LicenceRefused(NOT_NOW)
+    said = await _said(node, licence, share.FILE_BY_ID, _asked(node, actor, purpose, subject=subject, credential=licence.id))
+    if isinstance(said, LicenceRefused):
+        return said
+    file = said.get("file")
+    return CopyId(file) if isinstance(file, str) and file else LicenceRefused(NOT_NOW)
 
 
 async def take_copy(node: Node, issuer: str, file: str, *, pdf: bool = False) -> LicenceCopy | LicenceRefused:
@@ -169,14 +165,10 @@ async def licence_state(
     node: Node, actor: Actor, licence: FoundLicence, *, subject: str, purpose: UsePurpose
 ) -> LicenceState | LicenceRefused:
     """The state of a licence now, by its issuer (核验状态): needs a reason and no grant, tells nothing else. No transaction may be open."""
-    asked = _asked(node, actor, purpose, subject=subject, credential=licence.identifier)
-    answer = await _call(node, licence.issuer, share.VERIFY, asked)
-    if answer is None:
-        return LicenceRefused(NOT_NOW)
-    kept = await _kept(node, licence.issuer, share.VERIFY, asked, answer, licence.id)
-    if answer.get("code") != OK:
-        return _refused(answer)
-    return LicenceState(str(answer.get("state", ""))[:2], str(answer.get("state_words", ""))[:20]) if kept else LicenceRefused(NOT_NOW)
+    said = await _said(node, licence, share.VERIFY, _asked(node, actor, purpose, subject=subject, credential=licence.identifier))
+    if isinstance(said, LicenceRefused):
+        return said
+    return LicenceState(str(said.get("state", ""))[:2], str(said.get("state_words", ""))[:20])
 
 
 async def check_file(node: Node, actor: Actor, *, issuer: str, file: bytes, purpose: UsePurpose) -> FileChecked | LicenceRefused:
@@ -203,6 +195,17 @@ def _asked(node: Node, actor: Actor, purpose: UsePurpose, **more: Any) -> UseAsk
     return UseAsked(
         id=uuid7(), at=node.clock.ms(), who=who[:80], reason=purpose.reason, task_code=purpose.task_code, case=purpose.case, **more
     )
+
+
+async def _said(node: Node, licence: FoundLicence, service: str, asked: UseAsked) -> Answer | LicenceRefused:
+    """What the issuer says of one licence, once this end's line is written; why not otherwise."""
+    answer = await _call(node, licence.issuer, service, asked)
+    if answer is None:
+        return LicenceRefused(NOT_NOW)
+    kept = await _kept(node, licence.issuer, service, asked, answer, licence.id)
+    if answer.get("code") != OK:
+        return _refused(answer)
+    return answer if kept else LicenceRefused(NOT_NOW)
 
 
 async def _call(node: Node, whom: str, service: str, asked: UseAsked) -> Answer | None:

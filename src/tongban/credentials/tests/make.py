@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from tongban import credentials, exchange
+from tongban import credentials, exchange, seals
+from tongban.credentials import letters
 from tongban.credentials.actions import verifiers
 from tongban.credentials.model import Browser, Credential, Holder, Issuer
 from tongban.credentials.rules import resources
+from tongban.federation.tests.make import deliver, nation
 from tongban.kernel.actor import Actor, Assignment
 from tongban.kernel.gm import Personal
 from tongban.kernel.node import Node
+from tongban.seals import letters as seal_letters
 
 SUBJECT = "p1demo0000000000000000000001"
 OFFICE = Issuer("11510100MB0000001D", "成都市市场监督管理局（演示）")
@@ -119,3 +124,15 @@ async def granted(
         agreed = await exchange.approve(tx, node, other, made.id)
         assert isinstance(agreed, exchange.Grant)
         return agreed
+
+
+@asynccontextmanager
+async def two_homes(make_node: Any) -> AsyncIterator[dict[str, Node]]:
+    """The hub, 500000 and 510000, which know each other's seals and licences."""
+    letters_too = {**letters.LETTERS, **seal_letters.LETTERS}
+    async with nation(make_node, "500000", "510000", letters_too=letters_too, calls=letters.CALLS) as made:
+        for one in made.values():
+            await seals.set_up(one)
+            await credentials.set_up(one)
+        await deliver(made)
+        yield made

@@ -385,33 +385,3 @@ async def test_revoked_before_print_stops_the_order(node, card):
         await credentials.revoke(tx, node, make.staff("head"), make.SUBJECT, card.id, "撤销")
         assert await credentials.print_state(tx, card.id) == "cancelled"
         assert await tx.fetchval("SELECT state FROM credential_print_job WHERE id = $1", order.id) == "cancelled"
-
-
-async def test_back_office_of_credentials_and_verifiers(node, card):
-    officer = make.staff(
-        "head", "credentials.see", "credentials.suspend", "credentials.revoke", "credentials.verifiers"
-    )
-    async with browser(node, officer) as client:
-        assert (await client.get("/staff/credentials")).status_code == 200
-        url = f"/staff/credentials/{card.id}"
-        page = await client.get(url)
-        assert "冻结" in page.text
-        assert "陈演示" not in page.text
-        assert (await send(client, url, url, {"act": "suspend", "reason": ""})).status_code == 422
-        assert (await send(client, url, url, {"act": "suspend", "reason": "核查登记材料", "basis": "市场主体登记管理条例"})).status_code == 303
-        assert "恢复" in (await client.get(url)).text
-        made = await send(
-            client,
-            "/staff/verifiers",
-            "/staff/verifiers",
-            {"name": "演示诊所", "org_code": "11100000000013338W", "purposes": "clinic"},
-        )
-        assert made.status_code == 200
-        assert re.search(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", made.text)
-        wrong = await send(
-            client, "/staff/verifiers", "/staff/verifiers", {"name": "", "org_code": "1", "purposes": "clinic"}
-        )
-        assert wrong.status_code == 422
-    async with browser(node, make.staff("nobody")) as client:
-        assert (await client.get("/staff/credentials")).status_code == 403
-        assert (await client.get("/staff/verifiers")).status_code == 403

@@ -7,16 +7,13 @@ import time
 import pytest
 
 from tongban import consent, credentials, federation, seals
-from tongban.credentials import letters
 from tongban.credentials.actions import file_check, file_desk, papers
 from tongban.credentials.model.sharing import FileChecked, LicenceRefused
 from tongban.credentials.queries import credentials as queries
 from tongban.credentials.tests import make
 from tongban.credentials.tests.test_doors import browser, send
-from tongban.federation.tests.make import deliver, nation
 from tongban.kernel.gm import b64
 from tongban.kernel.ids import uuid7
-from tongban.seals import letters as seal_letters
 from tongban.seals.rules import container, packing
 from tongban.seals.tests import hostile
 from tongban.seals.tests import make as documents
@@ -27,11 +24,7 @@ WHY = credentials.UsePurpose("窗口收到一份证照文件（演示）", "", "
 
 @pytest.fixture(scope="module")
 async def nodes(make_node):
-    async with nation(make_node, "500000", "510000", letters_too={**letters.LETTERS, **seal_letters.LETTERS}, calls=letters.CALLS) as made:
-        for one in made.values():
-            await seals.set_up(one)
-            await credentials.set_up(one)
-        await deliver(made)
+    async with make.two_homes(make_node) as made:
         yield made
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tongban import credentials, federation, seals
-from tongban.credentials.actions import lists, status, verifiers, verify, wallet
+from tongban.credentials.actions import lists, status, verify, wallet
 from tongban.credentials.errors import CardGone, TooManyTries, TypeRefused
 from tongban.credentials.model import Holder, Shown
 from tongban.credentials.queries import credentials as queries
@@ -387,25 +387,3 @@ async def test_issue_is_one_transaction(node):
             for table in ("credential", "credential_card", "log_leaf", "credential_place", "seal_use")
         ]
     assert before == after
-
-
-async def test_stopped_unit_is_no_longer_a_window(node):
-    async with node.db.transaction() as tx:
-        made = await verifiers.make_verifier(
-            tx, node, make.staff(), name="停用的", org_code="11100000000013338W", purposes=("age",)
-        )
-        bound = await verifiers.bind(tx, node, code=made[1], label="1")
-        assert await verifiers.browser(tx, bound.key) is not None
-        await verifiers.stop_verifier(tx, made[0].id)
-        assert await verifiers.browser(tx, bound.key) is None
-        assert await verifiers.browser(tx, "not a key") is None
-
-
-async def test_enrolment_code_runs_out(node):
-    async with node.db.transaction() as tx:
-        made = await verifiers.make_verifier(
-            tx, node, make.staff(), name="一次的", org_code="11100000000013338W", purposes=("age",), uses=1
-        )
-        assert isinstance(await verifiers.bind(tx, node, code=made[1].lower(), label="1"), verifiers.Bound)
-        assert isinstance(await verifiers.bind(tx, node, code=made[1], label="2"), tuple)
-        assert isinstance(await verifiers.bind(tx, node, code="AAAA-BBBB-CCCC", label="2"), tuple)

@@ -22,7 +22,7 @@ from tongban.credentials.rules import marks, presentation
 from tongban.credentials.tests import make
 from tongban.credentials.tests.phone import Phone
 from tongban.federation import letters as post_letters
-from tongban.federation.tests.make import catch_up, deliver, enrol, make_member, nation, serving
+from tongban.federation.tests.make import catch_up, deliver, enrol, make_member, serving
 from tongban.kernel.gm import b64
 from tongban.seals import letters as seal_letters
 from tongban.transparency import sequence, sign_head
@@ -30,13 +30,7 @@ from tongban.transparency import sequence, sign_head
 
 @pytest.fixture(scope="module")
 async def nodes(make_node):
-    async with nation(
-        make_node, "500000", "510000", letters_too={**letters.LETTERS, **seal_letters.LETTERS}, calls=letters.CALLS
-    ) as made:
-        for one in made.values():
-            await seals.set_up(one)
-            await credentials.set_up(one)
-        await deliver(made)
+    async with make.two_homes(make_node) as made:
         yield made
 
 

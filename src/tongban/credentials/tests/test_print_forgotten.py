@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tongban import credentials, federation, seals
-from tongban.credentials import letters
+from tongban import credentials, federation
 from tongban.credentials.actions import hall
 from tongban.credentials.tests import make
 from tongban.federation.actions import park
 from tongban.federation.pages.nodes import why
-from tongban.federation.tests.make import deliver, nation
-from tongban.seals import letters as seal_letters
+from tongban.federation.tests.make import deliver
 
 
 @pytest.fixture
 async def nodes(make_node):
-    async with nation(
-        make_node, "500000", "510000", letters_too={**letters.LETTERS, **seal_letters.LETTERS}, calls=letters.CALLS
-    ) as made:
-        for one in made.values():
-            await seals.set_up(one)
-            await credentials.set_up(one)
-        await deliver(made)
+    async with make.two_homes(make_node) as made:
         yield made
 
 

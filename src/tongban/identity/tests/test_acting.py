@@ -363,24 +363,6 @@ async def test_name_and_number_are_told_only_while_the_session_lives(nodes, agen
             await tx.execute(f"UPDATE session SET {column} = $2 WHERE id = $1", asked["sid"], before)
 
 
-async def test_news_that_are_too_old_wait_and_nothing_is_lost(nodes, agent):
-    """The register away: a level-3 act for a company waits with a sentence; looking goes on (identity.md 6.4)."""
-    there = nodes["510000"]
-    who = await actor_of(there, agent)
-    async with there.db.transaction() as tx:
-        await tx.execute("UPDATE mandate SET news_at = now() - interval '1 hour' WHERE agent = $1 AND basis = 'legal_rep'", who.subject)
-        row = await tx.fetchrow("SELECT id, grantor FROM mandate WHERE agent = $1 AND basis = 'legal_rep' AND state = 'active' LIMIT 1", who.subject)
-    as_company = msgspec.structs.replace(who, for_subject=row["grantor"], mandate=row["id"], basis="legal_rep", acting_ended=False)
-    async with there.db.transaction() as tx:
-        await identity.require_act(tx, there, as_company, identity.Deed(act="draft", audience=frozenset({"organisation"}), level=3))
-        with pytest.raises(Failure) as late:
-            await identity.require_act(tx, there, as_company, identity.Deed(act="submit", audience=frozenset({"organisation"}), level=3))
-    assert late.value.failure_code == "identity.mandate_news"
-    await identity.freshen(there, as_company, level=3)
-    async with there.db.transaction() as tx:
-        await identity.require_act(tx, there, as_company, identity.Deed(act="submit", audience=frozenset({"organisation"}), level=3))
-
-
 async def test_what_one_guardian_did_the_others_hear_of(nodes, boss, agent):
     """T-88: at home here and elsewhere, on the register's word; a node that is not that guardian's home tells nobody anything."""
     mps, home, there, child, browser = nodes["mps"], nodes["500000"], nodes["510000"], citizen("周子涵"), Browser()
